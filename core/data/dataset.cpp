@@ -1,0 +1,60 @@
+#include <lopt/dataset.h>
+
+#include "random/threefry.h"
+
+namespace lopt {
+namespace {
+
+/// A random order of 0 … n − 1 that can be asked for any place at once: a Feistel network of four rounds on the smallest
+/// even number of bits that holds n, repeated until the result is below n (Black and Rogaway, Ciphers with arbitrary
+/// finite domains, 2002).
+class RandomOrder {
+ public:
+  RandomOrder(HostKey key, std::uint32_t n) : n_(n) {
+    while ((std::uint64_t{1} << (2 * half_)) < n) ++half_;
+    const HostKey a = threefry(key, 0, 0), b = threefry(key, 0, 1);
+    round_keys_[0] = a.high;
+    round_keys_[1] = a.low;
+    round_keys_[2] = b.high;
+    round_keys_[3] = b.low;
+  }
+
+  std::uint32_t at(std::uint32_t place) const {
+    const std::uint32_t mask = static_cast<std::uint32_t>((std::uint64_t{1} << half_) - 1);
+    do {
+      std::uint32_t left = place >> half_, right = place & mask;
+      for (std::uint32_t round_key : round_keys_) {
+        const std::uint32_t next = left ^ (mixed(right ^ round_key) & mask);
+        left = right;
+        right = next;
+      }
+      place = (left << half_) | right;
+    } while (place >= n_);
+    return place;
+  }
+
+ private:
+  /// A bijection that spreads each bit over all (the finalizer of MurmurHash3).
+  static std::uint32_t mixed(std::uint32_t x) {
+    x = (x ^ (x >> 16U)) * 0x85ebca6bU;
+    x = (x ^ (x >> 13U)) * 0xc2b2ae35U;
+    return x ^ (x >> 16U);
+  }
+
+  std::uint32_t n_, half_ = 1, round_keys_[4];
+};
+
+}  // namespace
+
+void Dataset::batch(HostKey key, std::uint32_t stream, std::int64_t step, std::span<std::int32_t> indices) const {
+  const auto count = static_cast<std::uint32_t>(examples(Split::train).entries().front().second.leaf().shape()[0]);
+  const HostKey stream_key = fold_in(key, stream);
+  auto place = static_cast<std::uint64_t>(step) * indices.size();
+  for (std::size_t i = 0; i < indices.size();) {
+    const RandomOrder order(fold_in(stream_key, static_cast<std::uint32_t>(place / count)), count);
+    for (auto within = static_cast<std::uint32_t>(place % count); within < count && i < indices.size(); ++within, ++place, ++i)
+      indices[i] = static_cast<std::int32_t>(order.at(within));
+  }
+}
+
+}  // namespace lopt

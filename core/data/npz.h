@@ -1,0 +1,17 @@
+#pragma once
+// NumPy's .npz files: a zip of .npy arrays.
+
+#include <lopt/dataset.h>
+
+namespace lopt {
+
+/// Writes named arrays, deflated: bool and integers as they are, real numbers as float32. Throws std::runtime_error with
+/// the system's reason. The file appears under its name once it is complete.
+void write_npz(const std::string& path, const std::vector<std::pair<std::string, Array>>& arrays);
+/// The leaves of a tree by their paths.
+void write_npz(const std::string& path, const Values& tree);
+
+/// One array of NumPy's .npy format. Throws DataError in the name of `name`.
+Array parse_npy(std::span<const std::uint8_t> bytes, const std::string& name);
+
+}  // namespace lopt

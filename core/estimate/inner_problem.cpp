@@ -1,0 +1,191 @@
+#include "estimate/inner_problem.h"
+
+#include "gradient/gradient.h"
+
+#include <fmt/format.h>
+
+namespace lopt {
+namespace {
+
+/// Inputs of a program shaped like a tree.
+Tree inputs_like(const Types& types, const std::string& name) {
+  const std::vector<std::string> paths = types.paths();
+  std::size_t leaf = 0;
+  return map([&](const Type& type) {
+    const std::string& path = paths[leaf++];
+    return make_input(path.empty() ? name : name + "/" + path, type);
+  }, types);
+}
+
+const Type key_type{DType::uint32, {2}};
+const Type iteration_type{DType::int32, {}};
+
+void append(std::vector<Tensor>& list, const Tree& tree) {
+  for (Tensor& leaf : tree.leaves()) list.push_back(std::move(leaf));
+}
+
+Types batch_types_of(const Task& task) {
+  const Batches batches = task.batches();
+  if (!batches.dataset) return Types(std::vector<Types::Entry>{});
+  return map([&](const Array& examples) {
+    Type type = examples.type();
+    type.shape[0] = batches.size;
+    return type;
+  }, batches.dataset->examples(Split::train));
+}
+
+/// Zeros where no gradient flows.
+void append_gradients(std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients, const std::vector<Tensor>& of) {
+  for (std::size_t i = 0; i < gradients.size(); ++i) outputs.push_back(gradients[i] ? gradients[i] : zeros_like(of[i]));
+}
+
+}  // namespace
+
+struct InnerProblem::Inputs {
+  Tree theta, state, batch;
+  Tensor key, iteration;
+  std::vector<Tensor> list() const {
+    std::vector<Tensor> result;
+    append(result, theta);
+    append(result, state);
+    append(result, batch);
+    result.push_back(key);
+    result.push_back(iteration);
+    return result;
+  }
+};
+struct InnerProblem::Step {
+  Tree state;
+  Tensor loss;
+};
+
+template <class Function>
+auto InnerProblem::traced(Function function) const {
+  try {
+    return function();
+  } catch (const ShapeError& error) {
+    throw ShapeError(fmt::format("{}, in task '{}'", error.what(), name_));
+  } catch (const TreeError& error) {
+    throw TreeError(fmt::format("{}, in task '{}'", error.what(), name_));
+  }
+}
+
+InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta, std::int64_t num_steps)
+    : name_(std::move(name)), task_(task), optimizer_(std::move(optimizer)), theta_(std::move(theta)), batch_(batch_types_of(task)), num_steps_(num_steps),
+      start_(compile(traced([&] {
+        const Tree theta_inputs = inputs_like(theta_, "theta");
+        Key key{make_input("key", key_type)};
+        const Tree params = task_.init(key);
+        const Tree state = optimizer_(theta_inputs)->init(params, {num_steps_, fold_in(key, 1)});
+        params_ = types_of(params);
+        state_ = types_of(state);
+        std::vector<Tensor> inputs = theta_inputs.leaves();
+        inputs.push_back(key.bits);
+        return make_program("start", inputs, state.leaves());
+      }))),
+      step_(compile(traced([&] {
+        const Inputs inputs = make_inputs();
+        const Step step = trace_step(inputs);
+        if (types_of(step.state).paths() != state_.paths() || types_of(step.state).leaves() != state_.leaves())
+          throw TreeError("the optimizer's update gives a state of other names, shapes or types than its init");
+        std::vector<Tensor> outputs = step.state.leaves();
+        outputs.push_back(step.loss);
+        return make_program("step", inputs.list(), outputs);
+      }))) {
+  for (const Type& type : state_.leaves()) differentiable_.push_back(type.dtype == DType::float32);
+}
+
+InnerProblem::Inputs InnerProblem::make_inputs() const {
+  return {inputs_like(theta_, "theta"), inputs_like(state_, "state"), inputs_like(batch_, "batch"), make_input("key", key_type), make_input("iteration", iteration_type)};
+}
+
+InnerProblem::Step InnerProblem::trace_step(const Inputs& inputs) const {
+  const std::shared_ptr<const Optimizer> optimizer = optimizer_(inputs.theta);
+  const Tree params = optimizer->params(inputs.state);
+  const Key key{inputs.key};
+  const Tensor loss = task_.loss(params, inputs.batch, fold_in(key, 0));
+  if (loss.type() != Type{DType::float32, {}}) throw ShapeError(fmt::format("the loss is {}, not a float32 scalar", to_text(loss.type())));
+  return {optimizer->update(inputs.state, gradient(loss, params), {loss, inputs.iteration, num_steps_, fold_in(key, 1)}), loss};
+}
+
+const Executable& InnerProblem::params() const {
+  std::lock_guard lock(mutex_);
+  if (!params_of_state_)
+    params_of_state_ = std::make_unique<Executable>(compile(traced([&] {
+      const Tree theta = inputs_like(theta_, "theta"), state = inputs_like(state_, "state");
+      std::vector<Tensor> inputs = theta.leaves();
+      append(inputs, state);
+      return make_program("params", inputs, optimizer_(theta)->params(state).leaves());
+    })));
+  return *params_of_state_;
+}
+
+const Executable& InnerProblem::loss() const {
+  std::lock_guard lock(mutex_);
+  if (!loss_)
+    loss_ = std::make_unique<Executable>(compile(traced([&] {
+      const Inputs inputs = make_inputs();
+      const Tree params = optimizer_(inputs.theta)->params(inputs.state);
+      std::vector<Tensor> list = inputs.list();
+      list.pop_back();
+      return make_program("loss", list, {task_.loss(params, inputs.batch, fold_in(Key{inputs.key}, 0))});
+    })));
+  return *loss_;
+}
+
+Program InnerProblem::trace_step_gradient(GradientForm form) const {
+  const Inputs inputs = make_inputs();
+  const Step step = trace_step(inputs);
+  std::vector<Tensor> list = inputs.list(), results = step.state.leaves(), cotangents(results.size());
+  if (form.from_next)
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (differentiable_[i]) list.push_back(cotangents[i] = make_input(fmt::format("d_state/{}", state_.paths()[i]), results[i].type()));
+  results.push_back(step.loss);
+  cotangents.push_back(make_input("d_loss", {DType::float32, {}}));
+  list.push_back(cotangents.back());
+
+  const std::vector<Tensor> theta = inputs.theta.leaves(), state = inputs.state.leaves();
+  std::vector<Tensor> with_respect_to = theta;
+  if (form.to_state)
+    for (std::size_t i = 0; i < state.size(); ++i)
+      if (differentiable_[i]) with_respect_to.push_back(state[i]);
+  std::vector<Tensor> outputs;
+  append_gradients(outputs, vector_jacobian(results, cotangents, with_respect_to), with_respect_to);
+  return make_program("step_gradient", list, outputs);
+}
+
+const Executable& InnerProblem::step_gradient(GradientForm form) const {
+  std::lock_guard lock(mutex_);
+  std::unique_ptr<Executable>& slot = gradients_[form.from_next][form.to_state];
+  if (!slot) slot = std::make_unique<Executable>(compile(traced([&] { return trace_step_gradient(form); })));
+  return *slot;
+}
+
+std::optional<Program> InnerProblem::trace_start_gradient() const {
+  const Tree theta = inputs_like(theta_, "theta");
+  Key key{make_input("key", key_type)};
+  const std::vector<Tensor> state = optimizer_(theta)->init(task_.init(key), {num_steps_, fold_in(key, 1)}).leaves();
+  std::vector<Tensor> list = theta.leaves(), cotangents(state.size());
+  const std::vector<Tensor> wanted = list;
+  list.push_back(key.bits);
+  for (std::size_t i = 0; i < state.size(); ++i)
+    if (differentiable_[i]) list.push_back(cotangents[i] = make_input("d_state", state[i].type()));
+  const std::vector<Tensor> gradients = vector_jacobian(state, cotangents, wanted);
+  bool depends = false;
+  for (const Tensor& gradient : gradients) depends = depends || gradient;
+  if (!depends) return std::nullopt;
+  std::vector<Tensor> outputs;
+  append_gradients(outputs, gradients, wanted);
+  return make_program("start_gradient", list, outputs);
+}
+
+const Executable* InnerProblem::start_gradient() const {
+  std::lock_guard lock(mutex_);
+  if (!start_gradient_) {
+    std::optional<Program> program = traced([&] { return trace_start_gradient(); });
+    start_gradient_ = program ? std::make_unique<Executable>(compile(*program)) : nullptr;
+  }
+  return start_gradient_->get();
+}
+
+}  // namespace lopt

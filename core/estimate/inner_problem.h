@@ -1,0 +1,74 @@
+#pragma once
+// An inner problem as programs: a task trained by an optimizer, traced once and compiled when first needed.
+
+#include "execute/executor.h"
+
+#include <lopt/optimizer.h>
+#include <lopt/task.h>
+
+#include <functional>
+#include <mutex>
+#include <optional>
+
+namespace lopt {
+
+/// The optimizer that meta-parameters make. An optimizer that is not learned ignores them.
+using OptimizerSource = std::function<std::shared_ptr<const Optimizer>(const Tree& theta)>;
+
+/// The programs of one task. Leaves of trees are passed in the order of the tree.
+class InnerProblem {
+ public:
+  /// Throws ShapeError or TreeError with the name of the task where tracing fails.
+  InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta, std::int64_t num_steps);
+
+  const Types& state_types() const { return state_; }
+  const Types& batch_types() const { return batch_; }
+  const Types& params_types() const { return params_; }
+
+  /// (θ…, key) → state…
+  const Executable& start() const { return start_; }
+  /// (θ…, state…, batch…, key, iteration) → state…, loss
+  const Executable& step() const { return step_; }
+  /// (θ…, state…) → parameters…
+  const Executable& params() const;
+  /// (θ…, state…, batch…, key) → loss of the parameters
+  const Executable& loss() const;
+
+  /// Which of a step's cotangents matter.
+  struct GradientForm {
+    bool from_next = true;  // a cotangent of the state after the step comes in
+    bool to_state = true;   // the cotangent of the state before it is wanted
+  };
+  /// (θ…, state…, batch…, key, iteration, [d state after…,] d loss) → d θ… [, d state before…]; cotangents only for the
+  /// float32 leaves of the state.
+  const Executable& step_gradient(GradientForm form) const;
+  /// (θ…, key, d state…) → d θ…; null where the initial state does not depend on θ.
+  const Executable* start_gradient() const;
+  /// Which leaves of the state are float32.
+  const std::vector<bool>& differentiable() const { return differentiable_; }
+
+ private:
+  struct Inputs;
+  struct Step;
+  Inputs make_inputs() const;
+  Step trace_step(const Inputs& inputs) const;
+  Program trace_step_gradient(GradientForm form) const;
+  std::optional<Program> trace_start_gradient() const;
+  /// Runs a function that traces, and adds the task's name to what it throws.
+  template <class Function>
+  auto traced(Function function) const;
+
+  std::string name_;
+  const Task& task_;
+  OptimizerSource optimizer_;
+  Types theta_, state_, batch_, params_;
+  std::int64_t num_steps_;
+  std::vector<bool> differentiable_;
+  Executable start_, step_;
+
+  mutable std::mutex mutex_;
+  mutable std::unique_ptr<Executable> gradients_[2][2], loss_, params_of_state_;
+  mutable std::optional<std::unique_ptr<Executable>> start_gradient_;
+};
+
+}  // namespace lopt

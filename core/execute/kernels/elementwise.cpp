@@ -1,0 +1,161 @@
+// SIMD kernels of elementwise primitives, by the primitive's name. A primitive that is not here runs through its loop.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "execute/kernels/elementwise.cpp"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include "execute/kernels/functions-inl.h"
+#include "execute/kernels/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lopt::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+using Tag = hn::ScalableTag<T>;
+
+/// Reads one operand, a column after the other.
+template <class T, bool uniform>
+struct Reader {
+  const T* column;
+  std::ptrdiff_t stride;
+  explicit Reader(const Columns& columns) : column(static_cast<const T*>(columns.data)), stride(columns.stride) {}
+  auto at(Tag<T> d, std::size_t row) const {
+    if constexpr (uniform) return hn::Set(d, *column);
+    else return hn::LoadU(d, column + row);
+  }
+  void next() { column += stride; }
+};
+
+template <class T, class Out, class Function, class... Readers>
+void loop(Function f, void* out, std::ptrdiff_t out_stride, std::size_t columns, std::size_t rows, Readers... readers) {
+  const Tag<T> d;
+  const Tag<Out> o;
+  auto* to = static_cast<Out*>(out);
+  for (std::size_t c = 0; c < columns; ++c, to += out_stride) {
+    for (std::size_t r = 0; r < rows; r += hn::Lanes(d)) hn::StoreU(f(d, readers.at(d, r)...), o, to + r);
+    (readers.next(), ...);
+  }
+}
+
+template <class T, class Out, auto f>
+void unary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
+  if (in[0].uniform) loop<T, Out>(f, out, stride, columns, rows, Reader<T, true>(in[0]));
+  else loop<T, Out>(f, out, stride, columns, rows, Reader<T, false>(in[0]));
+}
+template <class T, class Out, auto f>
+void binary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
+  auto second = [&](auto first) {
+    if (in[1].uniform) loop<T, Out>(f, out, stride, columns, rows, first, Reader<T, true>(in[1]));
+    else loop<T, Out>(f, out, stride, columns, rows, first, Reader<T, false>(in[1]));
+  };
+  if (in[0].uniform) second(Reader<T, true>(in[0]));
+  else second(Reader<T, false>(in[0]));
+}
+void select(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
+  using T = std::uint32_t;
+  auto choose = []([[maybe_unused]] auto d, auto condition, auto a, auto b) { return hn::IfThenElse(hn::Ne(condition, hn::Zero(d)), a, b); };
+  auto third = [&](auto first, auto second) {
+    if (in[2].uniform) loop<T, T>(choose, out, stride, columns, rows, first, second, Reader<T, true>(in[2]));
+    else loop<T, T>(choose, out, stride, columns, rows, first, second, Reader<T, false>(in[2]));
+  };
+  auto second = [&](auto first) {
+    if (in[1].uniform) third(first, Reader<T, true>(in[1]));
+    else third(first, Reader<T, false>(in[1]));
+  };
+  if (in[0].uniform) second(Reader<T, true>(in[0]));
+  else second(Reader<T, false>(in[0]));
+}
+
+/// 1 where the mask is set.
+template <class D, class M>
+auto as_bool(D d, M mask) {
+  const hn::RebindToUnsigned<D> u;
+  return hn::IfThenElseZero(hn::RebindMask(u, mask), hn::Set(u, 1U));
+}
+
+// One line a function: of the vector type and its operands.
+constexpr auto negate = [](auto, auto x) { return hn::Neg(x); };
+constexpr auto exp_ = [](auto d, auto x) { return exp(d, x); };
+constexpr auto log_ = [](auto d, auto x) { return log(d, x); };
+constexpr auto log1p_ = [](auto d, auto x) { return log1p(d, x); };
+constexpr auto tanh_ = [](auto d, auto x) { return tanh(d, x); };
+constexpr auto sqrt = [](auto, auto x) { return hn::Sqrt(x); };
+constexpr auto rsqrt = [](auto d, auto x) { return hn::Div(hn::Set(d, 1.0F), hn::Sqrt(x)); };
+constexpr auto sigmoid = [](auto d, auto x) { return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), exp(d, hn::Neg(x)))); };
+constexpr auto erf_inv_ = [](auto d, auto x) { return erf_inv(d, x); };
+constexpr auto floor = [](auto, auto x) { return hn::Floor(x); };
+constexpr auto abs = [](auto, auto x) { return hn::Abs(x); };
+constexpr auto relu = [](auto d, auto x) { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x); };
+constexpr auto sign = [](auto d, auto x) { return hn::IfThenElse(hn::Or(hn::Eq(x, hn::Zero(d)), hn::IsNaN(x)), x, hn::CopySign(hn::Set(d, 1.0F), x)); };
+constexpr auto not_ = [](auto d, auto x) { return hn::Xor(x, hn::Set(d, 1U)); };
+constexpr auto add = [](auto, auto a, auto b) { return hn::Add(a, b); };
+constexpr auto subtract = [](auto, auto a, auto b) { return hn::Sub(a, b); };
+constexpr auto multiply = [](auto, auto a, auto b) { return hn::Mul(a, b); };
+constexpr auto divide = [](auto, auto a, auto b) { return hn::Div(a, b); };
+constexpr auto maximum = [](auto d, auto a, auto b) { return larger(d, a, b); };
+constexpr auto minimum = [](auto d, auto a, auto b) { return smaller(d, a, b); };
+constexpr auto equal = [](auto d, auto a, auto b) { return as_bool(d, hn::Eq(a, b)); };
+constexpr auto not_equal = [](auto d, auto a, auto b) { return as_bool(d, hn::Ne(a, b)); };
+constexpr auto less = [](auto d, auto a, auto b) { return as_bool(d, hn::Lt(a, b)); };
+constexpr auto less_equal = [](auto d, auto a, auto b) { return as_bool(d, hn::Or(hn::Lt(a, b), hn::Eq(a, b))); };
+constexpr auto and_ = [](auto, auto a, auto b) { return hn::And(a, b); };
+constexpr auto or_ = [](auto, auto a, auto b) { return hn::Or(a, b); };
+constexpr auto xor_ = [](auto, auto a, auto b) { return hn::Xor(a, b); };
+constexpr auto to_float = [](auto, auto x) { return hn::ConvertTo(Tag<float>(), x); };  // int32 and bool
+constexpr auto same_bits = [](auto, auto x) { return x; };
+
+Elementwise find(std::string_view name, DType dtype, DType result) {
+  using F = float;
+  using I = std::int32_t;
+  using U = std::uint32_t;
+  struct Row {
+    std::string_view name;
+    Elementwise real, integer, word;  // float32; int32; uint32 and bool
+  };
+  static constexpr Row rows[] = {
+      {"negate", unary<F, F, negate>, nullptr, nullptr},
+      {"exp", unary<F, F, exp_>, nullptr, nullptr},
+      {"log", unary<F, F, log_>, nullptr, nullptr},
+      {"log1p", unary<F, F, log1p_>, nullptr, nullptr},
+      {"tanh", unary<F, F, tanh_>, nullptr, nullptr},
+      {"sqrt", unary<F, F, sqrt>, nullptr, nullptr},
+      {"rsqrt", unary<F, F, rsqrt>, nullptr, nullptr},
+      {"sigmoid", unary<F, F, sigmoid>, nullptr, nullptr},
+      {"erf_inv", unary<F, F, erf_inv_>, nullptr, nullptr},
+      {"floor", unary<F, F, floor>, nullptr, nullptr},
+      {"abs", unary<F, F, abs>, nullptr, nullptr},
+      {"relu", unary<F, F, relu>, nullptr, nullptr},
+      {"sign", unary<F, F, sign>, nullptr, nullptr},
+      {"not", nullptr, nullptr, unary<U, U, not_>},
+      {"add", binary<F, F, add>, binary<I, I, add>, binary<U, U, add>},
+      {"subtract", binary<F, F, subtract>, binary<I, I, subtract>, binary<U, U, subtract>},
+      {"multiply", binary<F, F, multiply>, binary<I, I, multiply>, binary<U, U, multiply>},
+      {"divide", binary<F, F, divide>, nullptr, nullptr},
+      {"maximum", binary<F, F, maximum>, nullptr, nullptr},
+      {"minimum", binary<F, F, minimum>, nullptr, nullptr},
+      {"equal", binary<F, U, equal>, binary<I, U, equal>, binary<U, U, equal>},
+      {"not_equal", binary<F, U, not_equal>, binary<I, U, not_equal>, binary<U, U, not_equal>},
+      {"less", binary<F, U, less>, binary<I, U, less>, binary<U, U, less>},
+      {"less_equal", binary<F, U, less_equal>, binary<I, U, less_equal>, binary<U, U, less_equal>},
+      {"and", nullptr, binary<I, I, and_>, binary<U, U, and_>},
+      {"or", nullptr, binary<I, I, or_>, binary<U, U, or_>},
+      {"xor", nullptr, binary<I, I, xor_>, binary<U, U, xor_>},
+      {"select", select, select, select},
+      {"bitcast", unary<U, U, same_bits>, unary<U, U, same_bits>, unary<U, U, same_bits>},
+  };
+  if (name == "convert") return result == DType::float32 && (dtype == DType::int32 || dtype == DType::boolean) ? unary<I, F, to_float> : nullptr;
+  for (const Row& row : rows)
+    if (row.name == name) return dtype == DType::float32 ? row.real : dtype == DType::int32 ? row.integer : row.word;
+  return nullptr;
+}
+
+}  // namespace lopt::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lopt::kernels {
+HWY_EXPORT(find);
+Elementwise find_elementwise(std::string_view primitive, DType dtype, DType result) { return HWY_DYNAMIC_DISPATCH(find)(primitive, dtype, result); }
+}  // namespace lopt::kernels
+#endif

@@ -1,0 +1,63 @@
+#pragma once
+// Kernels: the innermost loops, compiled once for each SIMD level and chosen when the program starts.
+// Row counts are multiples of 16 unless said otherwise; memory behind the last row is readable for 64 bytes.
+
+#include <lopt/array.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace lopt::kernels {
+
+/// Columns of one value of a tile: column j at data + j · stride, or one element for all rows.
+struct Columns {
+  const void* data = nullptr;
+  std::ptrdiff_t stride = 0;  // elements
+  bool uniform = false;
+};
+
+/// out column j = f(inputs' columns j…), for `columns` columns of `rows` rows; out columns lie `out_stride` elements apart.
+using Elementwise = void (*)(const Columns* inputs, void* out, std::ptrdiff_t out_stride, std::size_t columns, std::size_t rows);
+/// The kernel of an elementwise primitive for inputs and result of these types; null: there is none.
+Elementwise find_elementwise(std::string_view primitive, DType dtype, DType result);
+
+struct Layer {
+  const float* weights = nullptr;
+  std::ptrdiff_t row_stride = 0, column_stride = 0;  // weight (i, j) at i · row_stride + j · column_stride
+  std::size_t inputs = 0, outputs = 0;
+  const float* bias = nullptr;  // null: none
+  std::ptrdiff_t bias_stride = 0;
+  bool relu = false;
+};
+
+struct MatrixProduct {
+  std::size_t m = 0, n = 0, k = 0;
+  const float* a = nullptr;
+  std::ptrdiff_t a_row = 0, a_column = 0;
+  const float* b = nullptr;  // rows contiguous
+  std::ptrdiff_t b_row = 0;
+  float* c = nullptr;  // row-major
+};
+
+/// All other kernels.
+struct Table {
+  const char* simd;  // "AVX3" and the like
+  /// out = act(x W + b), column by column.
+  void (*dense)(const float* x, std::ptrdiff_t x_stride, const Layer& layer, float* out, std::ptrdiff_t out_stride, std::size_t rows);
+  /// Two layers, the hidden columns in registers. second.outputs ≤ 4.
+  void (*chain)(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out, std::ptrdiff_t out_stride, std::size_t rows);
+  /// out[i · columns + j] += Σ over rows of a_i b_j; any number of rows.
+  void (*outer)(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride, std::size_t columns, float* out, std::size_t rows);
+  /// out[j] += Σ over rows of x_j; any number of rows.
+  void (*row_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
+  void (*column_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
+  void (*column_max)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
+  void (*matrix_product)(const MatrixProduct& product);
+  /// to[o, i] = Σ or max over r of from[o, r, i].
+  void (*reduce_sum)(const float* from, float* to, std::size_t outer, std::size_t reduced, std::size_t inner);
+  void (*reduce_max)(const float* from, float* to, std::size_t outer, std::size_t reduced, std::size_t inner);
+};
+const Table& table();
+
+}  // namespace lopt::kernels

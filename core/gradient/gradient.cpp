@@ -1,0 +1,84 @@
+#include "gradient/gradient.h"
+
+#include "trace/node.h"
+
+#include <fmt/format.h>
+
+#include <unordered_map>
+#include <unordered_set>
+
+namespace lopt {
+namespace {
+
+/// All nodes below the outputs, each after its inputs.
+std::vector<Tensor> in_order(const std::vector<Tensor>& outputs) {
+  std::vector<Tensor> order;
+  std::unordered_set<const Node*> seen;
+  for (const Tensor& output : outputs) {
+    std::vector<std::pair<Tensor, std::size_t>> path{{output, 0}};
+    while (!path.empty()) {
+      auto& [tensor, next] = path.back();
+      if (next == 0 && seen.contains(tensor.node().get())) {
+        path.pop_back();
+      } else if (next < tensor.node()->inputs.size()) {
+        Tensor input = tensor.node()->inputs[next++];
+        path.emplace_back(std::move(input), 0);
+      } else {
+        if (seen.insert(tensor.node().get()).second) order.push_back(tensor);
+        path.pop_back();
+      }
+    }
+  }
+  return order;
+}
+
+}  // namespace
+
+std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, const std::vector<Tensor>& with_respect_to) {
+  const std::vector<Tensor> order = in_order(outputs);
+  std::unordered_set<const Node*> wanted, depends;
+  for (const Tensor& x : with_respect_to) wanted.insert(x.node().get());
+  for (const Tensor& tensor : order) {
+    bool reached = wanted.contains(tensor.node().get());
+    for (const Tensor& input : tensor.node()->inputs) reached = reached || depends.contains(input.node().get());
+    if (reached) depends.insert(tensor.node().get());
+  }
+
+  std::unordered_map<const Node*, Tensor> gradient_of;
+  auto accumulate = [&](const Tensor& value, const Tensor& cotangent) {
+    if (!cotangent) return;
+    Tensor& sum = gradient_of[value.node().get()];
+    sum = sum ? sum + cotangent : cotangent;
+  };
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (cotangents[i] && cotangents[i].type() != outputs[i].type())
+      throw ShapeError(fmt::format("a cotangent of {} for a value of {}", to_text(cotangents[i].type()), to_text(outputs[i].type())));
+    accumulate(outputs[i], cotangents[i]);
+  }
+  for (auto it = order.rbegin(); it != order.rend(); ++it) {
+    const Node& node = *it->node();
+    auto found = gradient_of.find(&node);
+    if (found == gradient_of.end() || !node.primitive->vjp || !depends.contains(&node)) continue;
+    const Tensor dy = found->second;
+    std::vector<Tensor> dx = node.primitive->vjp({dy, *it, node.inputs, node.attributes});
+    for (std::size_t i = 0; i < dx.size(); ++i)
+      if (depends.contains(node.inputs[i].node().get())) accumulate(node.inputs[i], dx[i]);
+  }
+
+  std::vector<Tensor> result;
+  for (const Tensor& x : with_respect_to) {
+    auto found = gradient_of.find(x.node().get());
+    result.push_back(found == gradient_of.end() ? Tensor() : found->second);
+  }
+  return result;
+}
+
+std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& with_respect_to) {
+  if (loss.dtype() != DType::float32 || loss.rank() != 0) throw ShapeError(fmt::format("gradient: the loss is {}, not a float32 scalar", to_text(loss.type())));
+  std::vector<Tensor> result = vector_jacobian({loss}, {Tensor(1.0)}, with_respect_to);
+  for (std::size_t i = 0; i < result.size(); ++i)
+    if (!result[i]) result[i] = zeros_like(with_respect_to[i]);
+  return result;
+}
+
+}  // namespace lopt

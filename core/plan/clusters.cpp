@@ -1,0 +1,229 @@
+#include "plan/clusters.h"
+
+#include <algorithm>
+#include <set>
+
+namespace lopt {
+namespace {
+
+std::int64_t product(const Shape& shape, std::size_t from, std::size_t to) {
+  std::int64_t result = 1;
+  for (std::size_t i = from; i < to; ++i) result *= shape[i];
+  return result;
+}
+std::int64_t size_of(const Program& program, ValueId value) { return element_count(program.type(value).shape); }
+
+/// Regions below this many rows are not worth their columns.
+constexpr std::int64_t min_rows = 8;
+
+RowRole broadcast_role(const Type& from, const Type& to) {
+  const std::int64_t source = element_count(from.shape), target = element_count(to.shape);
+  if (source == target) return {true, target, 0, false};
+  const std::size_t extra = to.shape.size() - from.shape.size();
+  std::size_t first = 0;  // the first dimension that is repeated
+  while (first < to.shape.size() && (first < extra ? 1 : from.shape[first - extra]) == to.shape[first]) ++first;
+  const std::int64_t rows = product(to.shape, 0, first);
+  return {rows >= min_rows && target / rows <= max_columns, target, rows, false};
+}
+
+RowRole columns_role(const Program& program, const Operation& operation) {
+  const Shape& result = operation.type.shape;
+  std::size_t first = result.size();  // the first dimension that is cut, padded or joined
+  for (ValueId input : operation.inputs) {
+    const Shape& shape = program.type(input).shape;
+    for (std::size_t i = 0; i < first; ++i)
+      if (shape[i] != result[i]) first = i;
+    if (const auto* axes = std::get_if<Axes>(&operation.attributes)) first = std::min(first, static_cast<std::size_t>(axes->axes[0]));
+  }
+  const std::int64_t rows = product(result, 0, first), count = element_count(result);
+  if (rows < min_rows) return {};
+  bool narrow = count / rows <= max_columns;
+  for (ValueId input : operation.inputs) narrow = narrow && size_of(program, input) / rows <= max_columns && size_of(program, input) > 0;
+  return {narrow && count > 0, count, rows, false};
+}
+
+/// Work on many rows of a few columns runs in a region, row by row; other products and sums have kernels of their own.
+bool is_tall(std::int64_t rows, std::int64_t a, std::int64_t b) {
+  return rows >= min_rows && std::min(a, b) > 0 && std::max(a, b) <= max_columns && (std::min(a, b) <= 8 || rows >= 4 * std::max(a, b));
+}
+RowRole reduction_role(const Program& program, const Operation& operation) {
+  const std::vector<int>& axes = std::get<Axes>(operation.attributes).axes;
+  const Type& from = program.type(operation.inputs[0]);
+  const std::int64_t count = element_count(from.shape);
+  const std::size_t rank = from.shape.size();
+  const bool adjacent = axes.back() - axes.front() + 1 == static_cast<int>(axes.size());
+  if (!adjacent || count == 0) return {};
+  const auto front = static_cast<std::size_t>(axes.front()), back = static_cast<std::size_t>(axes.back()) + 1;
+  const std::int64_t outer = product(from.shape, 0, front), reduced = product(from.shape, front, back), inner = product(from.shape, back, rank);
+  const bool is_sum = operation.primitive->name == "sum", real = from.dtype == DType::float32;
+  if (inner == 1 && outer >= min_rows && reduced <= max_columns && real) return {true, count, outer, false};
+  if (outer == 1 && is_sum && real && (inner == 1 || is_tall(reduced, inner, inner))) return {true, count, inner == 1 ? 0 : reduced, true};
+  return {};
+}
+
+RowRole matmul_role(const Program& program, const Operation& operation) {
+  const Transposed t = std::get<Transposed>(operation.attributes);
+  const Shape &a = program.type(operation.inputs[0]).shape, &c = operation.type.shape;
+  const std::int64_t k = t.a ? a[0] : a[1];
+  if (t.a && !t.b && is_tall(k, c[0], c[1])) return {true, k * std::max(c[0], c[1]), k, true};
+  if (!t.a && is_tall(c[0], k, c[1])) return {true, c[0] * c[1], c[0], false};
+  return {};
+}
+
+RowRole role_of(const Program& program, const Operation& operation) {
+  const std::int64_t count = element_count(operation.type.shape);
+  switch (operation.primitive->fusion) {
+    case Fusion::elementwise: return {count > 0, count, 0, false};
+    case Fusion::view: return operation.primitive->name == "broadcast" && count > 0 ? broadcast_role(program.type(operation.inputs[0]), operation.type) : RowRole{count > 0, count, 0, false};
+    case Fusion::columns: return columns_role(program, operation);
+    case Fusion::reduction: return reduction_role(program, operation);
+    case Fusion::matmul: return matmul_role(program, operation);
+    default: return {};
+  }
+}
+
+/// Clusters as a graph; merging keeps it free of cycles.
+class Merger {
+ public:
+  Merger(const Program& program, Clusters& clusters) : program_(program), clusters_(clusters) {
+    const std::size_t count = program.operations.size();
+    parent_.resize(count);
+    for (ValueId i = 0; i < count; ++i) {
+      parent_[i] = i;
+      sets_.push_back({{i}, {}, {}, clusters.roles[i].rows, clusters.roles[i].fusable ? row_elements(i) : 0, i, i});
+    }
+    for (ValueId i = 0; i < count; ++i)
+      for (ValueId input : program.operations[i].inputs) {
+        sets_[input].consumers.insert(i);
+        sets_[i].producers.insert(input);
+      }
+  }
+
+  void run() {
+    for (ValueId i = 0; i < program_.operations.size(); ++i)
+      if (clusters_.roles[i].fusable)
+        for (ValueId input : program_.operations[i].inputs) try_merge(input, i);
+  }
+
+  void write() {
+    for (ValueId i = 0; i < program_.operations.size(); ++i) {
+      const ValueId root = find(i);
+      if (!clusters_.roles[i].fusable) continue;
+      if (root_cluster_.size() <= root) root_cluster_.resize(root + 1, Clusters::none);
+      if (root_cluster_[root] == Clusters::none) {
+        root_cluster_[root] = static_cast<std::uint32_t>(clusters_.members.size());
+        clusters_.members.emplace_back();
+        clusters_.rows.push_back(sets_[root].rows ? sets_[root].rows : sets_[root].elements);
+      }
+      clusters_.of[i] = root_cluster_[root];
+      clusters_.members[root_cluster_[root]].push_back(i);
+    }
+  }
+
+ private:
+  struct Set {
+    std::vector<ValueId> members;
+    std::set<ValueId> producers, consumers;  // any member of the set stands for it
+    std::int64_t rows = 0;                   // 0: not fixed
+    std::int64_t elements = 0;               // most elements of a value, where the rows are not fixed
+    ValueId first = 0, last = 0;             // in program order
+  };
+
+  std::int64_t row_elements(ValueId i) const { return clusters_.roles[i].elements; }
+
+  ValueId find(ValueId i) {
+    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
+    return i;
+  }
+
+  bool rows_agree(const Set& a, const Set& b) const {
+    if (a.rows && b.rows) return a.rows == b.rows;
+    if (!a.rows && !b.rows) return a.elements == b.elements;
+    const std::int64_t rows = a.rows ? a.rows : b.rows, elements = a.rows ? b.elements : a.elements;
+    return elements % rows == 0 && elements / rows <= max_columns;
+  }
+
+  /// Every value that goes from a to b can be handed over row by row.
+  bool hands_over(const Set& a, const Set& b, ValueId root_a, std::int64_t rows) {
+    for (ValueId consumer : b.members) {
+      const auto& inputs = program_.operations[consumer].inputs;
+      for (std::size_t i = 0; i < inputs.size(); ++i) {
+        if (find(inputs[i]) != root_a) continue;
+        if (clusters_.roles[inputs[i]].terminal || !reads_by_row(program_, consumer, i, rows)) return false;
+      }
+    }
+    (void)a;
+    return true;
+  }
+
+  /// A way from a to b through a third set.
+  bool other_path(ValueId a, ValueId b) {
+    const ValueId limit = sets_[b].last;
+    std::vector<ValueId> pending;
+    std::set<ValueId> seen;
+    auto visit = [&](const Set& set, bool start) {
+      for (ValueId consumer : set.consumers) {
+        const ValueId next = find(consumer);
+        if (next == a || (start && next == b) || sets_[next].first > limit) continue;
+        if (seen.insert(next).second) pending.push_back(next);
+      }
+    };
+    visit(sets_[a], true);
+    while (!pending.empty()) {
+      const ValueId at = pending.back();
+      pending.pop_back();
+      if (at == b) return true;
+      visit(sets_[at], false);
+    }
+    return false;
+  }
+
+  void try_merge(ValueId producer, ValueId consumer) {
+    const ValueId a = find(producer), b = find(consumer);
+    if (a == b || !clusters_.roles[producer].fusable) return;
+    const std::int64_t rows = sets_[a].rows ? sets_[a].rows : sets_[b].rows;
+    if (!rows_agree(sets_[a], sets_[b]) || !hands_over(sets_[a], sets_[b], a, rows) || other_path(a, b)) return;
+    Set& into = sets_[b];
+    Set& from = sets_[a];
+    into.members.insert(into.members.end(), from.members.begin(), from.members.end());
+    into.consumers.insert(from.consumers.begin(), from.consumers.end());
+    into.producers.insert(from.producers.begin(), from.producers.end());
+    into.rows = rows;
+    into.elements = std::max(into.elements, from.elements);
+    into.first = std::min(into.first, from.first);
+    into.last = std::max(into.last, from.last);
+    from = Set{};
+    parent_[a] = b;
+    std::erase_if(into.consumers, [&](ValueId c) { return find(c) == b; });
+  }
+
+  const Program& program_;
+  Clusters& clusters_;
+  std::vector<ValueId> parent_;
+  std::vector<Set> sets_;
+  std::vector<std::uint32_t> root_cluster_;
+};
+
+}  // namespace
+
+bool reads_by_row(const Program& program, ValueId operation, std::size_t input, std::int64_t rows) {
+  const Operation& op = program.operations[operation];
+  if (op.primitive->fusion == Fusion::matmul) return input == 0 || std::get<Transposed>(op.attributes).a;
+  if (op.primitive->name == "broadcast") {
+    const std::int64_t source = element_count(program.type(op.inputs[0]).shape);
+    return source == element_count(op.type.shape) || (rows > 0 && source % rows == 0);
+  }
+  return true;
+}
+
+Clusters find_clusters(const Program& program) {
+  Clusters clusters;
+  for (const Operation& operation : program.operations) clusters.roles.push_back(role_of(program, operation));
+  clusters.of.assign(program.operations.size(), Clusters::none);
+  Merger merger(program, clusters);
+  merger.run();
+  merger.write();
+  return clusters;
+}
+
+}  // namespace lopt

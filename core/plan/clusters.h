@@ -1,0 +1,32 @@
+#pragma once
+// Which operations run together: regions of rows, found by merging producers with consumers.
+
+#include "program/program.h"
+
+namespace lopt {
+
+/// How an operation takes part in a region.
+struct RowRole {
+  bool fusable = false;
+  std::int64_t elements = 0;  // of the values that it works on row by row
+  std::int64_t rows = 0;      // the number of rows that it needs; 0: any that divides `elements`
+  bool terminal = false;      // its result is complete only when all rows are done: sums over rows
+};
+
+struct Clusters {
+  static constexpr std::uint32_t none = ~0U;
+  std::vector<RowRole> roles;                // by operation
+  std::vector<std::uint32_t> of;             // cluster of an operation; none: it stands alone
+  std::vector<std::vector<ValueId>> members; // in program order
+  std::vector<std::int64_t> rows;            // by cluster
+};
+
+/// Columns that a region may have beside each other for one value.
+inline constexpr std::int64_t max_columns = 128;
+
+/// True if `operation` reads input i row by row; false if it needs all of it, as the weights of a dense layer.
+bool reads_by_row(const Program& program, ValueId operation, std::size_t input, std::int64_t rows);
+
+Clusters find_clusters(const Program& program);
+
+}  // namespace lopt

@@ -1,0 +1,144 @@
+#pragma once
+// A plan: kernels in the order in which they run, and where in memory each value lies. Data only; core/execute runs it.
+//
+// Rows: a region executes a group of operations on `rows` rows at a time in tiles that stay in the cache. Inside a tile
+// a value is kept column by column (structure of arrays): a column is one float, integer or bool for each row.
+
+#include "program/program.h"
+
+#include <string>
+#include <variant>
+
+namespace lopt {
+
+using BufferId = std::uint32_t;
+
+/// Where a materialised value lies.
+struct Buffer {
+  enum class Place : std::uint8_t { input, output, constant, arena };
+  Place place = Place::arena;
+  std::uint32_t index = 0;    // of the input, output or constant
+  std::size_t size = 0;       // elements
+  std::size_t offset = 0;     // bytes, in the arena
+};
+
+/// A strided window on a buffer, in elements. Broadcast dimensions have stride 0.
+struct View {
+  BufferId buffer = 0;
+  std::int64_t offset = 0;
+  Shape shape, strides;
+
+  bool contiguous() const;
+};
+
+/// Row r of a tile operand lies at Σ index_i(r) · stride_i, where the rows run over `lengths` in row-major order.
+struct RowPattern {
+  Shape lengths, strides;
+};
+
+/// What a tile instruction reads.
+struct TileOperand {
+  enum class Kind : std::uint8_t {
+    tile,     // `columns` of scratch, from column `first`, `step` columns apart
+    uniform,  // the same for all rows: element `first` + column · `step` of a buffer
+    stream,   // rows that lie contiguously in a buffer: element `first` + column · `step` + row
+  };
+  Kind kind = Kind::tile;
+  std::uint32_t group = 0;  // tile: which group of scratch columns
+  BufferId buffer = 0;      // uniform, stream
+  std::int64_t first = 0, step = 0;
+};
+
+/// Two-layer networks and single dense layers: out = [W1ᵀ] act(W0ᵀ in + b0) [+ b1].
+struct DenseLayer {
+  BufferId weights = 0;
+  std::int64_t offset = 0, row_stride = 0, column_stride = 0;  // weight (i, j) in elements
+  std::int64_t inputs = 0, outputs = 0;
+  bool has_bias = false, relu = false;
+  TileOperand bias;  // uniform
+};
+
+struct TileInstruction {
+  enum class Kind : std::uint8_t {
+    load,        // result columns from memory by `rows`, column j at element offsets[j]
+    store,       // operand 0 to memory, row-major: `columns` elements a row
+    elementwise, // `primitive`
+    copy,        // operand 0 to the result columns
+    zero,
+    dense,       // layers[0]
+    chain,       // layers[0], then layers[1], the columns between in registers
+    column_reduction,  // over groups of `inner` columns of operand 0: sum or max
+    row_sum,     // adds the rows of operand 0 to memory
+    outer,       // adds operand 0ᵀ operand 1 over rows to memory, [inner, columns] row-major
+  };
+  Kind kind = Kind::copy;
+  const Primitive* primitive = nullptr;
+  DType dtype = DType::float32;         // of the last operand
+  DType result_dtype = DType::float32;
+  std::vector<TileOperand> operands;
+  std::uint32_t group = 0;              // result: group of scratch columns
+  std::int64_t columns = 1;             // of the result
+  std::int64_t inner = 1;
+  BufferId buffer = 0;                  // load, store, row_sum, outer
+  std::vector<std::int64_t> offsets;    // load
+  RowPattern rows;                      // load
+  std::vector<DenseLayer> layers;
+};
+
+struct Region {
+  std::int64_t rows = 0;
+  std::int64_t tile_rows = 0;             // a multiple of 16
+  std::int64_t scratch_columns = 0;
+  std::vector<std::int64_t> group_start;  // first scratch column of each group
+  std::vector<TileInstruction> instructions;
+  std::vector<ValueId> operations;        // what it computes, for reports
+};
+struct Gemm {
+  View a, b;  // [m, k], [k, n]
+  BufferId c = 0;
+  BufferId packed = 0;  // where b is packed to, if b's rows are not contiguous
+  bool pack = false;
+};
+/// out[o, i] = over r of in[o, r, i].
+struct Reduction {
+  bool maximum = false;
+  DType dtype = DType::float32;
+  BufferId from = 0, to = 0;
+  std::int64_t outer = 1, reduced = 1, inner = 1;
+};
+struct Copy {
+  View from, to;  // of one shape
+};
+struct Fill {  // zeros
+  BufferId to = 0;
+};
+struct RandomBits {
+  View key;
+  BufferId to = 0;
+};
+/// The reference executor's rule, for primitives that have no faster one.
+struct Fallback {
+  Operation operation;
+  std::vector<Type> types;
+  std::vector<BufferId> inputs;
+  BufferId to = 0;
+};
+using Kernel = std::variant<Region, Gemm, Reduction, Copy, Fill, RandomBits, Fallback>;
+
+struct Plan {
+  std::string name;
+  std::vector<Type> input_types, output_types;
+  std::vector<Buffer> buffers;
+  std::vector<Array> constants;
+  std::vector<Kernel> kernels;
+  std::size_t arena_bytes = 0;    // values, without a region's scratch
+  std::size_t scratch_bytes = 0;  // of the largest region
+};
+
+/// Plans a program. The plan does not refer to the program afterwards.
+Plan make_plan(const Program& program);
+
+/// A page a person can read: each kernel, what is fused in it, its floating-point operations and bytes.
+std::string to_text(const Plan& plan, const Program& program);
+
+}  // namespace lopt

@@ -1,0 +1,313 @@
+// From a program to a plan: clusters, their order, what lies where.
+#include "plan/clusters.h"
+#include "plan/plan.h"
+#include "plan/region.h"
+#include "plan/scratch.h"
+#include "plan/views.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <stdexcept>
+
+namespace lopt {
+namespace {
+
+class Planner {
+ public:
+  explicit Planner(const Program& program) : program_(program), clusters_(find_clusters(program)), views_(program.operations.size()) {
+    plan_.name = program.name;
+    for (ValueId input : program.inputs) plan_.input_types.push_back(program.type(input));
+    for (ValueId output : program.outputs) plan_.output_types.push_back(program.type(output));
+    users_.resize(program.operations.size());
+    for (ValueId i = 0; i < program.operations.size(); ++i)
+      for (ValueId input : program.operations[i].inputs) users_[input].push_back(i);
+    cluster_done_.resize(clusters_.members.size());
+    scheduled_.resize(program.operations.size());
+    stored_.resize(program.operations.size());
+  }
+
+  Plan run() {
+    place_leaves();
+    find_stored();
+    place_outputs();
+    for (ValueId value : program_.outputs) schedule(value);
+    copy_outputs();
+    place_arena();
+    return std::move(plan_);
+  }
+
+ private:
+  const Operation& operation(ValueId value) const { return program_.operations[value]; }
+  bool same_cluster(ValueId a, ValueId b) const { return clusters_.of[a] != Clusters::none && clusters_.of[a] == clusters_.of[b]; }
+
+  BufferId new_buffer(Buffer::Place place, std::size_t size, std::uint32_t index = 0) {
+    plan_.buffers.push_back({place, index, size, 0});
+    return static_cast<BufferId>(plan_.buffers.size() - 1);
+  }
+  std::size_t size_of(ValueId value) const { return static_cast<std::size_t>(element_count(program_.type(value).shape)); }
+
+  void place_leaves() {
+    for (std::uint32_t i = 0; i < program_.inputs.size(); ++i) {
+      const ValueId value = program_.inputs[i];
+      views_[value] = whole(new_buffer(Buffer::Place::input, size_of(value), i), program_.type(value).shape);
+    }
+    for (ValueId value = 0; value < program_.operations.size(); ++value)
+      if (const auto* constant = std::get_if<Constant>(&operation(value).attributes)) {
+        plan_.constants.push_back(constant->value);
+        views_[value] = whole(new_buffer(Buffer::Place::constant, size_of(value), static_cast<std::uint32_t>(plan_.constants.size() - 1)), program_.type(value).shape);
+      }
+  }
+
+  /// What a view looks at in the end.
+  ValueId base_of(ValueId value) const {
+    while (is_view(operation(value))) value = operation(value).inputs[0];
+    return value;
+  }
+
+  /// True if `reader` gets `input` inside the region that both are in, through views or not.
+  bool handed_over(ValueId reader, ValueId input) const {
+    for (;; input = operation(input).inputs[0]) {
+      if (!same_cluster(reader, input)) return false;
+      if (!is_view(operation(input))) return true;
+    }
+  }
+  /// Values that must lie in memory: someone outside their region reads them. A view needs nothing itself, its readers do.
+  void find_stored() {
+    for (ValueId i = 0; i < program_.operations.size(); ++i)
+      for (ValueId input : operation(i).inputs)
+        if (!is_view(operation(i)) && !handed_over(i, input)) stored_[base_of(input)] = true;
+    for (ValueId output : program_.outputs) stored_[base_of(output)] = true;
+  }
+
+  bool is_leaf(ValueId value) const { return operation(value).primitive->fusion == Fusion::leaf; }
+
+  /// Outputs that are computed go where they are wanted at once.
+  void place_outputs() {
+    for (std::uint32_t i = 0; i < program_.outputs.size(); ++i) {
+      const ValueId value = program_.outputs[i], base = base_of(value);
+      output_buffers_.push_back(new_buffer(Buffer::Place::output, size_of(value), i));
+      bool reshapes = true;
+      for (ValueId at = value; at != base; at = operation(at).inputs[0]) reshapes = reshapes && element_count(program_.type(at).shape) == element_count(program_.type(base).shape) && operation(at).primitive->name != "transpose";
+      if (!reshapes || is_leaf(base) || buffer_of_.contains(base)) continue;
+      buffer_of_[base] = output_buffers_.back();
+      direct_output_[i] = true;
+    }
+  }
+  void copy_outputs() {
+    for (std::uint32_t i = 0; i < program_.outputs.size(); ++i)
+      if (!direct_output_[i] && size_of(program_.outputs[i]) > 0)
+        plan_.kernels.emplace_back(Copy{view_of(program_.outputs[i]), whole(output_buffers_[i], program_.type(program_.outputs[i]).shape)});
+  }
+
+  BufferId buffer_of(ValueId value) {
+    auto [found, added] = buffer_of_.try_emplace(value, 0);
+    if (added) found->second = new_buffer(Buffer::Place::arena, size_of(value));
+    return found->second;
+  }
+
+  View copy_of(const View& view) {
+    const View to = whole(new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(view.shape))), view.shape);
+    plan_.kernels.emplace_back(Copy{view, to});
+    return to;
+  }
+
+  /// Where a value lies that is made by now.
+  View view_of(ValueId value) {
+    if (views_[value]) return *views_[value];
+    if (!is_view(operation(value))) return *(views_[value] = whole(buffer_of(value), program_.type(value).shape));
+    const View from = view_of(operation(value).inputs[0]);
+    std::optional<View> result = applied(from, operation(value));
+    if (!result) result = applied(copy_of(from), operation(value));
+    return *(views_[value] = result);
+  }
+  BufferId contiguous(ValueId value) {
+    const View view = view_of(value);
+    return view.contiguous() && view.offset == 0 && plan_.buffers[view.buffer].size == size_of(value) ? view.buffer : copy_of(view).buffer;
+  }
+
+  /// Adds the kernel that makes a value, after the kernels that it needs.
+  void schedule(ValueId wanted) {
+    std::vector<std::pair<ValueId, bool>> pending{{wanted, false}};
+    while (!pending.empty()) {
+      const auto [value, ready] = pending.back();
+      pending.pop_back();
+      const std::uint32_t cluster = clusters_.of[value];
+      if (is_leaf(value) || scheduled_[value] || (cluster != Clusters::none && cluster_done_[cluster])) continue;
+      if (ready) {
+        add_kernel(value);
+        continue;
+      }
+      pending.emplace_back(value, true);
+      if (cluster == Clusters::none) {
+        for (ValueId input : operation(value).inputs) pending.emplace_back(input, false);
+      } else {
+        for (ValueId member : clusters_.members[cluster])
+          for (ValueId input : operation(member).inputs)
+            if (clusters_.of[input] != cluster) pending.emplace_back(input, false);
+      }
+    }
+  }
+
+  void add_kernel(ValueId value) {
+    const std::uint32_t cluster = clusters_.of[value];
+    if (cluster != Clusters::none) {
+      cluster_done_[cluster] = true;
+      const auto& members = clusters_.members[cluster];
+      if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_view(operation(member)); })) return;
+      Region region = lower_region({program_, clusters_, users_, [&](ValueId v) { return bool{stored_[v]}; }, [&](ValueId v) { return buffer_of(v); },
+                                    [&](ValueId v) { return view_of(v); }, [&](const View& view) { return copy_of(view); }}, cluster);
+      plan_.scratch_bytes = std::max(plan_.scratch_bytes, static_cast<std::size_t>(region.scratch_columns * region.tile_rows) * 4);
+      plan_.kernels.emplace_back(std::move(region));
+      return;
+    }
+    scheduled_[value] = true;
+    if (!is_view(operation(value)) && size_of(value) > 0) add_single(value);
+  }
+
+  /// A kernel for an operation that stands alone.
+  void add_single(ValueId value) {
+    const Operation& op = operation(value);
+    const std::string_view name = op.primitive->name;
+    if (op.primitive->fusion == Fusion::matmul && element_count(program_.type(op.inputs[0]).shape) > 0) return add_gemm(value);
+    if (op.primitive->fusion == Fusion::reduction && add_reduction(value)) return;
+    if (name == "concatenate") return add_concatenation(value);
+    if (name == "pad") {
+      plan_.kernels.emplace_back(Fill{buffer_of(value)});
+      return add_placed(op.inputs[0], value, std::get<Padding>(op.attributes).before);
+    }
+    if (name == "random_bits") {
+      plan_.kernels.emplace_back(RandomBits{view_of(op.inputs[0]), buffer_of(value)});
+      return;
+    }
+    Fallback fallback{op, {}, {}, 0};
+    for (ValueId input : op.inputs) {
+      fallback.types.push_back(program_.type(input));
+      fallback.inputs.push_back(contiguous(input));
+    }
+    fallback.to = buffer_of(value);
+    plan_.kernels.emplace_back(std::move(fallback));
+  }
+
+  void add_gemm(ValueId value) {
+    const Operation& op = operation(value);
+    const Transposed t = std::get<Transposed>(op.attributes);
+    auto oriented = [](View view, bool transposed) {
+      if (transposed) {
+        std::swap(view.shape[0], view.shape[1]);
+        std::swap(view.strides[0], view.strides[1]);
+      }
+      return view;
+    };
+    Gemm gemm{.a = oriented(view_of(op.inputs[0]), t.a), .b = oriented(view_of(op.inputs[1]), t.b), .c = buffer_of(value)};
+    gemm.pack = gemm.b.strides[1] != 1 && gemm.b.shape[1] > 1;
+    if (gemm.pack) gemm.packed = new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(gemm.b.shape)));
+    plan_.kernels.emplace_back(std::move(gemm));
+  }
+
+  bool add_reduction(ValueId value) {
+    const Operation& op = operation(value);
+    const auto& axes = std::get<Axes>(op.attributes).axes;
+    const Shape& shape = program_.type(op.inputs[0]).shape;
+    if (axes.back() - axes.front() + 1 != static_cast<int>(axes.size()) || size_of(op.inputs[0]) == 0) return false;
+    Reduction reduction{.maximum = op.primitive->name == "max", .dtype = op.type.dtype, .from = contiguous(op.inputs[0]), .to = buffer_of(value)};
+    for (int i = 0; i < static_cast<int>(shape.size()); ++i)
+      (i < axes.front() ? reduction.outer : i <= axes.back() ? reduction.reduced : reduction.inner) *= shape[static_cast<std::size_t>(i)];
+    plan_.kernels.emplace_back(reduction);
+    return true;
+  }
+
+  /// Copies a value to its place inside a larger one.
+  void add_placed(ValueId from, ValueId into, const Shape& start) {
+    if (size_of(from) == 0) return;
+    View to = whole(buffer_of(into), program_.type(into).shape);
+    for (std::size_t i = 0; i < start.size(); ++i) to.offset += start[i] * to.strides[i];
+    to.shape = program_.type(from).shape;
+    plan_.kernels.emplace_back(Copy{view_of(from), to});
+  }
+  void add_concatenation(ValueId value) {
+    const auto axis = static_cast<std::size_t>(std::get<Axes>(operation(value).attributes).axes[0]);
+    Shape start(program_.type(value).shape.size(), 0);
+    for (ValueId input : operation(value).inputs) {
+      add_placed(input, value, start);
+      start[axis] += program_.type(input).shape[axis];
+    }
+  }
+
+  /// The buffers that a kernel reads or writes.
+  static std::vector<BufferId> touched(const Kernel& kernel) {
+    std::vector<BufferId> result;
+    std::visit(
+        [&]<class K>(const K& k) {
+          if constexpr (std::is_same_v<K, Region>) {
+            using Kind = TileInstruction::Kind;
+            for (const TileInstruction& instruction : k.instructions) {
+              if (instruction.kind == Kind::load || instruction.kind == Kind::store || instruction.kind == Kind::row_sum || instruction.kind == Kind::outer) result.push_back(instruction.buffer);
+              for (const TileOperand& operand : instruction.operands)
+                if (operand.kind != TileOperand::Kind::tile) result.push_back(operand.buffer);
+              for (const DenseLayer& layer : instruction.layers) {
+                result.push_back(layer.weights);
+                if (layer.has_bias) result.push_back(layer.bias.buffer);
+              }
+            }
+          } else if constexpr (std::is_same_v<K, Gemm>) {
+            result = {k.a.buffer, k.b.buffer, k.c};
+            if (k.pack) result.push_back(k.packed);
+          } else if constexpr (std::is_same_v<K, Reduction>) {
+            result = {k.from, k.to};
+          } else if constexpr (std::is_same_v<K, Copy>) {
+            result = {k.from.buffer, k.to.buffer};
+          } else if constexpr (std::is_same_v<K, Fill>) {
+            result = {k.to};
+          } else if constexpr (std::is_same_v<K, RandomBits>) {
+            result = {k.key.buffer, k.to};
+          } else {
+            result = k.inputs;
+            result.push_back(k.to);
+          }
+        },
+        kernel);
+    return result;
+  }
+
+  /// Gives each value of the arena its place, and the place to another after its last use.
+  void place_arena() {
+    constexpr std::size_t line = 64;
+    std::map<BufferId, std::size_t> last_use;
+    for (std::size_t i = 0; i < plan_.kernels.size(); ++i)
+      for (BufferId buffer : touched(plan_.kernels[i])) last_use[buffer] = i;
+    SpanAllocator arena;
+    std::vector<bool> placed(plan_.buffers.size(), false);
+    auto lines_of = [&](BufferId buffer) { return (plan_.buffers[buffer].size * 4 + line - 1) / line + 1; };  // one more: kernels read whole vectors
+    for (std::size_t i = 0; i < plan_.kernels.size(); ++i) {
+      const std::vector<BufferId> buffers = touched(plan_.kernels[i]);
+      for (BufferId buffer : buffers)
+        if (plan_.buffers[buffer].place == Buffer::Place::arena && !placed[buffer]) {
+          plan_.buffers[buffer].offset = arena.take(lines_of(buffer)) * line;
+          placed[buffer] = true;
+        }
+      for (BufferId buffer : buffers)
+        if (plan_.buffers[buffer].place == Buffer::Place::arena && last_use[buffer] == i) {
+          arena.give_back(plan_.buffers[buffer].offset / line, lines_of(buffer));
+          last_use[buffer] = plan_.kernels.size();
+        }
+    }
+    plan_.arena_bytes = arena.high_water() * line;
+  }
+
+  const Program& program_;
+  Clusters clusters_;
+  Plan plan_;
+  std::vector<std::optional<View>> views_;
+  std::vector<std::vector<ValueId>> users_;
+  std::vector<bool> stored_, scheduled_, cluster_done_;
+  std::map<ValueId, BufferId> buffer_of_;
+  std::vector<BufferId> output_buffers_;
+  std::map<std::uint32_t, bool> direct_output_;
+};
+
+}  // namespace
+
+Plan make_plan(const Program& program) { return Planner(program).run(); }
+
+}  // namespace lopt

@@ -1,0 +1,352 @@
+#include "plan/region.h"
+
+#include "plan/scratch.h"
+
+#include <algorithm>
+#include <optional>
+#include <stdexcept>
+
+namespace lopt {
+namespace {
+
+/// Column of a group of scratch columns.
+struct Column {
+  std::uint32_t group = 0;
+  std::int64_t index = 0;
+};
+
+/// A value inside the region: columns of scratch, or elements of a buffer.
+struct TileValue {
+  TileOperand::Kind kind = TileOperand::Kind::tile;
+  std::vector<Column> columns;         // tile
+  BufferId buffer = 0;                 // uniform, stream
+  std::vector<std::int64_t> elements;  // uniform, stream: of each column
+
+  std::size_t width() const { return kind == TileOperand::Kind::tile ? columns.size() : elements.size(); }
+};
+
+using Kind = TileInstruction::Kind;
+
+class Lowering {
+ public:
+  Lowering(const RegionContext& context, std::uint32_t cluster) : context_(context), cluster_(cluster) { region_.rows = context.clusters.rows[cluster]; }
+
+  Region run() {
+    region_.operations = context_.clusters.members[cluster_];
+    for (ValueId value : region_.operations)
+      if (!done_.contains(value)) lower(value);
+    assign_scratch(region_, group_columns_);
+    return std::move(region_);
+  }
+
+ private:
+  const Operation& operation(ValueId value) const { return context_.program.operations[value]; }
+  bool inside(ValueId value) const { return context_.clusters.of[value] == cluster_; }
+  std::int64_t width_of(ValueId value) const { return element_count(context_.program.type(value).shape) / region_.rows; }
+
+  std::uint32_t new_group(std::int64_t columns) {
+    group_columns_.push_back(columns);
+    return static_cast<std::uint32_t>(group_columns_.size() - 1);
+  }
+  TileValue all_columns(std::uint32_t group) const {
+    TileValue value;
+    for (std::int64_t i = 0; i < group_columns_[group]; ++i) value.columns.push_back({group, i});
+    return value;
+  }
+  TileInstruction& emit(Kind kind, std::vector<TileOperand> operands, std::int64_t columns) {
+    TileInstruction instruction;
+    instruction.kind = kind;
+    instruction.operands = std::move(operands);
+    instruction.columns = columns;
+    region_.instructions.push_back(std::move(instruction));
+    return region_.instructions.back();
+  }
+  /// An instruction with a result group of its own.
+  TileInstruction& emit_result(Kind kind, std::vector<TileOperand> operands, std::int64_t columns) {
+    TileInstruction& instruction = emit(kind, std::move(operands), columns);
+    instruction.group = new_group(columns);
+    return instruction;
+  }
+
+  /// A value that lies in memory when the region starts.
+  TileValue external(ValueId value) {
+    if (auto found = external_.find(value); found != external_.end()) return found->second;
+    View view = context_.view_of(value);
+    std::optional<RowsAndColumns> split = split_rows(view, region_.rows);
+    if (!split) {
+      view = context_.contiguous_copy(view);
+      split = split_rows(view, region_.rows);
+    }
+    TileValue result;
+    if (split->uniform() || split->stream()) {
+      result.kind = split->uniform() ? TileOperand::Kind::uniform : TileOperand::Kind::stream;
+      result.buffer = view.buffer;
+      result.elements = std::move(split->columns);
+    } else {
+      TileInstruction& load = emit_result(Kind::load, {}, static_cast<std::int64_t>(split->columns.size()));
+      load.buffer = view.buffer;
+      load.offsets = std::move(split->columns);
+      load.rows = std::move(split->rows);
+      result = all_columns(load.group);
+    }
+    return external_[value] = result;
+  }
+
+  /// A value that is computed here, or lies in memory.
+  TileValue value_of(ValueId value) {
+    if (auto found = computed_.find(value); found != computed_.end()) return found->second;
+    return external(value);
+  }
+
+  /// As an operand: its columns evenly apart, copied together where they are not.
+  TileOperand operand(const TileValue& value) {
+    TileOperand result{.kind = value.kind};
+    auto even = [](std::size_t count, auto at) {
+      for (std::size_t i = 2; i < count; ++i)
+        if (at(i) - at(i - 1) != at(1) - at(0)) return false;
+      return true;
+    };
+    if (value.kind != TileOperand::Kind::tile) {
+      auto at = [&](std::size_t i) { return value.elements[i]; };
+      if (even(value.width(), at)) {
+        result.buffer = value.buffer;
+        result.first = at(0);
+        result.step = value.width() > 1 ? at(1) - at(0) : 0;
+        return result;
+      }
+    } else {
+      auto at = [&](std::size_t i) { return value.columns[i].index; };
+      const bool one_group = std::all_of(value.columns.begin(), value.columns.end(), [&](const Column& c) { return c.group == value.columns[0].group; });
+      if (one_group && even(value.width(), at)) {
+        result.group = value.columns[0].group;
+        result.first = at(0);
+        result.step = value.width() > 1 ? at(1) - at(0) : 1;
+        return result;
+      }
+    }
+    return operand(gathered(value));
+  }
+
+  /// The columns of a value copied beside each other, run by run.
+  TileValue gathered(const TileValue& value) {
+    const std::uint32_t group = new_group(static_cast<std::int64_t>(value.width()));
+    for (std::size_t i = 0; i < value.width(); ++i) {
+      TileValue one{value.kind, {}, value.buffer, {}};
+      if (value.kind == TileOperand::Kind::tile) one.columns = {value.columns[i]};
+      else one.elements = {value.elements[i]};
+      TileInstruction& copy = emit(Kind::copy, {operand(one)}, 1);
+      copy.group = group;
+      copy.inner = static_cast<std::int64_t>(i);  // where in the group
+    }
+    return all_columns(group);
+  }
+
+  /// Uniform values as columns.
+  TileValue in_tile(const TileValue& value) { return value.kind == TileOperand::Kind::uniform ? gathered(value) : value; }
+
+  void finish(ValueId value, TileValue tile) {
+    if (context_.is_stored(value)) {
+      TileInstruction& store = emit(Kind::store, {operand(tile)}, static_cast<std::int64_t>(tile.width()));
+      store.buffer = context_.buffer_of(value);
+    }
+    computed_[value] = std::move(tile);
+    done_[value] = true;
+  }
+
+  void lower(ValueId value) {
+    const Operation& op = operation(value);
+    switch (op.primitive->fusion) {
+      case Fusion::elementwise: return lower_elementwise(value);
+      case Fusion::reduction: return lower_reduction(value);
+      case Fusion::matmul: return std::get<Transposed>(op.attributes).a ? lower_outer(value) : lower_dense(value);
+      default: return lower_columns(value);
+    }
+  }
+
+  void lower_elementwise(ValueId value) {
+    const Operation& op = operation(value);
+    std::vector<TileOperand> operands;
+    for (ValueId input : op.inputs) operands.push_back(operand(value_of(input)));
+    TileInstruction& instruction = emit_result(Kind::elementwise, std::move(operands), width_of(value));
+    instruction.primitive = op.primitive;
+    instruction.dtype = context_.program.type(op.inputs.back()).dtype;
+    instruction.result_dtype = op.type.dtype;
+    finish(value, all_columns(instruction.group));
+  }
+
+  void lower_reduction(ValueId value) {
+    const Operation& op = operation(value);
+    TileValue x = value_of(op.inputs[0]);
+    const bool terminal = context_.clusters.roles[value].terminal;
+    const bool to_one = !terminal || op.type.shape.empty() || element_count(op.type.shape) == 1;
+    if (to_one && x.width() > 1) {
+      TileInstruction& reduction = emit_result(Kind::column_reduction, {operand(x)}, 1);
+      reduction.inner = static_cast<std::int64_t>(x.width());
+      reduction.primitive = op.primitive;
+      x = all_columns(reduction.group);
+    }
+    if (!terminal) return finish(value, in_tile(x));
+    emit_terminal(Kind::row_sum, value, {operand(in_tile(x))}, static_cast<std::int64_t>(x.width()), 1);
+  }
+
+  void emit_terminal(Kind kind, ValueId value, std::vector<TileOperand> operands, std::int64_t columns, std::int64_t inner) {
+    if (context_.is_stored(value)) {
+      TileInstruction& instruction = emit(kind, std::move(operands), columns);
+      instruction.inner = inner;
+      instruction.buffer = context_.buffer_of(value);
+    }
+    done_[value] = true;
+  }
+
+  void lower_outer(ValueId value) {
+    const Operation& op = operation(value);
+    TileOperand a = operand(in_tile(value_of(op.inputs[0]))), b = operand(in_tile(value_of(op.inputs[1])));
+    emit_terminal(Kind::outer, value, {a, b}, op.type.shape[1], op.type.shape[0]);
+  }
+
+  /// The one operation that uses a value, here and nowhere else, seen through reshapes.
+  std::optional<ValueId> sole_user(ValueId value) const {
+    for (;;) {
+      if (context_.is_stored(value) || context_.users[value].size() != 1) return std::nullopt;
+      const ValueId user = context_.users[value][0];
+      if (!inside(user)) return std::nullopt;
+      if (operation(user).primitive->name != "reshape") return user;
+      value = user;
+    }
+  }
+  /// True if `input`, seen through reshapes, is `value`.
+  bool is_same(ValueId input, ValueId value) const {
+    while (input != value && operation(input).primitive->name == "reshape") input = operation(input).inputs[0];
+    return input == value;
+  }
+
+  /// A dense layer with the bias and activation that follow it. `value` becomes the value at the layer's end.
+  DenseLayer take_layer(ValueId& value) {
+    const Operation& op = operation(value);
+    const View weights = context_.view_of(op.inputs[1]);
+    const bool transposed = std::get<Transposed>(op.attributes).b;
+    DenseLayer layer{.weights = weights.buffer, .offset = weights.offset, .row_stride = weights.strides[transposed ? 1 : 0],
+                     .column_stride = weights.strides[transposed ? 0 : 1], .inputs = weights.shape[transposed ? 1 : 0], .outputs = weights.shape[transposed ? 0 : 1], .bias = {}};
+    if (auto user = sole_user(value); user && operation(*user).primitive->name == "add") {
+      const auto& in = operation(*user).inputs;
+      const ValueId other = is_same(in[0], value) ? in[1] : in[0];
+      if (!is_same(other, value) && !inside(other) && external(other).kind == TileOperand::Kind::uniform) {
+        layer.bias = operand(external(other));
+        if (layer.bias.kind == TileOperand::Kind::uniform) {
+          layer.has_bias = true;
+          mark_done(value, *user);
+          value = *user;
+        }
+      }
+    }
+    if (auto user = sole_user(value); user && operation(*user).primitive->name == "relu") {
+      layer.relu = true;
+      mark_done(value, *user);
+      value = *user;
+    }
+    return layer;
+  }
+  /// The operations from `from` up to, without, `to` are part of a fused instruction.
+  void mark_done(ValueId from, ValueId to) {
+    for (ValueId value = from; value != to; value = context_.users[value][0]) done_[value] = true;
+  }
+
+  void lower_dense(ValueId value) {
+    const ValueId input = operation(value).inputs[0];
+    TileOperand x = operand(in_tile(value_of(input)));
+    ValueId end = value;
+    std::vector<DenseLayer> layers{take_layer(end)};
+    auto next = sole_user(end);
+    if (next && operation(*next).primitive->fusion == Fusion::matmul && !std::get<Transposed>(operation(*next).attributes).a &&
+        is_same(operation(*next).inputs[0], end) && !inside(operation(*next).inputs[1]) && operation(*next).type.shape[1] <= 4) {
+      mark_done(end, *next);
+      end = *next;
+      layers.push_back(take_layer(end));
+    }
+    TileInstruction& instruction = emit_result(layers.size() == 2 ? Kind::chain : Kind::dense, {x}, layers.back().outputs);
+    instruction.layers = std::move(layers);
+    finish(end, all_columns(instruction.group));
+  }
+
+  /// Operations that move columns: each result column is a column of an input, or zero.
+  void lower_columns(ValueId value) {
+    const Operation& op = operation(value);
+    const std::string_view name = op.primitive->name;
+    const bool from_inside = std::any_of(op.inputs.begin(), op.inputs.end(), [&](ValueId input) { return inside(input) && computed_.contains(input); });
+    if (is_view(op) && !from_inside) {  // a window on memory
+      done_[value] = true;
+      return;
+    }
+    if (name == "reshape") return finish(value, value_of(op.inputs[0]));
+    std::vector<TileValue> inputs;
+    for (ValueId input : op.inputs) inputs.push_back(name == "broadcast" || name == "slice" ? value_of(input) : in_one_kind(value_of(input)));
+    TileValue result{inputs[0].kind, {}, inputs[0].buffer, {}};
+    for (std::int64_t column = 0; column < width_of(value); ++column) {
+      const auto [input, element] = source(op, column);
+      if (input == no_input) {
+        result.columns.push_back(zero_column());
+      } else if (result.kind == TileOperand::Kind::tile) {
+        result.columns.push_back(inputs[input].columns[static_cast<std::size_t>(element)]);
+      } else {
+        result.elements.push_back(inputs[input].elements[static_cast<std::size_t>(element)]);
+      }
+    }
+    finish(value, std::move(result));
+  }
+
+  /// As columns of scratch, whatever it was: what is joined must be of one kind.
+  TileValue in_one_kind(const TileValue& value) { return value.kind == TileOperand::Kind::tile ? value : gathered(value); }
+
+  Column zero_column() {
+    if (!zero_group_) {
+      TileInstruction& zero = emit_result(Kind::zero, {}, 1);
+      zero_group_ = zero.group;
+    }
+    return {*zero_group_, 0};
+  }
+
+  static constexpr std::size_t no_input = ~std::size_t{0};
+  /// Which input, and which of its elements in the first row, is element `at` of the first row of the result.
+  std::pair<std::size_t, std::int64_t> source(const Operation& op, std::int64_t at) const {
+    const Shape& shape = op.type.shape;
+    Shape index(shape.size());
+    for (std::size_t i = shape.size(); i-- > 0; at /= shape[i]) index[i] = at % shape[i];
+    auto flat = [&](std::size_t input) {
+      const Shape& from = context_.program.type(op.inputs[input]).shape;
+      const std::size_t extra = shape.size() - from.size();
+      std::int64_t element = 0;
+      for (std::size_t i = 0; i < from.size(); ++i) element = element * from[i] + (from[i] == 1 ? 0 : index[i + extra]);
+      return std::pair{input, element};
+    };
+    if (const auto* bounds = std::get_if<Bounds>(&op.attributes)) {
+      for (std::size_t i = 0; i < index.size(); ++i) index[i] = bounds->start[i] + index[i] * bounds->stride[i];
+    } else if (const auto* padding = std::get_if<Padding>(&op.attributes)) {
+      for (std::size_t i = 0; i < index.size(); ++i) {
+        index[i] -= padding->before[i];
+        if (index[i] < 0 || index[i] >= context_.program.type(op.inputs[0]).shape[i]) return {no_input, 0};
+      }
+    } else if (const auto* axes = std::get_if<Axes>(&op.attributes)) {
+      std::int64_t& along = index[static_cast<std::size_t>(axes->axes[0])];
+      for (std::size_t input = 0; input < op.inputs.size(); ++input) {
+        const std::int64_t length = context_.program.type(op.inputs[input]).shape[static_cast<std::size_t>(axes->axes[0])];
+        if (along < length) return flat(input);
+        along -= length;
+      }
+    }
+    return flat(0);
+  }
+
+  const RegionContext& context_;
+  std::uint32_t cluster_;
+  Region region_;
+  std::vector<std::int64_t> group_columns_;
+  std::map<ValueId, TileValue> computed_, external_;
+  std::map<ValueId, bool> done_;
+  std::optional<std::uint32_t> zero_group_;
+};
+
+}  // namespace
+
+Region lower_region(const RegionContext& context, std::uint32_t cluster) { return Lowering(context, cluster).run(); }
+
+}  // namespace lopt

@@ -1,0 +1,21 @@
+#pragma once
+// One plugin file: checked before it is loaded, its manifest compared before any C++ of it runs.
+
+#include <lopt/plugin.h>
+
+#include <memory>
+#include <string>
+
+namespace lopt {
+
+struct PluginLibrary {
+  struct Handle;
+  std::string path;
+  std::shared_ptr<Handle> handle;
+  const lopt_manifest* manifest = nullptr;
+};
+
+/// Throws PluginError with a sentence that says what the file is, and what would be right.
+std::shared_ptr<PluginLibrary> load_library(const std::string& path);
+
+}  // namespace lopt

@@ -1,0 +1,109 @@
+#include "trace/node.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace lopt {
+
+Node::~Node() {
+  std::vector<Tensor> pending = std::move(inputs);
+  while (!pending.empty()) {
+    std::shared_ptr<const Node> node = pending.back().node();
+    pending.pop_back();
+    if (!node || node.use_count() > 1) continue;
+    auto& orphan = const_cast<Node&>(*node);  // the last owner takes its inputs before it goes
+    for (Tensor& input : orphan.inputs) pending.push_back(std::move(input));
+    orphan.inputs.clear();
+  }
+}
+
+Tensor apply(const Primitive& primitive, std::vector<Tensor> inputs, Attributes attributes) {
+  std::vector<Type> types;
+  for (const Tensor& input : inputs) types.push_back(input.type());
+  auto node = std::make_shared<Node>();
+  node->primitive = &primitive;
+  node->type = primitive.type(types, attributes);
+  try {
+    element_count(node->type.shape);
+  } catch (const std::length_error& error) {
+    throw ShapeError(fmt::format("{}: {}", primitive.name, error.what()));
+  }
+  node->inputs = std::move(inputs);
+  node->attributes = std::move(attributes);
+  return Tensor(std::shared_ptr<const Node>(std::move(node)));
+}
+
+Tensor make_input(std::string name, Type type) {
+  auto node = std::make_shared<Node>();
+  node->primitive = &input_primitive;
+  node->attributes = InputName{std::move(name)};
+  element_count(type.shape);
+  node->type = std::move(type);
+  return Tensor(std::shared_ptr<const Node>(std::move(node)));
+}
+
+namespace {
+Tensor make_constant(const Array& value, bool weak) {
+  auto node = std::make_shared<Node>();
+  node->primitive = &constant_primitive;
+  node->attributes = Constant{value, weak};
+  node->type = value.type();
+  return Tensor(std::shared_ptr<const Node>(std::move(node)));
+}
+}  // namespace
+
+Tensor::Tensor(double value) : Tensor(make_constant(Array::scalar(static_cast<float>(value)), true)) {}
+Tensor::Tensor(const Array& value) : Tensor(make_constant(value, false)) {}
+
+const Type& Tensor::type() const {
+  if (!node_) throw ShapeError("a tensor that was never given a value");
+  return node_->type;
+}
+
+std::int64_t Tensor::dim(int axis) const { return shape()[static_cast<std::size_t>(normalized_axis(axis, rank(), "dim"))]; }
+
+int normalized_axis(int axis, int rank, std::string_view function) {
+  int result = axis < 0 ? axis + rank : axis;
+  if (result < 0 || result >= rank) throw ShapeError(fmt::format("{}: axis {} of a tensor of {} dimensions", function, axis, rank));
+  return result;
+}
+
+Shape broadcast_shape(const Shape& a, const Shape& b, std::string_view function) {
+  const std::size_t rank = std::max(a.size(), b.size());
+  Shape result(rank);
+  for (std::size_t i = 0; i < rank; ++i) {
+    std::int64_t left = i < a.size() ? a[a.size() - 1 - i] : 1;
+    std::int64_t right = i < b.size() ? b[b.size() - 1 - i] : 1;
+    if (left != right && left != 1 && right != 1)
+      throw ShapeError(fmt::format("{}: {} and {}: {} is not {}", function, to_text(a), to_text(b), left, right));
+    result[rank - 1 - i] = left == 1 ? right : left;
+  }
+  return result;
+}
+
+std::string to_text(const Attributes& attributes) {
+  struct Visitor {
+    std::string operator()(std::monostate) const { return ""; }
+    std::string operator()(const InputName& input) const { return "'" + input.name + "'"; }
+    std::string operator()(const Constant& constant) const {
+      const Array& value = constant.value;
+      if (value.size() != 1) return "…";
+      if (value.dtype() == DType::float32) return fmt::format("{}", value.item<float>());
+      return value.dtype() == DType::int32 ? fmt::format("{}", value.item<std::int32_t>()) : fmt::format("{}", value.item<std::uint32_t>());
+    }
+    std::string operator()(const Target& target) const { return "to " + to_text(target.shape); }
+    std::string operator()(const Axes& axes) const { return fmt::format("axes {}", fmt::join(axes.axes, ",")); }
+    std::string operator()(const Bounds& bounds) const {
+      return fmt::format("{}:{}:{}", to_text(bounds.start), to_text(bounds.stop), to_text(bounds.stride));
+    }
+    std::string operator()(const Padding& padding) const { return fmt::format("{} {}", to_text(padding.before), to_text(padding.after)); }
+    std::string operator()(const Transposed& transposed) const {
+      return transposed.a ? (transposed.b ? "Aᵀ Bᵀ" : "Aᵀ B") : (transposed.b ? "A Bᵀ" : "");
+    }
+    std::string operator()(const Count& count) const { return fmt::format("{}", count.count); }
+    std::string operator()(DType dtype) const { return std::string(name_of(dtype)); }
+  };
+  return std::visit(Visitor{}, attributes);
+}
+
+}  // namespace lopt

@@ -1,0 +1,83 @@
+#pragma once
+// Gradient estimators: which inner problems run with which meta-parameters for how many steps, and what their losses say
+// about θ. This is code that runs now, on arrays; the engine runs what it asks for in parallel.
+
+#include <lopt/random.h>
+#include <lopt/tree.h>
+
+#include <limits>
+#include <optional>
+
+namespace lopt {
+
+/// An inner problem under way.
+struct Lane {
+  std::uint32_t stream = 0;    // whose batches it sees
+  std::int64_t position = 0;   // how many batches of that stream went by
+  std::int64_t iteration = 0;  // steps since the problem began
+  HostKey key;                 // the randomness ahead of it
+  std::uint32_t task = 0;      // member of the task family
+  Values state;                // of the optimizer
+};
+
+/// How lanes are unrolled.
+struct UnrollOptions {
+  int steps = 1;                                          // inner steps
+  std::optional<std::int64_t> problem_length;             // a lane restarts at this iteration; none: never
+  float loss_clip = std::numeric_limits<float>::infinity();  // losses count at most this; NaN counts as this
+};
+
+/// What an unroll gives. Row-major [lane, step].
+struct Unrolled {
+  std::vector<Lane> lanes;          // as they are after the last step
+  std::vector<float> losses;        // of the parameters before each update, clipped
+  std::vector<std::uint8_t> began;  // 1 where a new problem began at this step
+};
+
+/// Runs inner problems. Implemented by the core; the results do not depend on the number of threads.
+class Unroller {
+ public:
+  virtual ~Unroller() = default;
+
+  /// A problem at its start: parameters from `init(key)`, the optimizer's state made by θ.
+  virtual Lane start(const Values& theta, HostKey key, std::uint32_t stream) const = 0;
+  /// Unrolls lane i with meta-parameters thetas[i].
+  virtual Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const = 0;
+  /// Unrolls all lanes with θ, and adds to `gradient` d(mean of all losses)/dθ, exactly, back to each lane's start
+  /// or restart within the unroll. `from_start`: the lanes have just been started, so their states depend on θ too.
+  virtual Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                        bool from_start, Values& gradient) const = 0;
+};
+
+/// A meta-gradient and what comes with it.
+struct Estimate {
+  float loss = 0;   // mean loss, the meta-loss
+  Values gradient;  // structured as θ
+};
+
+/// What an estimator carries from one meta-step to the next.
+struct EstimatorState {
+  std::vector<Lane> lanes;
+  Values values;  // whatever else, by name
+};
+
+/// A way to estimate d meta-loss / dθ. Keeps no state itself.
+class GradientEstimator {
+ public:
+  static constexpr const char* kind = "estimator";
+  virtual ~GradientEstimator() = default;
+
+  virtual EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const = 0;
+  /// Brings the state one meta-step on.
+  virtual Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const = 0;
+  /// Inner steps of a problem, where the estimator knows: what optimizers are told as num_steps.
+  virtual std::int64_t problem_steps() const { return 0; }
+};
+
+/// The keys of `count` tasks: one task uses the key as it is, more are split from it.
+std::vector<HostKey> task_keys(HostKey key, int count);
+/// target += scale · source, leaf by leaf.
+void add_scaled(Values& target, float scale, const Values& source);
+Values zeros_like(const Values& tree);
+
+}  // namespace lopt

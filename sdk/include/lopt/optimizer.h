@@ -1,0 +1,47 @@
+#pragma once
+#include <lopt/random.h>
+#include <lopt/tree.h>
+
+namespace lopt {
+
+/// What an optimizer may know when it starts.
+struct InitContext {
+  std::int64_t num_steps = 0;  // how many updates there will be; 0: not known
+  Key key;
+};
+
+/// What an optimizer may know beside the gradients.
+struct UpdateContext {
+  Tensor loss;                 // float32 scalar, of the parameters before this update
+  Tensor iteration;            // int32 scalar, steps since the problem began
+  std::int64_t num_steps = 0;  // how many updates there will be; 0: not known
+  Key key;
+};
+
+/// An update rule.
+class Optimizer {
+ public:
+  static constexpr const char* kind = "optimizer";
+  virtual ~Optimizer() = default;
+
+  /// The state at the start, which holds the parameters.
+  virtual Tree init(const Tree& params, const InitContext& context) const = 0;
+  /// The state after a step. `grads` has the structure of the parameters.
+  virtual Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const = 0;
+  /// The parameters in a state.
+  virtual Tree params(const Tree& state) const = 0;
+};
+
+/// An update rule with weights θ, which meta-training finds.
+class LearnedOptimizer {
+ public:
+  static constexpr const char* kind = "learned_optimizer";
+  virtual ~LearnedOptimizer() = default;
+
+  /// Initial meta-parameters θ.
+  virtual Tree init(Key key) const = 0;
+  /// The optimizer that these weights make.
+  virtual std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const = 0;
+};
+
+}  // namespace lopt

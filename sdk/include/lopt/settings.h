@@ -1,0 +1,144 @@
+#pragma once
+// Settings of a component, declared where they are used. The same declarations check a spec, fill `lopt-run describe`
+// and document the defaults. A value that does not fit is reported with its place in the spec once the constructor is
+// done; until then its default stands in, so constructors need no checks of their own.
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lopt {
+
+class Settings;
+
+/// One declared setting, as `describe` shows it.
+struct Declaration {
+  std::string name;
+  std::string type;           // "real", "integer", "boolean", "text", "integers", or the kind of a component
+  std::string documentation;  // what it means
+  std::string unit;           // "steps", "examples"; empty for plain numbers
+  std::string default_text;   // as YAML; empty where a value is required
+  bool required = false;
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  bool low_is_out = false;  // low itself is not allowed
+  bool high_is_out = false;
+  std::vector<std::string> choices;  // of a text
+};
+
+/// Where values come from: a mapping of a spec. Implemented by the core.
+class SettingsSource {
+ public:
+  virtual ~SettingsSource() = default;
+  virtual double real(const Declaration&, std::optional<double> fallback) = 0;
+  virtual std::int64_t integer(const Declaration&, std::optional<std::int64_t> fallback) = 0;
+  virtual bool boolean(const Declaration&, std::optional<bool> fallback) = 0;
+  virtual std::string text(const Declaration&, const std::optional<std::string>& fallback) = 0;
+  virtual std::vector<std::int64_t> integers(const Declaration&, const std::optional<std::vector<std::int64_t>>& fallback) = 0;
+  /// A component of a kind; null where the spec's is unusable (an error is then reported).
+  virtual std::shared_ptr<const void> component(const Declaration&, const std::string& fallback) = 0;
+};
+
+/// Builds a declaration; converting it to its value declares the setting and reads it.
+template <class Derived, class Value>
+class SettingBuilder {
+ public:
+  SettingBuilder(SettingsSource& source, std::string name, std::string type, std::optional<Value> fallback)
+      : source_(source), fallback_(std::move(fallback)) {
+    declaration_.name = std::move(name);
+    declaration_.type = std::move(type);
+    declaration_.required = !fallback_;
+  }
+  Derived& doc(std::string text) { return declaration_.documentation = std::move(text), self(); }
+  Derived& unit(std::string text) { return declaration_.unit = std::move(text), self(); }
+
+ protected:
+  Derived& self() { return static_cast<Derived&>(*this); }
+  SettingsSource& source_;
+  Declaration declaration_;
+  std::optional<Value> fallback_;
+};
+
+/// Ranges of numbers.
+template <class Derived, class Value>
+class NumberBuilder : public SettingBuilder<Derived, Value> {
+ public:
+  using SettingBuilder<Derived, Value>::SettingBuilder;
+  /// More than `low`.
+  Derived& above(double low) { return this->declaration_.low = low, this->declaration_.low_is_out = true, this->self(); }
+  Derived& at_least(double low) { return this->declaration_.low = low, this->self(); }
+  Derived& at_most(double high) { return this->declaration_.high = high, this->self(); }
+  /// Less than `high`.
+  Derived& below(double high) { return this->declaration_.high = high, this->declaration_.high_is_out = true, this->self(); }
+  Derived& between(double low, double high) { return at_least(low).at_most(high); }
+};
+
+class RealSetting : public NumberBuilder<RealSetting, double> {
+ public:
+  using NumberBuilder::NumberBuilder;
+  operator double() { return source_.real(declaration_, fallback_); }  // NOLINT(google-explicit-constructor)
+};
+class IntegerSetting : public NumberBuilder<IntegerSetting, std::int64_t> {
+ public:
+  using NumberBuilder::NumberBuilder;
+  operator std::int64_t() { return source_.integer(declaration_, fallback_); }  // NOLINT(google-explicit-constructor)
+  operator int() { return static_cast<int>(std::int64_t{*this}); }              // NOLINT(google-explicit-constructor)
+};
+/// The range is that of each element.
+class IntegersSetting : public NumberBuilder<IntegersSetting, std::vector<std::int64_t>> {
+ public:
+  using NumberBuilder::NumberBuilder;
+  operator std::vector<std::int64_t>() { return source_.integers(declaration_, fallback_); }  // NOLINT(google-explicit-constructor)
+};
+class BooleanSetting : public SettingBuilder<BooleanSetting, bool> {
+ public:
+  using SettingBuilder::SettingBuilder;
+  operator bool() { return source_.boolean(declaration_, fallback_); }  // NOLINT(google-explicit-constructor)
+};
+class TextSetting : public SettingBuilder<TextSetting, std::string> {
+ public:
+  using SettingBuilder::SettingBuilder;
+  TextSetting& one_of(std::vector<std::string> choices) { return declaration_.choices = std::move(choices), *this; }
+  operator std::string() { return source_.text(declaration_, fallback_); }  // NOLINT(google-explicit-constructor)
+};
+/// Another component, by its name or a mapping with `plugin` and settings of its own.
+template <class Component>
+class ComponentSetting : public SettingBuilder<ComponentSetting<Component>, std::string> {
+ public:
+  using SettingBuilder<ComponentSetting<Component>, std::string>::SettingBuilder;
+  operator std::shared_ptr<const Component>() {  // NOLINT(google-explicit-constructor)
+    return std::static_pointer_cast<const Component>(this->source_.component(this->declaration_, this->fallback_.value_or("")));
+  }
+};
+
+/// The settings of one component. Without a default, a setting must be in the spec.
+class Settings {
+ public:
+  explicit Settings(SettingsSource& source) : source_(source) {}
+
+  RealSetting real(std::string name, std::optional<double> fallback = {}) { return {source_, std::move(name), "real", fallback}; }
+  /// At most 2³¹ − 1 unless it says otherwise.
+  IntegerSetting integer(std::string name, std::optional<std::int64_t> fallback = {}) {
+    IntegerSetting setting(source_, std::move(name), "integer", fallback);
+    setting.between(-2147483647.0, 2147483647.0);
+    return setting;
+  }
+  IntegersSetting integers(std::string name, std::optional<std::vector<std::int64_t>> fallback = {}) {
+    return {source_, std::move(name), "integers", std::move(fallback)};
+  }
+  BooleanSetting boolean(std::string name, std::optional<bool> fallback = {}) { return {source_, std::move(name), "boolean", fallback}; }
+  TextSetting text(std::string name, std::optional<std::string> fallback = {}) { return {source_, std::move(name), "text", std::move(fallback)}; }
+  template <class Component>
+  ComponentSetting<Component> component(std::string name, std::optional<std::string> fallback = {}) {
+    return {source_, std::move(name), Component::kind, std::move(fallback)};
+  }
+
+ private:
+  SettingsSource& source_;
+};
+
+}  // namespace lopt

@@ -1,0 +1,148 @@
+#pragma once
+// Values of a program that is being traced. Names, broadcasting and conversion follow NumPy and JAX.
+// A shape or type that does not fit throws lopt::ShapeError with a sentence that names the function and both shapes.
+
+#include <lopt/array.h>
+
+#include <stdexcept>
+
+namespace lopt {
+
+struct Node;  // a step of a program; defined by the core
+
+/// Shapes or element types that do not go together.
+class ShapeError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+/// A handle on a value of a program: its type is known, its elements are not yet.
+class Tensor {
+ public:
+  Tensor() = default;
+  /// A scalar constant that takes the element type of what it meets, as Python's numbers do.
+  Tensor(double value);  // NOLINT(google-explicit-constructor): `0.9 * m` is the point
+  Tensor(int value) : Tensor(static_cast<double>(value)) {}  // NOLINT(google-explicit-constructor)
+  /// A constant.
+  explicit Tensor(const Array& value);
+  explicit Tensor(std::shared_ptr<const Node> node) : node_(std::move(node)) {}
+
+  const Type& type() const;
+  DType dtype() const { return type().dtype; }
+  const Shape& shape() const { return type().shape; }
+  /// Length of dimension `axis`; negative axes count from the last.
+  std::int64_t dim(int axis) const;
+  int rank() const { return static_cast<int>(shape().size()); }
+
+  /// False for a default-constructed handle.
+  explicit operator bool() const { return node_ != nullptr; }
+  const std::shared_ptr<const Node>& node() const { return node_; }
+
+ private:
+  std::shared_ptr<const Node> node_;
+};
+
+// Arithmetic, element by element, with broadcasting.
+Tensor operator+(const Tensor& a, const Tensor& b);
+Tensor operator-(const Tensor& a, const Tensor& b);
+Tensor operator*(const Tensor& a, const Tensor& b);
+Tensor operator/(const Tensor& a, const Tensor& b);
+Tensor operator-(const Tensor& a);
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+Tensor power(const Tensor& base, const Tensor& exponent);
+/// Of integers, with the sign of the dividend.
+Tensor remainder(const Tensor& a, const Tensor& b);
+
+// Functions of one float32 tensor.
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor log1p(const Tensor& x);
+Tensor expm1(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+/// 1 / √x.
+Tensor rsqrt(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+/// 1 / (1 + e⁻ˣ).
+Tensor sigmoid(const Tensor& x);
+/// Inverse of the error function on (−1, 1).
+Tensor erf_inv(const Tensor& x);
+Tensor floor(const Tensor& x);
+Tensor abs(const Tensor& x);
+/// −1, 0 or 1.
+Tensor sign(const Tensor& x);
+Tensor square(const Tensor& x);
+/// max(x, 0), with derivative 0 at 0.
+Tensor relu(const Tensor& x);
+
+// Comparisons give bool; & | ^ work on bool and integers, logical_not on bool.
+Tensor operator==(const Tensor& a, const Tensor& b);
+Tensor operator!=(const Tensor& a, const Tensor& b);
+Tensor operator<(const Tensor& a, const Tensor& b);
+Tensor operator<=(const Tensor& a, const Tensor& b);
+Tensor operator>(const Tensor& a, const Tensor& b);
+Tensor operator>=(const Tensor& a, const Tensor& b);
+Tensor operator&(const Tensor& a, const Tensor& b);
+Tensor operator|(const Tensor& a, const Tensor& b);
+Tensor operator^(const Tensor& a, const Tensor& b);
+Tensor logical_not(const Tensor& a);
+Tensor shift_left(const Tensor& a, const Tensor& bits);
+Tensor shift_right(const Tensor& a, const Tensor& bits);
+Tensor is_nan(const Tensor& x);
+/// a where the condition holds, b elsewhere.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+Tensor convert(const Tensor& x, DType dtype);
+/// The same 32 bits read as another type.
+Tensor bitcast(const Tensor& x, DType dtype);
+
+// Shapes.
+Tensor reshape(const Tensor& x, const Shape& shape);  // one length may be −1: what is left
+Tensor broadcast_to(const Tensor& x, const Shape& shape);
+/// A new dimension of length 1 at `axis`.
+Tensor expand_dims(const Tensor& x, int axis);
+/// Dimensions in the order of `axes`; without axes, reversed.
+Tensor transpose(const Tensor& x, std::vector<int> axes = {});
+/// Elements start, start + stride, … before stop, in each dimension.
+Tensor slice(const Tensor& x, const Shape& start, const Shape& stop, const Shape& stride = {});
+/// Element `index` along `axis`, which disappears.
+Tensor take(const Tensor& x, std::int64_t index, int axis);
+/// Zeros before and after, in each dimension.
+Tensor pad(const Tensor& x, const Shape& before, const Shape& after);
+Tensor concatenate(const std::vector<Tensor>& tensors, int axis);
+/// Tensors of one shape along a new dimension at `axis`.
+Tensor stack(const std::vector<Tensor>& tensors, int axis);
+/// Rows of the first dimension of x, by an int32 tensor of one dimension. Indices outside are clamped.
+Tensor gather_rows(const Tensor& x, const Tensor& indices);
+/// Zeros of `rows` rows to which the rows of x are added at their indices: what undoes gather_rows in a gradient.
+Tensor scatter_add_rows(const Tensor& x, const Tensor& indices, std::int64_t rows);
+
+// Reductions over the axes given (all, without any), which disappear.
+Tensor sum(const Tensor& x, const std::vector<int>& axes = {});
+Tensor mean(const Tensor& x, const std::vector<int>& axes = {});
+Tensor max(const Tensor& x, const std::vector<int>& axes = {});
+
+/// [..., m, k] × [k, n] → [..., m, n]; [..., k] × [k, n] → [..., n].
+Tensor matmul(const Tensor& a, const Tensor& b);
+
+// Constants.
+Tensor zeros(const Shape& shape, DType dtype = DType::float32);
+Tensor ones(const Shape& shape);
+Tensor full(const Shape& shape, double value, DType dtype = DType::float32);
+Tensor zeros_like(const Tensor& x);
+/// int32 0, 1, … n − 1.
+Tensor arange(std::int64_t n);
+
+// What networks are made of.
+Tensor log_softmax(const Tensor& logits);  // over the last dimension
+Tensor softmax(const Tensor& logits);      // over the last dimension
+/// int32 labels [...] → float32 [..., classes]; a label outside gives a row of zeros.
+Tensor one_hot(const Tensor& labels, std::int64_t classes);
+
+/// x, through which no gradient flows.
+Tensor stop_gradient(const Tensor& x);
+/// d loss / d x for each x, of the shape of x; loss is a scalar. Gradients are tensors: they can be differentiated again.
+std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& with_respect_to);
+
+}  // namespace lopt
