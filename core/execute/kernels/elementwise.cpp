@@ -69,7 +69,7 @@ void select(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t col
 
 /// 1 where the mask is set.
 template <class D, class M>
-auto as_bool(D d, M mask) {
+auto as_bool([[maybe_unused]] D d, M mask) {
   const hn::RebindToUnsigned<D> u;
   return hn::IfThenElseZero(hn::RebindMask(u, mask), hn::Set(u, 1U));
 }

@@ -1,0 +1,52 @@
+#pragma once
+// What a spec asks for, with all of its components made.
+
+#include "registry/registry.h"
+
+#include <lopt/estimator.h>
+#include <lopt/optimizer.h>
+#include <lopt/task.h>
+
+#include <cstdint>
+
+namespace lopt {
+
+/// θ is tried on problems started from these seeds.
+struct Application {
+  int steps = 0;
+  std::vector<std::int64_t> seeds;
+};
+
+/// An optimizer to compare with.
+struct Comparison {
+  std::string label;
+  std::shared_ptr<const Optimizer> optimizer;
+};
+
+struct Experiment {
+  enum class Kind {
+    inner_training,  // a task trained by an optimizer
+    application,     // a task trained by a learned optimizer whose θ is given or random
+    meta_training,   // θ is trained
+  };
+  Kind kind = Kind::inner_training;
+  std::string name;
+  std::uint64_t seed = 0;
+  int steps = 0;
+  std::shared_ptr<const TaskFamily> family;
+  std::shared_ptr<const Optimizer> optimizer;
+  std::shared_ptr<const LearnedOptimizer> learned_optimizer;
+  std::vector<std::int64_t> theta_seeds;  // application: θ from these, one run each
+  std::string theta_file;                 // application: θ from a file of an earlier run
+  std::shared_ptr<const GradientEstimator> estimator;
+  std::shared_ptr<const Optimizer> meta_optimizer;
+  std::optional<Application> application;
+  std::vector<Comparison> comparisons;
+  SpecNode resolved;  // the spec with every default
+};
+
+/// Makes the components of a spec. Throws SpecError with all that is wrong, or PluginError. `train_length` replaces the
+/// length of every loop, where it is given.
+Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length = {});
+
+}  // namespace lopt

@@ -1,0 +1,86 @@
+#pragma once
+// The two loops: a task trained by an optimizer, and θ trained by a meta-optimizer.
+
+#include "estimate/lane_unroller.h"
+#include "learn/experiment.h"
+
+#include <atomic>
+
+namespace lopt {
+
+/// One step of meta-training.
+struct MetaStep {
+  int step = 0;
+  float loss = 0;
+  float gradient_norm = 0;
+  bool skipped = false;  // the gradient was not finite: θ stayed as it was
+  const Values& gradient;
+  const Values& theta;   // after the step
+};
+
+/// Trains θ. Keys are those of the tutorial: θ = init(PRNGKey(seed)), and each step does k, key = split(key).
+class MetaTraining {
+ public:
+  /// Traces everything. Throws ShapeError, TreeError or DataError where the spec's parts do not fit together.
+  MetaTraining(const Experiment& experiment, int threads);
+
+  /// One meta-step.
+  MetaStep step();
+  int steps_done() const { return step_; }
+  const Values& theta() const { return theta_; }
+  const EstimatorState& state() const { return state_; }
+  const LaneUnroller& unroller() const { return *unroller_; }
+
+ private:
+  const Experiment& experiment_;
+  HostKey key_;
+  Values theta_;
+  std::unique_ptr<LaneUnroller> unroller_;
+  EstimatorState state_;
+  std::unique_ptr<Executable> update_;
+  Types optimizer_types_;
+  Values optimizer_state_;
+  Values gradient_;
+  int step_ = 0;
+};
+
+/// Several runs of one task side by side: losses [run][step].
+class InnerTraining {
+ public:
+  /// Run i starts from PRNGKey(seeds[i]) and is trained by `optimizer`, whose meta-parameters are thetas[i].
+  InnerTraining(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps);
+
+  /// Goes on by at most `most` steps; false when all are done.
+  bool advance(int most);
+  int steps_done() const { return static_cast<int>(losses_.empty() ? 0 : losses_[0].size()); }
+  const std::vector<std::vector<float>>& losses() const { return losses_; }
+  /// The parameters of a run.
+  Values params(std::size_t run) const;
+  /// Mean loss over the test split, where the task has enough test data.
+  std::optional<float> test_loss(std::size_t run) const;
+
+ private:
+  int steps_;
+  std::vector<Values> thetas_;
+  LaneUnroller unroller_;
+  std::vector<Lane> lanes_;
+  std::vector<std::vector<float>> losses_;
+};
+
+/// θ = init(PRNGKey(seed)).
+Values initial_theta(const LearnedOptimizer& learned, std::uint64_t seed);
+/// θ from a file that a run wrote. Throws DataError where it is not shaped as this learned optimizer's.
+Values read_theta(const LearnedOptimizer& learned, const std::string& path);
+OptimizerSource source_of(std::shared_ptr<const LearnedOptimizer> learned);
+OptimizerSource source_of(std::shared_ptr<const Optimizer> optimizer);
+/// The key from which all orders of batches are drawn.
+HostKey data_key(std::uint64_t seed);
+
+/// The runs that an inner training or an application consists of.
+std::unique_ptr<InnerTraining> make_inner_training(const Experiment& experiment, int threads);
+/// θ tried after training, as the spec's `apply` says.
+std::unique_ptr<InnerTraining> make_application(const Experiment& experiment, const Values& theta, int threads);
+/// The same runs with another optimizer.
+std::unique_ptr<InnerTraining> make_comparison(const Experiment& experiment, const Comparison& comparison, int threads);
+
+}  // namespace lopt

@@ -1,0 +1,17 @@
+#pragma once
+// Loss curves as a picture.
+
+#include <string>
+#include <vector>
+
+namespace lopt {
+
+struct Curve {
+  std::string label;
+  std::vector<float> values;  // one a step; those that are not finite, or far above where it began, count as diverged
+};
+
+/// SVG with axes, units and a legend. A curve that diverges ends with a cross, and its legend says at which step.
+std::string curves_svg(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Curve>& curves);
+
+}  // namespace lopt

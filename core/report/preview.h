@@ -1,0 +1,12 @@
+#pragma once
+#include <lopt/tree.h>
+
+#include <string>
+
+namespace lopt {
+
+/// Draws the first 16 images of a batch with their labels as a PNG file. Throws DataError where the batch is not of
+/// square images {"image": [n, side²], "label": [n]}, and std::runtime_error where the file cannot be written.
+void write_preview(const std::string& path, const std::string& title, const Values& batch);
+
+}  // namespace lopt

@@ -1,0 +1,116 @@
+#include "run/command_line.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+
+namespace lopt {
+
+namespace options {
+
+std::optional<po::variables_map> parse(int argc, char** argv, const po::options_description& description, const std::string& usage, const std::string& about) {
+  po::options_description visible("Options"), all;
+  visible.add(description).add_options()("help,h", "show this and exit");
+  all.add(visible).add_options()("positional", po::value<std::vector<std::string>>());
+  po::positional_options_description positional;
+  positional.add("positional", -1);
+  po::variables_map values;
+  try {
+    const int style = po::command_line_style::default_style & ~po::command_line_style::allow_guessing;
+    po::store(po::command_line_parser(argc, argv).options(all).positional(positional).style(style).run(), values);
+    po::notify(values);
+  } catch (const po::unknown_option& error) {
+    std::vector<std::string> known;
+    for (const auto& option : visible.options()) known.push_back("--" + option->long_name());
+    throw UsageError(fmt::format("there is no option {}{}; usage: {}", error.get_option_name(), did_you_mean(error.get_option_name(), known), usage));
+  } catch (const po::error& error) {
+    throw UsageError(fmt::format("{}; usage: {}", error.what(), usage));
+  }
+  if (values.count("help") == 0) return values;
+  std::ostringstream text;
+  text << visible;
+  fmt::print("Usage: {}\n\n{}\n\n{}", usage, about, text.str());
+  return std::nullopt;
+}
+
+}  // namespace options
+
+Registry make_registry(const std::vector<std::string>& plugin_paths, const std::vector<std::string>& first) {
+  Registry registry;
+  for (const std::string& path : first) registry.add_path(path, true);
+  for (const std::string& path : plugin_paths) registry.add_path(path, true);
+  registry.add_default_paths();
+  return registry;
+}
+
+SpecNode spec_with_overrides(const Options& options) {
+  SpecNode spec = read_spec(options.spec);
+  for (const std::string& assignment : options.overrides) apply_override(spec, assignment);
+  if (!options.seed.empty()) apply_override(spec, "seed=" + options.seed);
+  return spec;
+}
+
+std::vector<std::string> plugin_paths_in(const SpecNode& spec, const std::string& spec_file) {
+  const SpecNode* node = spec.find("plugin_path");
+  if (!node || node->kind == SpecNode::Kind::null) return {};
+  std::vector<SpecNode> items = node->kind == SpecNode::Kind::sequence ? node->items : std::vector<SpecNode>{*node};
+  std::vector<std::string> paths;
+  for (const SpecNode& item : items) {
+    if (item.kind != SpecNode::Kind::scalar) throw SpecError({fmt::format("{}: plugin_path: must be a folder or a list of folders", to_text(item.where))});
+    paths.push_back((std::filesystem::path(spec_file).parent_path() / item.text).string());
+  }
+  return paths;
+}
+
+namespace {
+/// The name of the first dataset plugin that has a setting `folder`.
+std::string folder_dataset(Registry& registry) {
+  for (const ComponentInfo& component : registry.components())
+    if (component.kind == Dataset::kind)
+      for (const Declaration& declaration : registry.describe(component))
+        if (declaration.name == "folder") return component.name;
+  throw UsageError("--data needs a dataset plugin with a setting `folder`, and none was found");
+}
+/// Sets every `dataset` below a node; true if there was one.
+bool replace_datasets(SpecNode& node, const SpecNode& dataset) {
+  bool found = false;
+  for (auto& [key, value] : node.entries) {
+    if (key == "dataset") {
+      value = dataset;
+      found = true;
+    } else {
+      found = replace_datasets(value, dataset) || found;
+    }
+  }
+  return found;
+}
+}  // namespace
+
+void set_data_folder(SpecNode& spec, const std::string& folder, Registry& registry) {
+  SpecNode dataset = SpecNode::mapping({{"plugin", SpecNode::scalar(folder_dataset(registry))}, {"folder", SpecNode::scalar(folder, true)}});
+  dataset.where = {"--data"};
+  for (auto& [key, value] : dataset.entries) value.where = dataset.where;
+  if (replace_datasets(spec, dataset)) return;
+  SpecNode* task = spec.find("task");
+  if (!task) throw UsageError("--data: the spec has no dataset to replace");
+  if (!task->is_mapping()) {
+    SpecNode mapping = SpecNode::mapping({{"plugin", *task}});
+    mapping.where = task->where;
+    *task = std::move(mapping);
+  }
+  task->set("dataset", dataset);
+}
+
+std::optional<int> train_length() {
+  const char* text = std::getenv("LOPT_TRAIN_LENGTH");
+  if (!text || !*text) return std::nullopt;
+  int length = 0;
+  const std::string_view view(text);
+  const auto [end, code] = std::from_chars(view.data(), view.data() + view.size(), length);
+  if (code != std::errc() || end != view.data() + view.size() || length < 1) throw UsageError(fmt::format("LOPT_TRAIN_LENGTH must be a number of steps, at least 1, not '{}'", view));
+  return length;
+}
+
+}  // namespace lopt

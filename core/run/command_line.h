@@ -1,0 +1,53 @@
+#pragma once
+// What the runner's verbs share: their options, and how errors become sentences and exit codes.
+
+#include "learn/experiment.h"
+
+#include <boost/program_options.hpp>
+
+namespace lopt {
+
+/// Exit codes of the runner.
+enum ExitCode { success = 0, failed = 1, wrong_usage = 2, bad_plugin = 3, bad_data = 4, interrupted = 130, terminated = 143 };
+
+/// Wrong use of the command line.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The options of a verb that runs a spec.
+struct Options {
+  std::string spec;
+  std::vector<std::string> overrides, plugin_paths;
+  std::string out, trace, data, seed;
+  int threads = 0;
+  bool quiet = false;
+};
+
+namespace options {
+namespace po = boost::program_options;
+/// Options of a verb, parsed; the positional arguments under `positional`. Prints help and returns nothing for --help.
+std::optional<po::variables_map> parse(int argc, char** argv, const po::options_description& description, const std::string& usage, const std::string& about);
+}  // namespace options
+
+/// A registry with the plugin paths of the command line, then `first`, then the usual ones.
+Registry make_registry(const std::vector<std::string>& plugin_paths, const std::vector<std::string>& first = {});
+
+/// Reads the spec that the options name, with their overrides, --seed and --data applied.
+SpecNode spec_with_overrides(const Options& options);
+/// The plugin paths in a spec, relative to its folder.
+std::vector<std::string> plugin_paths_in(const SpecNode& spec, const std::string& spec_file);
+/// Replaces the datasets of a spec by the dataset plugin that reads a folder.
+void set_data_folder(SpecNode& spec, const std::string& folder, Registry& registry);
+/// LOPT_TRAIN_LENGTH, where it is set. Throws UsageError if it is no positive number.
+std::optional<int> train_length();
+
+// The verbs. Each returns an exit code.
+int run_train(int argc, char** argv);
+int run_check(int argc, char** argv);
+int run_preview(int argc, char** argv);
+int run_list(int argc, char** argv);
+int run_describe(int argc, char** argv);
+
+}  // namespace lopt

@@ -1,0 +1,152 @@
+// lopt-run check, preview, list and describe: looking without running.
+#include "learn/training.h"
+#include "report/preview.h"
+#include "run/command_line.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <cstring>
+#include <filesystem>
+
+namespace lopt {
+namespace {
+
+namespace po = boost::program_options;
+
+/// What `check` and `preview` share with `train`.
+po::options_description spec_options(Options& o) {
+  po::options_description description;
+  description.add_options()("seed", po::value(&o.seed), "the same as seed=…")("data", po::value(&o.data), "folder with IDX files to use as the dataset")(
+      "plugin-path", po::value(&o.plugin_paths), "folder or file with plugins; may be given more than once");
+  return description;
+}
+
+void take_positional(const po::variables_map& values, Options& o, const std::string& usage) {
+  std::vector<std::string> positional;
+  if (values.count("positional")) positional = values["positional"].as<std::vector<std::string>>();
+  if (positional.empty()) throw UsageError("which spec? usage: " + usage);
+  o.spec = positional[0];
+  o.overrides.assign(positional.begin() + 1, positional.end());
+}
+
+Experiment experiment_of(const Options& o, Registry& registry) {
+  SpecNode spec = spec_with_overrides(o);
+  registry = make_registry(o.plugin_paths, plugin_paths_in(spec, o.spec));
+  if (!o.data.empty()) set_data_folder(spec, o.data, registry);
+  return load_experiment(spec, registry, train_length());
+}
+
+std::string value_text(const Declaration& d) {
+  std::vector<std::string> facts;
+  if (!d.choices.empty()) facts.push_back(fmt::format("one of {}", fmt::join(d.choices, ", ")));
+  if (const std::string range = range_text(d); !range.empty()) facts.push_back(range);
+  if (!d.unit.empty()) facts.push_back("in " + d.unit);
+  facts.push_back(d.required ? "required" : d.default_text.empty() ? "default empty" : "default " + d.default_text);
+  return fmt::format("{}", fmt::join(facts, ", "));
+}
+
+}  // namespace
+
+int run_check(int argc, char** argv) {
+  Options o;
+  const std::string usage = "lopt-run check SPEC [key.path=value …] [options]";
+  const auto values = options::parse(argc, argv, spec_options(o), usage, "Reads a spec, its plugins and its data, traces its programs, and reports everything that is wrong, without running it.");
+  if (!values) return success;
+  take_positional(*values, o, usage);
+  Registry registry;
+  const Experiment experiment = experiment_of(o, registry);
+  if (experiment.kind == Experiment::Kind::meta_training) MetaTraining(experiment, 1);
+  else make_inner_training(experiment, 1);
+  fmt::print("{}: fine\n", o.spec);
+  return success;
+}
+
+int run_preview(int argc, char** argv) {
+  Options o;
+  o.out = "preview.png";
+  po::options_description description = spec_options(o);
+  description.add_options()("out", po::value(&o.out), "PNG file to write (default: preview.png)");
+  const std::string usage = "lopt-run preview SPEC [key.path=value …] [--out grid.png] [options]";
+  const auto values = options::parse(argc, argv, description, usage, "Draws the first 16 images of the first batch of a spec, with their labels.");
+  if (!values) return success;
+  take_positional(*values, o, usage);
+  Registry registry;
+  const Experiment experiment = experiment_of(o, registry);
+  const Batches batches = experiment.family->task(0).batches();
+  if (!batches.dataset) throw DataError("the task of this spec has no dataset to draw");
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(batches.size));
+  const Values& examples = batches.dataset->examples(Split::train);
+  batches.dataset->batch(data_key(experiment.seed), 0, 0, indices);
+  const Values batch = map([&](const Array& rows) {
+    Type type = rows.type();
+    type.shape[0] = batches.size;
+    Array taken(type);
+    const std::size_t width = rows.size() / static_cast<std::size_t>(rows.shape()[0]) * 4;
+    auto* to = static_cast<std::byte*>(taken.mutable_data());
+    for (std::int32_t index : indices) {
+      std::memcpy(to, static_cast<const std::byte*>(rows.data()) + static_cast<std::size_t>(index) * width, width);
+      to += width;
+    }
+    return taken;
+  }, examples);
+  write_preview(o.out, fmt::format("{}: first images of a batch of {}", experiment.name, batches.size), batch);
+  fmt::print("{}\n", o.out);
+  return success;
+}
+
+int run_list(int argc, char** argv) {
+  std::vector<std::string> plugin_paths;
+  po::options_description description;
+  description.add_options()("plugin-path", po::value(&plugin_paths), "folder or file with plugins; may be given more than once");
+  const auto values = options::parse(argc, argv, description, "lopt-run list [options]", "Shows the plugins that are found: their kind, name, summary and file, and the files that are refused, and why.");
+  if (!values) return success;
+  Registry registry;
+  for (const std::string& path : plugin_paths) {
+    if (!std::filesystem::exists(path)) throw PluginError(path + ": there is no such plugin file or folder");
+    registry.add_path(path, false);
+  }
+  registry.add_default_paths();
+  for (const std::string& kind : component_kinds()) {
+    bool any = false;
+    for (const ComponentInfo& c : registry.components()) {
+      if (c.kind != kind) continue;
+      if (!any) fmt::print("{}\n", kind);
+      any = true;
+      fmt::print("  {:<20} {}\n  {:<20} {}\n", c.name, c.summary, "", c.library_path);
+    }
+  }
+  for (const RefusedLibrary& refused : registry.refused()) fmt::print("refused  {}\n", refused.reason);
+  return success;
+}
+
+int run_describe(int argc, char** argv) {
+  std::vector<std::string> plugin_paths;
+  po::options_description description;
+  description.add_options()("plugin-path", po::value(&plugin_paths), "folder or file with plugins; may be given more than once");
+  const std::string usage = "lopt-run describe NAME [options]";
+  const auto values = options::parse(argc, argv, description, usage, "Explains a plugin: what it is, where it was published, and its settings with their types, ranges, defaults and units.");
+  if (!values) return success;
+  std::vector<std::string> names;
+  if (values->count("positional")) names = (*values)["positional"].as<std::vector<std::string>>();
+  if (names.size() != 1) throw UsageError("which plugin? usage: " + usage);
+  Registry registry = make_registry(plugin_paths);
+  bool found = false;
+  std::vector<std::string> known;
+  for (const ComponentInfo& c : registry.components()) {
+    known.push_back(c.name);
+    if (c.name != names[0]) continue;
+    fmt::print("{}{} ({})\n{}\n", found ? "\n" : "", c.name, c.kind, c.summary);
+    if (!c.paper.empty()) fmt::print("Paper: {}\n", c.paper);
+    if (!c.url.empty()) fmt::print("See: {}\n", c.url);
+    fmt::print("Version {}, licence {}, from {}\n", c.version, c.licence, c.library_path);
+    const std::vector<Declaration> declarations = registry.describe(c);
+    fmt::print("\nSettings:{}\n", declarations.empty() ? " none" : "");
+    for (const Declaration& d : declarations) fmt::print("  {:<18} {:<10} {}\n  {:<18} {:<10} {}\n", d.name, d.type, d.documentation, "", "", value_text(d));
+    found = true;
+  }
+  if (!found) throw UsageError(fmt::format("there is no plugin '{}'{}; `lopt-run list` shows all", names[0], did_you_mean(names[0], known)));
+  return success;
+}
+
+}  // namespace lopt

@@ -1,0 +1,83 @@
+// lopt-run: runs experiments that YAML specs describe.
+#include "run/command_line.h"
+
+#include "report/run_folder.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <iterator>
+#include <new>
+
+namespace {
+
+struct Verb {
+  const char* name;
+  int (*run)(int argc, char** argv);
+  const char* summary;
+};
+constexpr Verb verbs[] = {
+    {"train", lopt::run_train, "run a spec: an inner training, or a meta-training"},
+    {"check", lopt::run_check, "report all that is wrong with a spec, without running it"},
+    {"preview", lopt::run_preview, "draw the first images of a spec's data"},
+    {"list", lopt::run_list, "show the plugins that are found"},
+    {"describe", lopt::run_describe, "explain a plugin and its settings"},
+};
+
+void print_help() {
+  fmt::print("lopt-run: meta-training of learned optimizers\n\nUsage: lopt-run VERB …\n\n");
+  for (const Verb& verb : verbs) fmt::print("  {:<10} {}\n", verb.name, verb.summary);
+  fmt::print("\n`lopt-run VERB --help` explains each; --version shows the version.\n"
+             "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");
+}
+
+int dispatch(int argc, char** argv) {
+  const std::string word = argc > 1 ? argv[1] : "";
+  if (word == "--version") {
+    fmt::print("lopt {}\n", LOPT_VERSION);
+    return lopt::success;
+  }
+  if (word == "--help" || word == "-h" || word == "help") {
+    print_help();
+    return lopt::success;
+  }
+  std::vector<std::string> names;
+  for (const Verb& verb : verbs) {
+    if (word == verb.name) return verb.run(argc - 1, argv + 1);
+    names.emplace_back(verb.name);
+  }
+  throw lopt::UsageError(word.empty() ? std::string("what should be done? `lopt-run --help` lists the verbs") : fmt::format("there is no verb '{}'{}; `lopt-run --help` lists them", word, lopt::did_you_mean(word, names)));
+}
+
+int fail(int code, const std::string& message) {
+  std::fflush(stdout);
+  fmt::print(stderr, "lopt-run: {}\n", message);
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return dispatch(argc, argv);
+  } catch (const lopt::SpecError& error) {
+    for (const std::string& message : error.messages()) fail(lopt::wrong_usage, message);
+    return lopt::wrong_usage;
+  } catch (const lopt::UsageError& error) {
+    return fail(lopt::wrong_usage, error.what());
+  } catch (const lopt::FolderError& error) {
+    return fail(lopt::wrong_usage, error.what());
+  } catch (const lopt::ShapeError& error) {
+    return fail(lopt::wrong_usage, fmt::format("the parts of the spec do not fit together: {}", error.what()));
+  } catch (const lopt::TreeError& error) {
+    return fail(lopt::wrong_usage, fmt::format("the parts of the spec do not fit together: {}", error.what()));
+  } catch (const lopt::PluginError& error) {
+    return fail(lopt::bad_plugin, error.what());
+  } catch (const lopt::DataError& error) {
+    return fail(lopt::bad_data, error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(lopt::failed, "there is not enough memory for this run; fewer tasks, smaller batches or a smaller network need less");
+  } catch (const std::exception& error) {
+    return fail(lopt::failed, error.what());
+  }
+}

@@ -1,0 +1,47 @@
+#include "../antithetic.h"
+
+#include <lopt/plugin.h>
+
+using namespace lopt;
+
+/// Antithetic evolution strategies on whole unrolls (Salimans et al., Evolution strategies as a scalable alternative to
+/// reinforcement learning, 2017): ε ~ N(0, σ²), gradient = mean over directions of (L(θ+ε) − L(θ−ε)) / (2σ²) · ε,
+/// where L is the mean training loss of the first `unroll_length` steps of a problem started afresh.
+class FullEs final : public GradientEstimator {
+ public:
+  explicit FullEs(Settings& s)
+      : tasks_(s.integer("tasks", 32).between(1, 1 << 20).doc("directions, each with a problem of its own that runs twice")),
+        unroll_length_(s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")),
+        std_(static_cast<float>(double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})) {}
+
+  EstimatorState init(const Values&, HostKey, const Unroller&) const override { return {{}, {{"position", Array::scalar<std::int32_t>(0)}}}; }
+
+  Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
+    const std::int32_t position = state.values["position"].leaf().item<std::int32_t>();
+    const std::vector<HostKey> keys = task_keys(key, tasks_);
+    const AntitheticPairs pairs = perturbed(theta, keys, std_);
+    std::vector<Lane> lanes;
+    for (std::size_t i = 0; i < pairs.thetas.size(); ++i) {
+      const std::size_t task = i % keys.size();
+      lanes.push_back(unroller.start(pairs.thetas[i], keys[task], static_cast<std::uint32_t>(task)));
+      lanes.back().position = position;
+    }
+    UnrollOptions options;
+    options.steps = unroll_length_;
+    const Unrolled unrolled = unroller.unroll(std::move(lanes), pairs.thetas, options);
+    const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(unroll_length_)};
+    Estimate result{losses.mean(), zeros_like(theta)};
+    for (std::size_t task = 0; task < keys.size(); ++task)
+      add_scaled(result.gradient, losses.difference(task) / (2 * std_ * std_) / static_cast<float>(tasks_), pairs.noise[task]);
+    state.values = {{"position", Array::scalar<std::int32_t>(position + unroll_length_)}};
+    return result;
+  }
+
+  std::int64_t problem_steps() const override { return unroll_length_; }
+
+ private:
+  int tasks_, unroll_length_;
+  float std_;
+};
+
+LOPT_PLUGIN(FullEs, "full_es", {.summary = "Antithetic evolution strategies on whole unrolls", .paper = "Salimans et al., Evolution strategies as a scalable alternative to reinforcement learning, 2017"})

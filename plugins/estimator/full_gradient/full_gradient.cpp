@@ -1,0 +1,41 @@
+#include <lopt/plugin.h>
+
+#include <numeric>
+
+using namespace lopt;
+
+/// Exact meta-gradient by backpropagation through the whole unroll (Andrychowicz et al., Learning to learn by gradient
+/// descent by gradient descent, 2016): each meta-step starts `tasks` problems afresh, and the meta-loss is the mean
+/// training loss of their first `unroll_length` steps.
+class FullGradient final : public GradientEstimator {
+ public:
+  explicit FullGradient(Settings& s)
+      : tasks_(s.integer("tasks", 1).between(1, 1 << 20).doc("inner problems a meta-step")),
+        unroll_length_(s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")) {}
+
+  EstimatorState init(const Values&, HostKey, const Unroller&) const override { return {{}, {{"position", Array::scalar<std::int32_t>(0)}}}; }
+
+  Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
+    const std::int32_t position = state.values["position"].leaf().item<std::int32_t>();
+    std::vector<Lane> lanes;
+    for (HostKey task_key : task_keys(key, tasks_)) {
+      lanes.push_back(unroller.start(theta, task_key, static_cast<std::uint32_t>(lanes.size())));
+      lanes.back().position = position;
+    }
+    Estimate result{0, zeros_like(theta)};
+    UnrollOptions options;
+    options.steps = unroll_length_;
+    const Unrolled unrolled = unroller.unroll_with_gradient(std::move(lanes), theta, options, true, result.gradient);
+    result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) / static_cast<double>(unrolled.losses.size()));
+    state.values = {{"position", Array::scalar<std::int32_t>(position + unroll_length_)}};
+    return result;
+  }
+
+  std::int64_t problem_steps() const override { return unroll_length_; }
+
+ private:
+  int tasks_, unroll_length_;
+};
+
+LOPT_PLUGIN(FullGradient, "full_gradient",
+            {.summary = "Exact meta-gradient by backpropagation through a whole unroll", .paper = "Andrychowicz et al., Learning to learn by gradient descent by gradient descent, NeurIPS 2016"})

@@ -1,0 +1,32 @@
+#include "../truncation.h"
+
+#include <lopt/plugin.h>
+
+#include <numeric>
+
+using namespace lopt;
+
+/// Truncated backpropagation (Werbos, Backpropagation through time, 1990): exact gradient within a segment of
+/// `unroll_length` steps, as if the state at its start did not depend on θ. Cheap, and biased by just that.
+class TruncatedGradient final : public GradientEstimator {
+ public:
+  explicit TruncatedGradient(Settings& s) : truncation_(s, 16, 100, "inner problems under way") {}
+
+  EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override { return {truncation_.start(theta, key, unroller), Values(std::vector<Values::Entry>{})}; }
+
+  Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
+    set_keys(state.lanes, task_keys(key, truncation_.tasks));
+    Estimate result{0, zeros_like(theta)};
+    Unrolled unrolled = unroller.unroll_with_gradient(std::move(state.lanes), theta, truncation_.options(), false, result.gradient);
+    result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) / static_cast<double>(unrolled.losses.size()));
+    state.lanes = std::move(unrolled.lanes);
+    return result;
+  }
+
+  std::int64_t problem_steps() const override { return truncation_.problem_length; }
+
+ private:
+  TruncationSettings truncation_;
+};
+
+LOPT_PLUGIN(TruncatedGradient, "truncated_gradient", {.summary = "Exact gradient within segments of longer problems", .paper = "Werbos, Backpropagation through time: what it does and how to do it, 1990"})
