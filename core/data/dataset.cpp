@@ -5,9 +5,9 @@
 namespace lopt {
 namespace {
 
-/// A random order of 0 … n − 1 that can be asked for any place at once: a Feistel network of four rounds on the smallest
-/// even number of bits that holds n, repeated until the result is below n (Black and Rogaway, Ciphers with arbitrary
-/// finite domains, 2002).
+/// A random order of 0 … n − 1 that can be asked for any place at once: a Feistel network of four rounds on the
+/// smallest even number of bits that holds n, repeated until the result is below n (Black and Rogaway, Ciphers with
+/// arbitrary finite domains, 2002).
 class RandomOrder {
  public:
   RandomOrder(HostKey key, std::uint32_t n) : n_(n) {
@@ -52,7 +52,8 @@ void Dataset::batch(HostKey key, std::uint32_t stream, std::int64_t step, std::s
   auto place = static_cast<std::uint64_t>(step) * indices.size();
   for (std::size_t i = 0; i < indices.size();) {
     const RandomOrder order(fold_in(stream_key, static_cast<std::uint32_t>(place / count)), count);
-    for (auto within = static_cast<std::uint32_t>(place % count); within < count && i < indices.size(); ++within, ++place, ++i)
+    for (auto within = static_cast<std::uint32_t>(place % count); within < count && i < indices.size();
+         ++within, ++place, ++i)
       indices[i] = static_cast<std::int32_t>(order.at(within));
   }
 }

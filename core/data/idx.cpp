@@ -13,7 +13,9 @@ namespace {
 
 constexpr std::size_t most_bytes = std::size_t{1} << 31U;
 
-[[noreturn]] void damaged(const std::string& name, const std::string& why) { throw DataError(fmt::format("{}: {}", name, why)); }
+[[noreturn]] void damaged(const std::string& name, const std::string& why) {
+  throw DataError(fmt::format("{}: {}", name, why));
+}
 
 struct Inflater {
   z_stream stream{};
@@ -52,8 +54,10 @@ Array read_idx(std::span<const std::uint8_t> bytes, const std::string& name) {
     plain = inflated(bytes, name);
     bytes = plain;
   }
-  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0) damaged(name, "it is no IDX file: it does not begin with two zero bytes");
-  if (bytes[2] != 0x08) damaged(name, fmt::format("its elements are of IDX type 0x{:02x}; 0x08, unsigned bytes, is read", bytes[2]));
+  if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0)
+    damaged(name, "it is no IDX file: it does not begin with two zero bytes");
+  if (bytes[2] != 0x08)
+    damaged(name, fmt::format("its elements are of IDX type 0x{:02x}; 0x08, unsigned bytes, is read", bytes[2]));
   const std::size_t rank = bytes[3];
   if (rank == 0 || rank > 4) damaged(name, fmt::format("it says that it has {} dimensions; 1 to 4 are read", rank));
   if (bytes.size() < 4 + 4 * rank) damaged(name, "its header is cut short");

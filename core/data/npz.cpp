@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32U;
 
-[[noreturn]] void damaged(const std::string& name, const std::string& why) { throw DataError(fmt::format("{}: {}", name, why)); }
+[[noreturn]] void damaged(const std::string& name, const std::string& why) {
+  throw DataError(fmt::format("{}: {}", name, why));
+}
 
 /// The value of a key in the header's Python dictionary, up to its comma.
 std::optional<std::string> entry(std::string_view header, std::string_view key) {
@@ -53,14 +55,17 @@ Shape parse_shape(const std::string& text, const std::string& name) {
 template <class From, class To>
 Array converted(const Shape& shape, std::span<const std::uint8_t> bytes, const std::string& name) {
   Array result(dtype_of<To>, shape);
-  if (bytes.size() < result.size() * sizeof(From)) damaged(name, fmt::format("{} bytes of elements where {} belong: the file is cut short", bytes.size(), result.size() * sizeof(From)));
+  if (bytes.size() < result.size() * sizeof(From))
+    damaged(name, fmt::format("{} bytes of elements where {} belong: the file is cut short", bytes.size(),
+                              result.size() * sizeof(From)));
   auto to = result.mutable_values<To>();
   for (std::size_t i = 0; i < to.size(); ++i) {
     From element;
     std::memcpy(&element, bytes.data() + i * sizeof(From), sizeof(From));
     to[i] = static_cast<To>(element);
     if constexpr (sizeof(From) == 8 && std::is_integral_v<From>)
-      if (static_cast<From>(to[i]) != element) damaged(name, fmt::format("element {} is {}, which does not fit 32 bits", i, element));
+      if (static_cast<From>(to[i]) != element)
+        damaged(name, fmt::format("element {} is {}, which does not fit 32 bits", i, element));
   }
   return result;
 }
@@ -73,14 +78,18 @@ struct ZipFileCloser {
 };
 
 std::string npy_header(const Array& array) {
-  const char* type = array.dtype() == DType::float32 ? "<f4" : array.dtype() == DType::int32 ? "<i4" : array.dtype() == DType::uint32 ? "<u4" : "|b1";
+  const char* type = array.dtype() == DType::float32  ? "<f4"
+                     : array.dtype() == DType::int32  ? "<i4"
+                     : array.dtype() == DType::uint32 ? "<u4"
+                                                      : "|b1";
   std::string shape;
   for (std::int64_t length : array.shape()) shape += fmt::format("{}, ", length);
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, shape);
   header.append(63 - (header.size() + 10) % 64, ' ');
   header += '\n';
   const auto length = static_cast<std::uint16_t>(header.size());
-  return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(length & 0xffU) + static_cast<char>(length >> 8U) + header;
+  return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(length & 0xffU) + static_cast<char>(length >> 8U) +
+         header;
 }
 
 std::string npy_of(const Array& array) {
@@ -108,7 +117,8 @@ Array parse_npy(std::span<const std::uint8_t> bytes, const std::string& name) {
   const auto type = entry(header, "descr"), order = entry(header, "fortran_order"), lengths = entry(header, "shape");
   if (!type || !order || !lengths) damaged(name, "its header lacks the type, order or shape");
   const Shape shape = parse_shape(*lengths, name);
-  if (*order != "False" && shape.size() > 1) damaged(name, "it is in Fortran order; save it with numpy.ascontiguousarray");
+  if (*order != "False" && shape.size() > 1)
+    damaged(name, "it is in Fortran order; save it with numpy.ascontiguousarray");
   try {
     element_count(shape);
   } catch (const std::length_error& error) {
@@ -142,7 +152,9 @@ Values read_npz(const std::string& path) {
   std::vector<Values::Entry> entries;
   for (zip_int64_t i = 0; i < zip_get_num_entries(archive.get(), 0); ++i) {
     zip_stat_t stat;
-    if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &stat) != 0 || !stat.name || !(stat.valid & ZIP_STAT_SIZE)) damaged(path, "its table of contents is damaged");
+    if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &stat) != 0 || !stat.name ||
+        !(stat.valid & ZIP_STAT_SIZE))
+      damaged(path, "its table of contents is damaged");
     std::string name = stat.name;
     if (name.size() < 4 || !name.ends_with(".npy")) continue;
     if (stat.size > most_bytes) damaged(path, fmt::format("{} is larger than 4 GB", name));
@@ -178,9 +190,11 @@ void write_npz(const std::string& path, const std::vector<std::pair<std::string,
   for (const auto& [name, array] : arrays) {
     contents.push_back(npy_of(array));
     zip_source_t* source = zip_source_buffer(archive.get(), contents.back().data(), contents.back().size(), 0);
-    if (!source || zip_file_add(archive.get(), (name + ".npy").c_str(), source, ZIP_FL_OVERWRITE) < 0) fail(zip_strerror(archive.get()));
+    if (!source || zip_file_add(archive.get(), (name + ".npy").c_str(), source, ZIP_FL_OVERWRITE) < 0)
+      fail(zip_strerror(archive.get()));
     // The same arrays make the same bytes.
-    zip_file_set_mtime(archive.get(), static_cast<zip_uint64_t>(zip_get_num_entries(archive.get(), 0) - 1), 315532800, 0);
+    zip_file_set_mtime(archive.get(), static_cast<zip_uint64_t>(zip_get_num_entries(archive.get(), 0) - 1), 315532800,
+                       0);
   }
   if (zip_close(archive.get()) != 0) fail(zip_strerror(archive.get()));
   static_cast<void>(archive.release());

@@ -5,8 +5,8 @@
 
 namespace lopt {
 
-/// Writes named arrays, deflated: bool and integers as they are, real numbers as float32. Throws std::runtime_error with
-/// the system's reason. The file appears under its name once it is complete.
+/// Writes named arrays, deflated: bool and integers as they are, real numbers as float32. Throws std::runtime_error
+/// with the system's reason. The file appears under its name once it is complete.
 void write_npz(const std::string& path, const std::vector<std::pair<std::string, Array>>& arrays);
 /// The leaves of a tree by their paths.
 void write_npz(const std::string& path, const Values& tree);

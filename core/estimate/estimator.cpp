@@ -4,18 +4,24 @@
 
 namespace lopt {
 
-std::vector<HostKey> task_keys(HostKey key, int count) { return count == 1 ? std::vector<HostKey>{key} : split(key, count); }
-
-void add_scaled(Values& target, float scale, const Values& source) {
-  target = map([&](Array sum, const Array& term) {
-    auto to = sum.mutable_values<float>();
-    auto from = term.values<float>();
-    for (std::size_t i = 0; i < to.size(); ++i) to[i] += scale * from[i];
-    return sum;
-  }, target, source);
+std::vector<HostKey> task_keys(HostKey key, int count) {
+  return count == 1 ? std::vector<HostKey>{key} : split(key, count);
 }
 
-Values zeros_like(const Values& tree) { return map([](const Array& array) { return Array(array.type()); }, tree); }
+void add_scaled(Values& target, float scale, const Values& source) {
+  target = map(
+      [&](Array sum, const Array& term) {
+        auto to = sum.mutable_values<float>();
+        auto from = term.values<float>();
+        for (std::size_t i = 0; i < to.size(); ++i) to[i] += scale * from[i];
+        return sum;
+      },
+      target, source);
+}
+
+Values zeros_like(const Values& tree) {
+  return map([](const Array& array) { return Array(array.type()); }, tree);
+}
 
 std::size_t TaskFamily::sample(HostKey key) const {
   const auto count = static_cast<std::int32_t>(size());

@@ -11,10 +11,12 @@ namespace {
 Tree inputs_like(const Types& types, const std::string& name) {
   const std::vector<std::string> paths = types.paths();
   std::size_t leaf = 0;
-  return map([&](const Type& type) {
-    const std::string& path = paths[leaf++];
-    return make_input(path.empty() ? name : name + "/" + path, type);
-  }, types);
+  return map(
+      [&](const Type& type) {
+        const std::string& path = paths[leaf++];
+        return make_input(path.empty() ? name : name + "/" + path, type);
+      },
+      types);
 }
 
 const Type key_type{DType::uint32, {2}};
@@ -27,15 +29,18 @@ void append(std::vector<Tensor>& list, const Tree& tree) {
 Types batch_types_of(const Task& task) {
   const Batches batches = task.batches();
   if (!batches.dataset) return Types(std::vector<Types::Entry>{});
-  return map([&](const Array& examples) {
-    Type type = examples.type();
-    type.shape[0] = batches.size;
-    return type;
-  }, batches.dataset->examples(Split::train));
+  return map(
+      [&](const Array& examples) {
+        Type type = examples.type();
+        type.shape[0] = batches.size;
+        return type;
+      },
+      batches.dataset->examples(Split::train));
 }
 
 /// Zeros where no gradient flows.
-void append_gradients(std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients, const std::vector<Tensor>& of) {
+void append_gradients(std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients,
+                      const std::vector<Tensor>& of) {
   for (std::size_t i = 0; i < gradients.size(); ++i) outputs.push_back(gradients[i] ? gradients[i] : zeros_like(of[i]));
 }
 
@@ -70,8 +75,14 @@ auto InnerProblem::traced(Function function) const {
   }
 }
 
-InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta, std::int64_t num_steps)
-    : name_(std::move(name)), task_(task), optimizer_(std::move(optimizer)), theta_(std::move(theta)), batch_(batch_types_of(task)), num_steps_(num_steps),
+InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta,
+                           std::int64_t num_steps)
+    : name_(std::move(name)),
+      task_(task),
+      optimizer_(std::move(optimizer)),
+      theta_(std::move(theta)),
+      batch_(batch_types_of(task)),
+      num_steps_(num_steps),
       start_(compile(traced([&] {
         const Tree theta_inputs = inputs_like(theta_, "theta");
         Key key{make_input("key", key_type)};
@@ -96,7 +107,8 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
 }
 
 InnerProblem::Inputs InnerProblem::make_inputs() const {
-  return {inputs_like(theta_, "theta"), inputs_like(state_, "state"), inputs_like(batch_, "batch"), make_input("key", key_type), make_input("iteration", iteration_type)};
+  return {inputs_like(theta_, "theta"), inputs_like(state_, "state"), inputs_like(batch_, "batch"),
+          make_input("key", key_type), make_input("iteration", iteration_type)};
 }
 
 InnerProblem::Step InnerProblem::trace_step(const Inputs& inputs) const {
@@ -104,8 +116,11 @@ InnerProblem::Step InnerProblem::trace_step(const Inputs& inputs) const {
   const Tree params = optimizer->params(inputs.state);
   const Key key{inputs.key};
   const Tensor loss = task_.loss(params, inputs.batch, fold_in(key, 0));
-  if (loss.type() != Type{DType::float32, {}}) throw ShapeError(fmt::format("the loss is {}, not a float32 scalar", to_text(loss.type())));
-  return {optimizer->update(inputs.state, gradient(loss, params), {loss, inputs.iteration, num_steps_, fold_in(key, 1)}), loss};
+  if (loss.type() != Type{DType::float32, {}})
+    throw ShapeError(fmt::format("the loss is {}, not a float32 scalar", to_text(loss.type())));
+  return {
+      optimizer->update(inputs.state, gradient(loss, params), {loss, inputs.iteration, num_steps_, fold_in(key, 1)}),
+      loss};
 }
 
 const Executable& InnerProblem::params() const {
@@ -139,7 +154,8 @@ Program InnerProblem::trace_step_gradient(GradientForm form) const {
   std::vector<Tensor> list = inputs.list(), results = step.state.leaves(), cotangents(results.size());
   if (form.from_next)
     for (std::size_t i = 0; i < results.size(); ++i)
-      if (differentiable_[i]) list.push_back(cotangents[i] = make_input(fmt::format("d_state/{}", state_.paths()[i]), results[i].type()));
+      if (differentiable_[i])
+        list.push_back(cotangents[i] = make_input(fmt::format("d_state/{}", state_.paths()[i]), results[i].type()));
   results.push_back(step.loss);
   cotangents.push_back(make_input("d_loss", {DType::float32, {}}));
   list.push_back(cotangents.back());

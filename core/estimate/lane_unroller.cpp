@@ -75,10 +75,12 @@ Advance advance(Lane& lane, const UnrollOptions& options) {
 }
 }  // namespace
 
-LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, const Types& theta, HostKey data_key, int threads, std::int64_t num_steps)
+LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, const Types& theta,
+                           HostKey data_key, int threads, std::int64_t num_steps)
     : family_(std::move(family)), data_key_(data_key), threads_(threads) {
   for (std::size_t i = 0; i < family_->size(); ++i) {
-    problems_.push_back(std::make_unique<InnerProblem>(family_->size() == 1 ? "task" : fmt::format("task {}", i), family_->task(i), optimizer, theta, num_steps));
+    problems_.push_back(std::make_unique<InnerProblem>(family_->size() == 1 ? "task" : fmt::format("task {}", i),
+                                                       family_->task(i), optimizer, theta, num_steps));
     batches_.push_back(family_->task(i).batches());
   }
 }
@@ -130,14 +132,16 @@ void LaneUnroller::load_batch(const Lane& lane, Worker& w) const {
     auto* to = static_cast<std::byte*>(w.batch[leaf].mutable_data());
     const auto* from = static_cast<const std::byte*>(examples[leaf].data());
     for (std::int32_t index : w.indices) {
-      if (index < 0 || index >= count) throw DataError(fmt::format("the dataset asks for example {} of {}", index, count));
+      if (index < 0 || index >= count)
+        throw DataError(fmt::format("the dataset asks for example {} of {}", index, count));
       std::memcpy(to, from + static_cast<std::size_t>(index) * width, width);
       to += width;
     }
   }
 }
 
-void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions& options, float* losses, std::uint8_t* began, Worker& w) const {
+void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions& options, float* losses,
+                            std::uint8_t* began, Worker& w) const {
   const std::vector<Array> theta_leaves = theta.leaves();
   const std::vector<const void*> theta_pointers = pointers_of(theta_leaves);
   std::vector<Array> state = lane.state.leaves(), next = arrays_of(problems_[lane.task]->state_types().leaves());
@@ -172,7 +176,8 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
   lane.state = problems_[lane.task]->state_types().with_leaves<Array>(state);
 }
 
-Unrolled LaneUnroller::unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const {
+Unrolled LaneUnroller::unroll(std::vector<Lane> lanes, std::span<const Values> thetas,
+                              const UnrollOptions& options) const {
   Unrolled result{std::move(lanes), {}, {}};
   const auto steps = static_cast<std::size_t>(options.steps);
   result.losses.resize(result.lanes.size() * steps);
@@ -185,8 +190,9 @@ Unrolled LaneUnroller::unroll(std::vector<Lane> lanes, std::span<const Values> t
   return result;
 }
 
-void LaneUnroller::run_lane_gradient(Lane& lane, const Values& theta, const UnrollOptions& options, bool from_start, float weight, float* losses, std::uint8_t* began,
-                                     std::vector<Array>& gradient, Worker& w) const {
+void LaneUnroller::run_lane_gradient(Lane& lane, const Values& theta, const UnrollOptions& options, bool from_start,
+                                     float weight, float* losses, std::uint8_t* began, std::vector<Array>& gradient,
+                                     Worker& w) const {
   const std::vector<Array> theta_leaves = theta.leaves();
   const std::vector<const void*> theta_pointers = pointers_of(theta_leaves);
   // Forward: the lane as it stands before each step. Steps are run again backwards from there.
@@ -228,7 +234,7 @@ void LaneUnroller::run_lane_gradient(Lane& lane, const Values& theta, const Unro
   }
 
   // Backward: the cotangent of the state goes from step to step, that of θ is summed.
-  std::vector<Array> d_state, d_theta = arrays_of(map([](const Array& a) { return a.type(); }, theta).leaves());
+  std::vector<Array> d_state, d_theta = arrays_of(map([](const Array&a) { return a.type(); }, theta).leaves());
   bool have_d_state = false;
   auto start_gradient = [&](const InnerProblem& problem, HostKey key) {
     const Executable* program = problem.start_gradient();
@@ -275,7 +281,8 @@ void LaneUnroller::run_lane_gradient(Lane& lane, const Values& theta, const Unro
   }
 }
 
-Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options, bool from_start, Values& gradient) const {
+Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                            bool from_start, Values& gradient) const {
   Unrolled result{std::move(lanes), {}, {}};
   const auto steps = static_cast<std::size_t>(options.steps);
   result.losses.resize(result.lanes.size() * steps);
@@ -287,7 +294,8 @@ Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Value
   threads_.execute([&] {
     tbb::parallel_for(std::size_t{0}, result.lanes.size(), [&](std::size_t i) {
       gradients[i] = arrays_of(types);
-      run_lane_gradient(result.lanes[i], theta, options, from_start, weight, &result.losses[i * steps], &result.began[i * steps], gradients[i], worker());
+      run_lane_gradient(result.lanes[i], theta, options, from_start, weight, &result.losses[i * steps],
+                        &result.began[i * steps], gradients[i], worker());
     });
   });
   std::vector<Array> sums = gradient.leaves();
@@ -320,7 +328,9 @@ std::optional<float> LaneUnroller::evaluate(const Values& theta, const Lane& lan
       Type type = leaf.type();
       type.shape[0] = batches.size;
       Array rows(type);
-      std::memcpy(rows.mutable_data(), static_cast<const std::byte*>(leaf.data()) + static_cast<std::size_t>(batch) * rows.size() * 4, rows.size() * 4);
+      std::memcpy(rows.mutable_data(),
+                  static_cast<const std::byte*>(leaf.data()) + static_cast<std::size_t>(batch) * rows.size() * 4,
+                  rows.size() * 4);
       list.push_back(std::move(rows));
     }
     list.push_back(to_array(fold_in(lane.key, static_cast<std::uint32_t>(batch))));

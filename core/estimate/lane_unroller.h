@@ -14,12 +14,14 @@ namespace lopt {
 class LaneUnroller final : public Unroller {
  public:
   /// `theta`: the types of the meta-parameters. `data_key` decides the order of all batches.
-  LaneUnroller(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, const Types& theta, HostKey data_key, int threads, std::int64_t num_steps);
+  LaneUnroller(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, const Types& theta,
+               HostKey data_key, int threads, std::int64_t num_steps);
   ~LaneUnroller() override;
 
   Lane start(const Values& theta, HostKey key, std::uint32_t stream) const override;
   Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const override;
-  Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options, bool from_start, Values& gradient) const override;
+  Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                bool from_start, Values& gradient) const override;
 
   /// The parameters in a lane's state.
   Values params(const Values& theta, const Lane& lane) const;
@@ -31,8 +33,10 @@ class LaneUnroller final : public Unroller {
   struct Worker;
   void restart(const std::vector<const void*>& theta, HostKey key, Lane& lane, Worker& worker) const;
   void load_batch(const Lane& lane, Worker& worker) const;
-  void run_lane(Lane& lane, const Values& theta, const UnrollOptions& options, float* losses, std::uint8_t* began, Worker& worker) const;
-  void run_lane_gradient(Lane& lane, const Values& theta, const UnrollOptions& options, bool from_start, float weight, float* losses, std::uint8_t* began, std::vector<Array>& gradient, Worker& worker) const;
+  void run_lane(Lane& lane, const Values& theta, const UnrollOptions& options, float* losses, std::uint8_t* began,
+                Worker& worker) const;
+  void run_lane_gradient(Lane& lane, const Values& theta, const UnrollOptions& options, bool from_start, float weight,
+                         float* losses, std::uint8_t* began, std::vector<Array>& gradient, Worker& worker) const;
 
   std::shared_ptr<const TaskFamily> family_;
   std::vector<std::unique_ptr<InnerProblem>> problems_;

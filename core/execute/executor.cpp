@@ -17,7 +17,8 @@ constexpr std::align_val_t alignment{64};
 void grow(std::shared_ptr<std::byte>& memory, std::size_t& have, std::size_t want) {
   if (want <= have) return;
   memory.reset();
-  memory = {static_cast<std::byte*>(::operator new(want + 64, alignment)), [](std::byte* p) { ::operator delete(p, alignment); }};
+  memory = {static_cast<std::byte*>(::operator new(want + 64, alignment)),
+            [](std::byte* p) { ::operator delete(p, alignment); }};
   std::memset(memory.get(), 0, want + 64);
   have = want;
 }
@@ -73,17 +74,23 @@ void reduce_integers(const Reduction& r, const T* from, T* to) {
       T result = *x;
       for (std::int64_t k = 1; k < r.reduced; ++k) {
         const T next = x[k * r.inner];
-        result = r.maximum ? std::max(result, next) : static_cast<T>(static_cast<std::uint32_t>(result) + static_cast<std::uint32_t>(next));
+        result = r.maximum ? std::max(result, next)
+                           : static_cast<T>(static_cast<std::uint32_t>(result) + static_cast<std::uint32_t>(next));
       }
       to[o * r.inner + i] = result;
     }
 }
 
 void run_reduction(const Reduction& r, const void* from, void* to) {
-  const auto outer = static_cast<std::size_t>(r.outer), reduced = static_cast<std::size_t>(r.reduced), inner = static_cast<std::size_t>(r.inner);
-  if (r.dtype == DType::float32) (r.maximum ? kernels::table().reduce_max : kernels::table().reduce_sum)(static_cast<const float*>(from), static_cast<float*>(to), outer, reduced, inner);
-  else if (r.dtype == DType::int32) reduce_integers(r, static_cast<const std::int32_t*>(from), static_cast<std::int32_t*>(to));
-  else reduce_integers(r, static_cast<const std::uint32_t*>(from), static_cast<std::uint32_t*>(to));
+  const auto outer = static_cast<std::size_t>(r.outer), reduced = static_cast<std::size_t>(r.reduced),
+             inner = static_cast<std::size_t>(r.inner);
+  if (r.dtype == DType::float32)
+    (r.maximum ? kernels::table().reduce_max : kernels::table().reduce_sum)(
+        static_cast<const float*>(from), static_cast<float*>(to), outer, reduced, inner);
+  else if (r.dtype == DType::int32)
+    reduce_integers(r, static_cast<const std::int32_t*>(from), static_cast<std::int32_t*>(to));
+  else
+    reduce_integers(r, static_cast<const std::uint32_t*>(from), static_cast<std::uint32_t*>(to));
 }
 
 void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers) {
@@ -98,7 +105,8 @@ void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers) {
     b = packed;
     b_row = n;
   }
-  kernels::table().matrix_product({static_cast<std::size_t>(gemm.a.shape[0]), static_cast<std::size_t>(n), static_cast<std::size_t>(k), a, gemm.a.strides[0], gemm.a.strides[1], b, b_row,
+  kernels::table().matrix_product({static_cast<std::size_t>(gemm.a.shape[0]), static_cast<std::size_t>(n),
+                                   static_cast<std::size_t>(k), a, gemm.a.strides[0], gemm.a.strides[1], b, b_row,
                                    static_cast<float*>(pointers[gemm.c])});
 }
 
@@ -117,8 +125,12 @@ namespace {
 class Tile {
  public:
   Tile(const Region& region, const std::vector<void*>& pointers, std::byte* scratch, std::int64_t first_row)
-      : region_(region), pointers_(pointers), scratch_(reinterpret_cast<std::uint32_t*>(scratch)), first_(first_row),
-        count_(std::min(region.tile_rows, region.rows - first_row)), rows_(static_cast<std::size_t>((count_ + 15) / 16 * 16)) {}
+      : region_(region),
+        pointers_(pointers),
+        scratch_(reinterpret_cast<std::uint32_t*>(scratch)),
+        first_(first_row),
+        count_(std::min(region.tile_rows, region.rows - first_row)),
+        rows_(static_cast<std::size_t>((count_ + 15) / 16 * 16)) {}
 
   void run(const TileInstruction& i, kernels::Elementwise kernel) const {
     using Kind = TileInstruction::Kind;
@@ -133,30 +145,37 @@ class Tile {
       case Kind::zero: return static_cast<void>(std::memset(result(i), 0, rows_ * 4));
       case Kind::dense: {
         const kernels::Columns x = operand(i.operands[0]);
-        return table.dense(static_cast<const float*>(x.data), x.stride, layer(i.layers[0]), real_result(i), region_.tile_rows, rows_);
+        return table.dense(static_cast<const float*>(x.data), x.stride, layer(i.layers[0]), real_result(i),
+                           region_.tile_rows, rows_);
       }
       case Kind::chain: {
         const kernels::Columns x = operand(i.operands[0]);
-        return table.chain(static_cast<const float*>(x.data), x.stride, layer(i.layers[0]), layer(i.layers[1]), real_result(i), region_.tile_rows, rows_);
+        return table.chain(static_cast<const float*>(x.data), x.stride, layer(i.layers[0]), layer(i.layers[1]),
+                           real_result(i), region_.tile_rows, rows_);
       }
       case Kind::column_reduction: {
         const kernels::Columns x = operand(i.operands[0]);
-        return (i.primitive->name == "sum" ? table.column_sum : table.column_max)(static_cast<const float*>(x.data), x.stride, static_cast<std::size_t>(i.inner), real_result(i), rows_);
+        return (i.primitive->name == "sum" ? table.column_sum : table.column_max)(
+            static_cast<const float*>(x.data), x.stride, static_cast<std::size_t>(i.inner), real_result(i), rows_);
       }
       case Kind::row_sum: {
         const kernels::Columns x = operand(i.operands[0]);
-        return table.row_sum(static_cast<const float*>(x.data), x.stride, columns, static_cast<float*>(pointers_[i.buffer]), count);
+        return table.row_sum(static_cast<const float*>(x.data), x.stride, columns,
+                             static_cast<float*>(pointers_[i.buffer]), count);
       }
       case Kind::outer: {
         const kernels::Columns a = operand(i.operands[0]), b = operand(i.operands[1]);
-        return table.outer(static_cast<const float*>(a.data), a.stride, static_cast<std::size_t>(i.inner), static_cast<const float*>(b.data), b.stride, columns,
+        return table.outer(static_cast<const float*>(a.data), a.stride, static_cast<std::size_t>(i.inner),
+                           static_cast<const float*>(b.data), b.stride, columns,
                            static_cast<float*>(pointers_[i.buffer]), count);
       }
     }
   }
 
  private:
-  std::uint32_t* group(std::uint32_t g, std::int64_t column) const { return scratch_ + (region_.group_start[g] + column) * region_.tile_rows; }
+  std::uint32_t* group(std::uint32_t g, std::int64_t column) const {
+    return scratch_ + (region_.group_start[g] + column) * region_.tile_rows;
+  }
   std::uint32_t* result(const TileInstruction& i) const { return group(i.group, 0); }
   float* real_result(const TileInstruction& i) const { return reinterpret_cast<float*>(result(i)); }
 
@@ -167,7 +186,14 @@ class Tile {
     return {base + first_, o.step, false};
   }
   kernels::Layer layer(const DenseLayer& l) const {
-    kernels::Layer result{static_cast<const float*>(pointers_[l.weights]) + l.offset, l.row_stride, l.column_stride, static_cast<std::size_t>(l.inputs), static_cast<std::size_t>(l.outputs), nullptr, 0, l.relu};
+    kernels::Layer result{static_cast<const float*>(pointers_[l.weights]) + l.offset,
+                          l.row_stride,
+                          l.column_stride,
+                          static_cast<std::size_t>(l.inputs),
+                          static_cast<std::size_t>(l.outputs),
+                          nullptr,
+                          0,
+                          l.relu};
     if (l.has_bias) {
       result.bias = static_cast<const float*>(pointers_[l.bias.buffer]) + l.bias.first;
       result.bias_stride = l.bias.step;
@@ -211,8 +237,10 @@ class Tile {
     const kernels::Columns from = operand(i.operands[0]);
     const auto* source = static_cast<const std::uint32_t*>(from.data);
     std::uint32_t* to = group(i.group, i.inner);
-    if (from.uniform) std::fill_n(to, rows_, *source);
-    else std::memcpy(to, source, rows_ * 4);
+    if (from.uniform)
+      std::fill_n(to, rows_, *source);
+    else
+      std::memcpy(to, source, rows_ * 4);
   }
 
   void elementwise(const TileInstruction& i, kernels::Elementwise kernel) const {
@@ -225,7 +253,8 @@ class Tile {
         const auto* column = static_cast<const std::uint32_t*>(inputs[k].data) + c * inputs[k].stride;
         columns[k] = column;
         if (inputs[k].uniform) {
-          std::uint32_t* spread = scratch_ + region_.scratch_columns * region_.tile_rows + static_cast<std::int64_t>(k) * 512;
+          std::uint32_t* spread =
+              scratch_ + region_.scratch_columns * region_.tile_rows + static_cast<std::int64_t>(k) * 512;
           std::fill_n(spread, rows_, *column);
           columns[k] = spread;
         }
@@ -248,14 +277,17 @@ Executable::Executable(Plan plan) : plan_(std::move(plan)) {
     bound_.emplace_back();
     if (const auto* region = std::get_if<Region>(&kernel))
       for (const TileInstruction& i : region->instructions)
-        bound_.back().push_back({i.kind == TileInstruction::Kind::elementwise ? kernels::find_elementwise(i.primitive->name, i.dtype, i.result_dtype) : nullptr});
+        bound_.back().push_back({i.kind == TileInstruction::Kind::elementwise
+                                     ? kernels::find_elementwise(i.primitive->name, i.dtype, i.result_dtype)
+                                     : nullptr});
   }
 }
 
 void Executable::run_region(const Region& region, const std::vector<BoundInstruction>& bound, Arena& arena) const {
   const std::vector<void*>& pointers = arena.pointers();
   for (const TileInstruction& i : region.instructions)
-    if (i.kind == TileInstruction::Kind::row_sum || i.kind == TileInstruction::Kind::outer) std::memset(pointers[i.buffer], 0, plan_.buffers[i.buffer].size * 4);
+    if (i.kind == TileInstruction::Kind::row_sum || i.kind == TileInstruction::Kind::outer)
+      std::memset(pointers[i.buffer], 0, plan_.buffers[i.buffer].size * 4);
   for (std::int64_t row = 0; row < region.rows; row += region.tile_rows) {
     const Tile tile(region, pointers, arena.scratch(), row);
     for (std::size_t k = 0; k < region.instructions.size(); ++k) tile.run(region.instructions[k], bound[k].kernel);
@@ -278,11 +310,16 @@ void Executable::run(std::span<const void* const> inputs, std::span<void* const>
   for (std::size_t k = 0; k < plan_.kernels.size(); ++k) {
     std::visit(
         [&]<class K>(const K& kernel) {
-          if constexpr (std::is_same_v<K, Region>) run_region(kernel, bound_[k], arena);
-          else if constexpr (std::is_same_v<K, Gemm>) run_gemm(kernel, pointers);
-          else if constexpr (std::is_same_v<K, Reduction>) run_reduction(kernel, pointers[kernel.from], pointers[kernel.to]);
-          else if constexpr (std::is_same_v<K, Copy>) copy_view(kernel.from, words(kernel.from.buffer), kernel.to, words(kernel.to.buffer));
-          else if constexpr (std::is_same_v<K, Fill>) std::memset(pointers[kernel.to], 0, plan_.buffers[kernel.to].size * 4);
+          if constexpr (std::is_same_v<K, Region>)
+            run_region(kernel, bound_[k], arena);
+          else if constexpr (std::is_same_v<K, Gemm>)
+            run_gemm(kernel, pointers);
+          else if constexpr (std::is_same_v<K, Reduction>)
+            run_reduction(kernel, pointers[kernel.from], pointers[kernel.to]);
+          else if constexpr (std::is_same_v<K, Copy>)
+            copy_view(kernel.from, words(kernel.from.buffer), kernel.to, words(kernel.to.buffer));
+          else if constexpr (std::is_same_v<K, Fill>)
+            std::memset(pointers[kernel.to], 0, plan_.buffers[kernel.to].size * 4);
           else if constexpr (std::is_same_v<K, RandomBits>) {
             const std::uint32_t* key = words(kernel.key.buffer) + kernel.key.offset;
             fill_random_bits({key[0], key[kernel.key.strides[0]]}, {words(kernel.to), plan_.buffers[kernel.to].size});
@@ -297,10 +334,14 @@ void Executable::run(std::span<const void* const> inputs, std::span<void* const>
 }
 
 std::vector<Array> Executable::run(std::span<const Array> inputs) const {
-  if (inputs.size() != plan_.input_types.size()) throw std::invalid_argument(fmt::format("{} takes {} inputs, not {}", plan_.name, plan_.input_types.size(), inputs.size()));
+  if (inputs.size() != plan_.input_types.size())
+    throw std::invalid_argument(
+        fmt::format("{} takes {} inputs, not {}", plan_.name, plan_.input_types.size(), inputs.size()));
   std::vector<const void*> in;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].type() != plan_.input_types[i]) throw std::invalid_argument(fmt::format("{}: input {} is {}, not {}", plan_.name, i, to_text(inputs[i].type()), to_text(plan_.input_types[i])));
+    if (inputs[i].type() != plan_.input_types[i])
+      throw std::invalid_argument(fmt::format("{}: input {} is {}, not {}", plan_.name, i, to_text(inputs[i].type()),
+                                              to_text(plan_.input_types[i])));
     in.push_back(inputs[i].data());
   }
   std::vector<Array> results;

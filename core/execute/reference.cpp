@@ -28,8 +28,10 @@ void to_memory(const ReferenceValue<Real>& value, const Type& type, void* data) 
       [&](const auto& x) {
         using T = typename std::decay_t<decltype(x)>::value_type;
         using Stored = std::conditional_t<std::is_floating_point_v<T>, float, T>;
-        if (static_cast<std::int64_t>(x.size()) != element_count(type.shape)) throw std::logic_error("the reference executor made a value of another shape");
-        std::transform(x.data(), x.data() + x.size(), static_cast<Stored*>(data), [](T e) { return static_cast<Stored>(e); });
+        if (static_cast<std::int64_t>(x.size()) != element_count(type.shape))
+          throw std::logic_error("the reference executor made a value of another shape");
+        std::transform(x.data(), x.data() + x.size(), static_cast<Stored*>(data),
+                       [](T e) { return static_cast<Stored>(e); });
       },
       value);
 }
@@ -39,8 +41,10 @@ ReferenceValue<Real> evaluate(const Operation& operation, std::vector<const Refe
   using Call = std::conditional_t<std::is_same_v<Real, float>, ReferenceCall32, ReferenceCall64>;
   Call call{{std::move(inputs), operation.attributes, operation.type, {}}};
   auto rule = [&] {
-    if constexpr (std::is_same_v<Real, float>) return operation.primitive->evaluate32;
-    else return operation.primitive->evaluate64;
+    if constexpr (std::is_same_v<Real, float>)
+      return operation.primitive->evaluate32;
+    else
+      return operation.primitive->evaluate64;
   }();
   rule(call);
   return std::move(call.result);
@@ -88,7 +92,8 @@ std::vector<Array> evaluate_program(const Program& program, std::span<const Arra
 }
 
 void check_count(const Program& program, std::size_t count) {
-  if (count != program.inputs.size()) throw std::invalid_argument(fmt::format("{} takes {} inputs, not {}", program.name, program.inputs.size(), count));
+  if (count != program.inputs.size())
+    throw std::invalid_argument(fmt::format("{} takes {} inputs, not {}", program.name, program.inputs.size(), count));
 }
 
 }  // namespace
@@ -97,8 +102,10 @@ std::vector<Array> evaluate_reference(const Program& program, std::span<const Ar
   check_count(program, inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (inputs[i].type() != program.type(program.inputs[i]))
-      throw std::invalid_argument(fmt::format("{}: input {} is {}, not {}", program.name, i, to_text(inputs[i].type()), to_text(program.type(program.inputs[i]))));
-  return precision == Precision::float32 ? evaluate_program<float>(program, inputs) : evaluate_program<double>(program, inputs);
+      throw std::invalid_argument(fmt::format("{}: input {} is {}, not {}", program.name, i, to_text(inputs[i].type()),
+                                              to_text(program.type(program.inputs[i]))));
+  return precision == Precision::float32 ? evaluate_program<float>(program, inputs)
+                                         : evaluate_program<double>(program, inputs);
 }
 
 std::vector<std::vector<double>> evaluate_float64(const Program& program, std::span<const std::vector<double>> inputs) {
@@ -111,7 +118,9 @@ std::vector<std::vector<double>> evaluate_float64(const Program& program, std::s
       std::transform(inputs[i].begin(), inputs[i].end(), array.data(), [](double x) { return static_cast<T>(x); });
       return ReferenceValue<double>(std::move(array));
     };
-    values.push_back(type.dtype == DType::float32 ? converted(double{}) : type.dtype == DType::int32 ? converted(std::int32_t{}) : converted(std::uint32_t{}));
+    values.push_back(type.dtype == DType::float32 ? converted(double{})
+                     : type.dtype == DType::int32 ? converted(std::int32_t{})
+                                                  : converted(std::uint32_t{}));
   }
   std::vector<std::vector<double>> results;
   for (const ReferenceValue<double>& value : run<double>(program, std::move(values)))
@@ -119,7 +128,8 @@ std::vector<std::vector<double>> evaluate_float64(const Program& program, std::s
   return results;
 }
 
-void evaluate_operation(const Operation& operation, std::span<const Type> types, std::span<const void* const> inputs, void* output) {
+void evaluate_operation(const Operation& operation, std::span<const Type> types, std::span<const void* const> inputs,
+                        void* output) {
   std::vector<ReferenceValue<float>> values;
   for (std::size_t i = 0; i < inputs.size(); ++i) values.push_back(from_memory<float>(types[i], inputs[i]));
   std::vector<const ReferenceValue<float>*> arguments;

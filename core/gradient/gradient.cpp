@@ -34,7 +34,8 @@ std::vector<Tensor> in_order(const std::vector<Tensor>& outputs) {
 
 }  // namespace
 
-std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, const std::vector<Tensor>& with_respect_to) {
+std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
+                                    const std::vector<Tensor>& with_respect_to) {
   const std::vector<Tensor> order = in_order(outputs);
   std::unordered_set<const Node*> wanted, depends;
   for (const Tensor& x : with_respect_to) wanted.insert(x.node().get());
@@ -52,7 +53,8 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
   };
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (cotangents[i] && cotangents[i].type() != outputs[i].type())
-      throw ShapeError(fmt::format("a cotangent of {} for a value of {}", to_text(cotangents[i].type()), to_text(outputs[i].type())));
+      throw ShapeError(fmt::format("a cotangent of {} for a value of {}", to_text(cotangents[i].type()),
+                                   to_text(outputs[i].type())));
     accumulate(outputs[i], cotangents[i]);
   }
   for (auto it = order.rbegin(); it != order.rend(); ++it) {
@@ -74,7 +76,8 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
 }
 
 std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& with_respect_to) {
-  if (loss.dtype() != DType::float32 || loss.rank() != 0) throw ShapeError(fmt::format("gradient: the loss is {}, not a float32 scalar", to_text(loss.type())));
+  if (loss.dtype() != DType::float32 || loss.rank() != 0)
+    throw ShapeError(fmt::format("gradient: the loss is {}, not a float32 scalar", to_text(loss.type())));
   std::vector<Tensor> result = vector_jacobian({loss}, {Tensor(1.0)}, with_respect_to);
   for (std::size_t i = 0; i < result.size(); ++i)
     if (!result[i]) result[i] = zeros_like(with_respect_to[i]);

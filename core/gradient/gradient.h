@@ -7,6 +7,7 @@ namespace lopt {
 
 /// Σ over outputs of (d output / d x)ᵀ cotangent, for each x. An empty cotangent counts as zero; so does an empty
 /// tensor in the result: nothing flows from the outputs to that x.
-std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents, const std::vector<Tensor>& with_respect_to);
+std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
+                                    const std::vector<Tensor>& with_respect_to);
 
 }  // namespace lopt

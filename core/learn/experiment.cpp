@@ -21,13 +21,23 @@ constexpr int most_steps = 1 << 30;
 class Loader {
  public:
   Loader(const SpecNode& spec, Registry& registry, std::optional<int> train_length)
-      : spec_(spec), registry_(registry), train_length_(train_length), reader_(spec, "", errors_, registry.maker()), settings_(reader_) {}
+      : spec_(spec),
+        registry_(registry),
+        train_length_(train_length),
+        reader_(spec, "", errors_, registry.maker()),
+        settings_(reader_) {}
 
   Experiment load() {
     result_.name = settings_.text("name", "run").doc("what the run is called");
-    if (result_.name.find('/') != std::string::npos || result_.name.empty() || result_.name[0] == '.' || result_.name.size() > 100) complain("name", "must be a plain word of at most 100 characters, without '/'");
-    result_.seed = static_cast<std::uint64_t>(std::int64_t{settings_.integer("seed", 0).between(0, 9007199254740992.0).doc("JAX's PRNGKey of it is where all randomness begins")});
-    result_.steps = length(settings_.integer("steps").between(1, most_steps).doc("meta-steps; inner steps in an inner training"));
+    if (result_.name.find('/') != std::string::npos || result_.name.empty() || result_.name[0] == '.' ||
+        result_.name.size() > 100)
+      complain("name", "must be a plain word of at most 100 characters, without '/'");
+    result_.seed =
+        static_cast<std::uint64_t>(std::int64_t{settings_.integer("seed", 0)
+                                                    .between(0, 9007199254740992.0)
+                                                    .doc("JAX's PRNGKey of it is where all randomness begins")});
+    result_.steps =
+        length(settings_.integer("steps").between(1, most_steps).doc("meta-steps; inner steps in an inner training"));
     load_task();
     load_optimizer();
     load_application();
@@ -47,34 +57,47 @@ class Loader {
   }
 
   void load_task() {
-    if (spec_.find("task") && spec_.find("task_family")) complain("task_family", "a spec has a task or a task family, not both");
+    if (spec_.find("task") && spec_.find("task_family"))
+      complain("task_family", "a spec has a task or a task family, not both");
     if (spec_.find("task_family")) {
       result_.family = settings_.component<TaskFamily>("task_family");
     } else {
-      std::shared_ptr<const Task> task = settings_.component<Task>("task").doc("the problem that is trained (or a task_family)");
+      std::shared_ptr<const Task> task =
+          settings_.component<Task>("task").doc("the problem that is trained (or a task_family)");
       if (task) result_.family = std::make_shared<SingleTask>(std::move(task));
     }
   }
 
   void load_optimizer() {
-    const bool has_optimizer = spec_.find("optimizer"), has_learned = spec_.find("learned_optimizer"), has_estimator = spec_.find("estimator");
+    const bool has_optimizer = spec_.find("optimizer"), has_learned = spec_.find("learned_optimizer"),
+               has_estimator = spec_.find("estimator");
     if (has_optimizer == has_learned) {
-      complain(has_optimizer ? "learned_optimizer" : "", has_optimizer ? "a spec has an optimizer or a learned optimizer, not both" : "a spec needs an `optimizer` (inner training) or a `learned_optimizer` (meta-training, or trying θ)");
+      complain(
+          has_optimizer ? "learned_optimizer" : "",
+          has_optimizer
+              ? "a spec has an optimizer or a learned optimizer, not both"
+              : "a spec needs an `optimizer` (inner training) or a `learned_optimizer` (meta-training, or trying θ)");
       return;
     }
     if (has_optimizer) {
       result_.optimizer = settings_.component<Optimizer>("optimizer");
       for (const char* key : {"estimator", "meta_optimizer", "apply"})
-        if (spec_.find(key)) complain(key, "has no meaning in an inner training with `optimizer`; it goes with `learned_optimizer`");
+        if (spec_.find(key))
+          complain(key, "has no meaning in an inner training with `optimizer`; it goes with `learned_optimizer`");
       return;
     }
     result_.learned_optimizer = settings_.component<LearnedOptimizer>("learned_optimizer");
     if (!has_estimator) {
       result_.kind = Experiment::Kind::application;
       if (spec_.find("meta_optimizer")) complain("meta_optimizer", "needs an `estimator` beside it");
-      if (spec_.find("theta")) result_.theta_file = settings_.text("theta").doc("theta.npz of an earlier run");
-      else result_.theta_seeds = settings_.integers("theta_seeds", std::vector<std::int64_t>{0}).between(0, 9007199254740992.0).doc("θ is drawn from these seeds, a run each");
-      if (result_.theta_file.empty() && result_.theta_seeds.empty()) complain("theta_seeds", "must have at least one seed");
+      if (spec_.find("theta"))
+        result_.theta_file = settings_.text("theta").doc("theta.npz of an earlier run");
+      else
+        result_.theta_seeds = settings_.integers("theta_seeds", std::vector<std::int64_t>{0})
+                                  .between(0, 9007199254740992.0)
+                                  .doc("θ is drawn from these seeds, a run each");
+      if (result_.theta_file.empty() && result_.theta_seeds.empty())
+        complain("theta_seeds", "must have at least one seed");
       return;
     }
     result_.kind = Experiment::Kind::meta_training;
@@ -89,8 +112,11 @@ class Loader {
     SpecReader reader(*node, "apply", errors_, registry_.maker());
     Settings settings(reader);
     Application application;
-    application.steps = length(settings.integer("steps").between(1, most_steps).doc("inner steps for which θ is tried after training"));
-    application.seeds = settings.integers("seeds", std::vector<std::int64_t>{0}).between(0, 9007199254740992.0).doc("initialisations that it is tried on");
+    application.steps =
+        length(settings.integer("steps").between(1, most_steps).doc("inner steps for which θ is tried after training"));
+    application.seeds = settings.integers("seeds", std::vector<std::int64_t>{0})
+                            .between(0, 9007199254740992.0)
+                            .doc("initialisations that it is tried on");
     if (application.seeds.empty()) reader.error(*node, "seeds", "must have at least one seed");
     reader.check_unknown();
     reader_.set_resolved("apply", reader.resolved());
@@ -100,7 +126,8 @@ class Loader {
   void load_comparisons() {
     const SpecNode* node = reader_.take("compare");
     if (!node || node->kind == SpecNode::Kind::null) return;
-    if (node->kind != SpecNode::Kind::sequence) return complain("compare", "must be a list of optimizers, as in [{plugin: sgd, learning_rate: 0.1}]");
+    if (node->kind != SpecNode::Kind::sequence)
+      return complain("compare", "must be a list of optimizers, as in [{plugin: sgd, learning_rate: 0.1}]");
     SpecNode resolved_list;
     resolved_list.kind = SpecNode::Kind::sequence;
     for (std::size_t i = 0; i < node->items.size(); ++i) {
@@ -125,6 +152,8 @@ class Loader {
 
 }  // namespace
 
-Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length) { return Loader(spec, registry, train_length).load(); }
+Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length) {
+  return Loader(spec, registry, train_length).load();
+}
 
 }  // namespace lopt

@@ -42,16 +42,21 @@ Values read_theta(const LearnedOptimizer& learned, const std::string& path) {
   const std::vector<std::string> names = types.paths();
   for (std::size_t i = 0; i < names.size(); ++i) {
     const Type& type = types.leaves()[i];
-    if (!file.contains(names[i])) throw DataError(fmt::format("{}: has no array '{}', which this learned optimizer's θ has", path, names[i]));
+    if (!file.contains(names[i]))
+      throw DataError(fmt::format("{}: has no array '{}', which this learned optimizer's θ has", path, names[i]));
     const Array& array = file[names[i]].leaf();
-    if (array.type() != type) throw DataError(fmt::format("{}: '{}' is {}; this learned optimizer's is {}", path, names[i], to_text(array.type()), to_text(type)));
+    if (array.type() != type)
+      throw DataError(fmt::format("{}: '{}' is {}; this learned optimizer's is {}", path, names[i],
+                                  to_text(array.type()), to_text(type)));
     leaves.push_back(array);
   }
   return types.with_leaves<Array>(leaves);
 }
 
 OptimizerSource source_of(std::shared_ptr<const LearnedOptimizer> learned) {
-  return [learned = std::move(learned)](const Tree& theta) -> std::shared_ptr<const Optimizer> { return learned->opt_fn(theta); };
+  return [learned = std::move(learned)](const Tree& theta) -> std::shared_ptr<const Optimizer> {
+    return learned->opt_fn(theta);
+  };
 }
 OptimizerSource source_of(std::shared_ptr<const Optimizer> optimizer) {
   return [optimizer = std::move(optimizer)](const Tree&) { return optimizer; };
@@ -60,12 +65,18 @@ OptimizerSource source_of(std::shared_ptr<const Optimizer> optimizer) {
 HostKey data_key(std::uint64_t seed) { return fold_in(HostKey::from_seed(seed), 0x64617461); }  // "data"
 
 MetaTraining::MetaTraining(const Experiment& experiment, int threads)
-    : experiment_(experiment), key_(HostKey::from_seed(experiment.seed)), theta_(initial_theta(*experiment.learned_optimizer, experiment.seed)) {
-  unroller_ = std::make_unique<LaneUnroller>(experiment.family, source_of(experiment.learned_optimizer), types_of(theta_), data_key(experiment.seed), threads, experiment.estimator->problem_steps());
+    : experiment_(experiment),
+      key_(HostKey::from_seed(experiment.seed)),
+      theta_(initial_theta(*experiment.learned_optimizer, experiment.seed)) {
+  unroller_ =
+      std::make_unique<LaneUnroller>(experiment.family, source_of(experiment.learned_optimizer), types_of(theta_),
+                                     data_key(experiment.seed), threads, experiment.estimator->problem_steps());
   state_ = experiment.estimator->init(theta_, key_, *unroller_);
 
   const Optimizer& optimizer = *experiment.meta_optimizer;
-  auto like = [&](const Types& types, const std::string& name) { return map([&](const Type& type) { return make_input(name, type); }, types); };
+  auto like = [&](const Types& types, const std::string& name) {
+    return map([&](const Type& type) { return make_input(name, type); }, types);
+  };
   Key key{make_input("key", {DType::uint32, {2}})};
   const Tree theta = like(types_of(theta_), "theta");
   const Tree start = optimizer.init(theta, {experiment.steps, key});
@@ -74,7 +85,8 @@ MetaTraining::MetaTraining(const Experiment& experiment, int threads)
   inputs.push_back(key.bits);
   std::vector<Array> values = theta_.leaves();
   values.push_back(to_array(fold_in(key_, 0x6d657461)));  // "meta"
-  optimizer_state_ = optimizer_types_.with_leaves<Array>(compile(make_program("meta-optimizer start", inputs, start.leaves())).run(values));
+  optimizer_state_ = optimizer_types_.with_leaves<Array>(
+      compile(make_program("meta-optimizer start", inputs, start.leaves())).run(values));
 
   const Tree state = like(optimizer_types_, "state"), gradient = like(types_of(theta_), "gradient");
   const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
@@ -108,9 +120,15 @@ MetaStep MetaTraining::step() {
   return {step_++, estimate.loss, norm, !finite, gradient_, theta_};
 }
 
-InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data, int threads, int steps)
-    : steps_(steps), thetas_(std::move(thetas)), unroller_(std::move(family), std::move(optimizer), types_of(thetas_.at(0)), data, threads, steps), losses_(thetas_.size()) {
-  for (std::size_t i = 0; i < thetas_.size(); ++i) lanes_.push_back(unroller_.start(thetas_[i], HostKey::from_seed(seeds[i]), static_cast<std::uint32_t>(i)));
+InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer,
+                             std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data,
+                             int threads, int steps)
+    : steps_(steps),
+      thetas_(std::move(thetas)),
+      unroller_(std::move(family), std::move(optimizer), types_of(thetas_.at(0)), data, threads, steps),
+      losses_(thetas_.size()) {
+  for (std::size_t i = 0; i < thetas_.size(); ++i)
+    lanes_.push_back(unroller_.start(thetas_[i], HostKey::from_seed(seeds[i]), static_cast<std::uint32_t>(i)));
 }
 
 bool InnerTraining::advance(int most) {
@@ -121,32 +139,45 @@ bool InnerTraining::advance(int most) {
   lanes_ = std::move(unrolled.lanes);
   const auto steps = static_cast<std::size_t>(options.steps);
   for (std::size_t i = 0; i < losses_.size(); ++i)
-    losses_[i].insert(losses_[i].end(), unrolled.losses.begin() + static_cast<std::ptrdiff_t>(i * steps), unrolled.losses.begin() + static_cast<std::ptrdiff_t>((i + 1) * steps));
+    losses_[i].insert(losses_[i].end(), unrolled.losses.begin() + static_cast<std::ptrdiff_t>(i * steps),
+                      unrolled.losses.begin() + static_cast<std::ptrdiff_t>((i + 1) * steps));
   return steps_done() < steps_;
 }
 
 Values InnerTraining::params(std::size_t run) const { return unroller_.params(thetas_[run], lanes_[run]); }
-std::optional<float> InnerTraining::test_loss(std::size_t run) const { return unroller_.evaluate(thetas_[run], lanes_[run], Split::test); }
+std::optional<float> InnerTraining::test_loss(std::size_t run) const {
+  return unroller_.evaluate(thetas_[run], lanes_[run], Split::test);
+}
 
 std::unique_ptr<InnerTraining> make_inner_training(const Experiment& e, int threads) {
   std::vector<Values> thetas;
-  if (e.kind == Experiment::Kind::inner_training) thetas.push_back(no_theta);
-  else if (!e.theta_file.empty()) thetas.push_back(read_theta(*e.learned_optimizer, e.theta_file));
+  if (e.kind == Experiment::Kind::inner_training)
+    thetas.push_back(no_theta);
+  else if (!e.theta_file.empty())
+    thetas.push_back(read_theta(*e.learned_optimizer, e.theta_file));
   else
-    for (std::int64_t seed : e.theta_seeds) thetas.push_back(initial_theta(*e.learned_optimizer, static_cast<std::uint64_t>(seed)));
+    for (std::int64_t seed : e.theta_seeds)
+      thetas.push_back(initial_theta(*e.learned_optimizer, static_cast<std::uint64_t>(seed)));
   const std::vector<std::uint64_t> seeds(thetas.size(), e.seed);
   OptimizerSource source = e.optimizer ? source_of(e.optimizer) : source_of(e.learned_optimizer);
-  return std::make_unique<InnerTraining>(e.family, std::move(source), std::move(thetas), seeds, data_key(e.seed), threads, e.steps);
+  return std::make_unique<InnerTraining>(e.family, std::move(source), std::move(thetas), seeds, data_key(e.seed),
+                                         threads, e.steps);
 }
 
 namespace {
-std::unique_ptr<InnerTraining> applied_runs(const Experiment& e, OptimizerSource source, const Values& theta, int threads) {
+std::unique_ptr<InnerTraining> applied_runs(const Experiment& e, OptimizerSource source, const Values& theta,
+                                            int threads) {
   const std::vector<std::uint64_t> seeds(e.application->seeds.begin(), e.application->seeds.end());
-  return std::make_unique<InnerTraining>(e.family, std::move(source), std::vector<Values>(seeds.size(), theta), seeds, data_key(e.seed), threads, e.application->steps);
+  return std::make_unique<InnerTraining>(e.family, std::move(source), std::vector<Values>(seeds.size(), theta), seeds,
+                                         data_key(e.seed), threads, e.application->steps);
 }
 }  // namespace
 
-std::unique_ptr<InnerTraining> make_application(const Experiment& e, const Values& theta, int threads) { return applied_runs(e, source_of(e.learned_optimizer), theta, threads); }
-std::unique_ptr<InnerTraining> make_comparison(const Experiment& e, const Comparison& comparison, int threads) { return applied_runs(e, source_of(comparison.optimizer), no_theta, threads); }
+std::unique_ptr<InnerTraining> make_application(const Experiment& e, const Values& theta, int threads) {
+  return applied_runs(e, source_of(e.learned_optimizer), theta, threads);
+}
+std::unique_ptr<InnerTraining> make_comparison(const Experiment& e, const Comparison& comparison, int threads) {
+  return applied_runs(e, source_of(comparison.optimizer), no_theta, threads);
+}
 
 }  // namespace lopt

@@ -15,7 +15,7 @@ struct MetaStep {
   float gradient_norm = 0;
   bool skipped = false;  // the gradient was not finite: θ stayed as it was
   const Values& gradient;
-  const Values& theta;   // after the step
+  const Values& theta;  // after the step
 };
 
 /// Trains θ. Keys are those of the tutorial: θ = init(PRNGKey(seed)), and each step does k, key = split(key).
@@ -48,7 +48,8 @@ class MetaTraining {
 class InnerTraining {
  public:
   /// Run i starts from PRNGKey(seeds[i]) and is trained by `optimizer`, whose meta-parameters are thetas[i].
-  InnerTraining(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps);
+  InnerTraining(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, std::vector<Values> thetas,
+                const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps);
 
   /// Goes on by at most `most` steps; false when all are done.
   bool advance(int most);

@@ -33,18 +33,21 @@ RowRole columns_role(const Program& program, const Operation& operation) {
     const Shape& shape = program.type(input).shape;
     for (std::size_t i = 0; i < first; ++i)
       if (shape[i] != result[i]) first = i;
-    if (const auto* axes = std::get_if<Axes>(&operation.attributes)) first = std::min(first, static_cast<std::size_t>(axes->axes[0]));
+    if (const auto* axes = std::get_if<Axes>(&operation.attributes))
+      first = std::min(first, static_cast<std::size_t>(axes->axes[0]));
   }
   const std::int64_t rows = product(result, 0, first), count = element_count(result);
   if (rows < min_rows) return {};
   bool narrow = count / rows <= max_columns;
-  for (ValueId input : operation.inputs) narrow = narrow && size_of(program, input) / rows <= max_columns && size_of(program, input) > 0;
+  for (ValueId input : operation.inputs)
+    narrow = narrow && size_of(program, input) / rows <= max_columns && size_of(program, input) > 0;
   return {narrow && count > 0, count, rows, false};
 }
 
 /// Work on many rows of a few columns runs in a region, row by row; other products and sums have kernels of their own.
 bool is_tall(std::int64_t rows, std::int64_t a, std::int64_t b) {
-  return rows >= min_rows && std::min(a, b) > 0 && std::max(a, b) <= max_columns && (std::min(a, b) <= 8 || rows >= 4 * std::max(a, b));
+  return rows >= min_rows && std::min(a, b) > 0 && std::max(a, b) <= max_columns &&
+         (std::min(a, b) <= 8 || rows >= 4 * std::max(a, b));
 }
 RowRole reduction_role(const Program& program, const Operation& operation) {
   const std::vector<int>& axes = std::get<Axes>(operation.attributes).axes;
@@ -54,10 +57,12 @@ RowRole reduction_role(const Program& program, const Operation& operation) {
   const bool adjacent = axes.back() - axes.front() + 1 == static_cast<int>(axes.size());
   if (!adjacent || count == 0) return {};
   const auto front = static_cast<std::size_t>(axes.front()), back = static_cast<std::size_t>(axes.back()) + 1;
-  const std::int64_t outer = product(from.shape, 0, front), reduced = product(from.shape, front, back), inner = product(from.shape, back, rank);
+  const std::int64_t outer = product(from.shape, 0, front), reduced = product(from.shape, front, back),
+                     inner = product(from.shape, back, rank);
   const bool is_sum = operation.primitive->name == "sum", real = from.dtype == DType::float32;
   if (inner == 1 && outer >= min_rows && reduced <= max_columns && real) return {true, count, outer, false};
-  if (outer == 1 && is_sum && real && (inner == 1 || is_tall(reduced, inner, inner))) return {true, count, inner == 1 ? 0 : reduced, true};
+  if (outer == 1 && is_sum && real && (inner == 1 || is_tall(reduced, inner, inner)))
+    return {true, count, inner == 1 ? 0 : reduced, true};
   return {};
 }
 
@@ -74,7 +79,10 @@ RowRole role_of(const Program& program, const Operation& operation) {
   const std::int64_t count = element_count(operation.type.shape);
   switch (operation.primitive->fusion) {
     case Fusion::elementwise: return {count > 0, count, 0, false};
-    case Fusion::view: return operation.primitive->name == "broadcast" && count > 0 ? broadcast_role(program.type(operation.inputs[0]), operation.type) : RowRole{count > 0, count, 0, false};
+    case Fusion::view:
+      return operation.primitive->name == "broadcast" && count > 0
+                 ? broadcast_role(program.type(operation.inputs[0]), operation.type)
+                 : RowRole{count > 0, count, 0, false};
     case Fusion::columns: return columns_role(program, operation);
     case Fusion::reduction: return reduction_role(program, operation);
     case Fusion::matmul: return matmul_role(program, operation);

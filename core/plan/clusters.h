@@ -15,10 +15,10 @@ struct RowRole {
 
 struct Clusters {
   static constexpr std::uint32_t none = ~0U;
-  std::vector<RowRole> roles;                // by operation
-  std::vector<std::uint32_t> of;             // cluster of an operation; none: it stands alone
-  std::vector<std::vector<ValueId>> members; // in program order
-  std::vector<std::int64_t> rows;            // by cluster
+  std::vector<RowRole> roles;                 // by operation
+  std::vector<std::uint32_t> of;              // cluster of an operation; none: it stands alone
+  std::vector<std::vector<ValueId>> members;  // in program order
+  std::vector<std::int64_t> rows;             // by cluster
 };
 
 /// Columns that a region may have beside each other for one value.

@@ -17,9 +17,9 @@ using BufferId = std::uint32_t;
 struct Buffer {
   enum class Place : std::uint8_t { input, output, constant, arena };
   Place place = Place::arena;
-  std::uint32_t index = 0;    // of the input, output or constant
-  std::size_t size = 0;       // elements
-  std::size_t offset = 0;     // bytes, in the arena
+  std::uint32_t index = 0;  // of the input, output or constant
+  std::size_t size = 0;     // elements
+  std::size_t offset = 0;   // bytes, in the arena
 };
 
 /// A strided window on a buffer, in elements. Broadcast dimensions have stride 0.
@@ -60,38 +60,38 @@ struct DenseLayer {
 
 struct TileInstruction {
   enum class Kind : std::uint8_t {
-    load,        // result columns from memory by `rows`, column j at element offsets[j]
-    store,       // operand 0 to memory, row-major: `columns` elements a row
-    elementwise, // `primitive`
-    copy,        // operand 0 to the result columns
+    load,         // result columns from memory by `rows`, column j at element offsets[j]
+    store,        // operand 0 to memory, row-major: `columns` elements a row
+    elementwise,  // `primitive`
+    copy,         // operand 0 to the result columns
     zero,
-    dense,       // layers[0]
-    chain,       // layers[0], then layers[1], the columns between in registers
+    dense,             // layers[0]
+    chain,             // layers[0], then layers[1], the columns between in registers
     column_reduction,  // over groups of `inner` columns of operand 0: sum or max
-    row_sum,     // adds the rows of operand 0 to memory
-    outer,       // adds operand 0ᵀ operand 1 over rows to memory, [inner, columns] row-major
+    row_sum,           // adds the rows of operand 0 to memory
+    outer,             // adds operand 0ᵀ operand 1 over rows to memory, [inner, columns] row-major
   };
   Kind kind = Kind::copy;
   const Primitive* primitive = nullptr;
-  DType dtype = DType::float32;         // of the last operand
+  DType dtype = DType::float32;  // of the last operand
   DType result_dtype = DType::float32;
   std::vector<TileOperand> operands;
-  std::uint32_t group = 0;              // result: group of scratch columns
-  std::int64_t columns = 1;             // of the result
+  std::uint32_t group = 0;   // result: group of scratch columns
+  std::int64_t columns = 1;  // of the result
   std::int64_t inner = 1;
-  BufferId buffer = 0;                  // load, store, row_sum, outer
-  std::vector<std::int64_t> offsets;    // load
-  RowPattern rows;                      // load
+  BufferId buffer = 0;                // load, store, row_sum, outer
+  std::vector<std::int64_t> offsets;  // load
+  RowPattern rows;                    // load
   std::vector<DenseLayer> layers;
 };
 
 struct Region {
   std::int64_t rows = 0;
-  std::int64_t tile_rows = 0;             // a multiple of 16
+  std::int64_t tile_rows = 0;  // a multiple of 16
   std::int64_t scratch_columns = 0;
   std::vector<std::int64_t> group_start;  // first scratch column of each group
   std::vector<TileInstruction> instructions;
-  std::vector<ValueId> operations;        // what it computes, for reports
+  std::vector<ValueId> operations;  // what it computes, for reports
 };
 struct Gemm {
   View a, b;  // [m, k], [k, n]

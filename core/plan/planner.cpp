@@ -15,7 +15,8 @@ namespace {
 
 class Planner {
  public:
-  explicit Planner(const Program& program) : program_(program), clusters_(find_clusters(program)), views_(program.operations.size()) {
+  explicit Planner(const Program& program)
+      : program_(program), clusters_(find_clusters(program)), views_(program.operations.size()) {
     plan_.name = program.name;
     for (ValueId input : program.inputs) plan_.input_types.push_back(program.type(input));
     for (ValueId output : program.outputs) plan_.output_types.push_back(program.type(output));
@@ -39,13 +40,17 @@ class Planner {
 
  private:
   const Operation& operation(ValueId value) const { return program_.operations[value]; }
-  bool same_cluster(ValueId a, ValueId b) const { return clusters_.of[a] != Clusters::none && clusters_.of[a] == clusters_.of[b]; }
+  bool same_cluster(ValueId a, ValueId b) const {
+    return clusters_.of[a] != Clusters::none && clusters_.of[a] == clusters_.of[b];
+  }
 
   BufferId new_buffer(Buffer::Place place, std::size_t size, std::uint32_t index = 0) {
     plan_.buffers.push_back({place, index, size, 0});
     return static_cast<BufferId>(plan_.buffers.size() - 1);
   }
-  std::size_t size_of(ValueId value) const { return static_cast<std::size_t>(element_count(program_.type(value).shape)); }
+  std::size_t size_of(ValueId value) const {
+    return static_cast<std::size_t>(element_count(program_.type(value).shape));
+  }
 
   void place_leaves() {
     for (std::uint32_t i = 0; i < program_.inputs.size(); ++i) {
@@ -55,7 +60,9 @@ class Planner {
     for (ValueId value = 0; value < program_.operations.size(); ++value)
       if (const auto* constant = std::get_if<Constant>(&operation(value).attributes)) {
         plan_.constants.push_back(constant->value);
-        views_[value] = whole(new_buffer(Buffer::Place::constant, size_of(value), static_cast<std::uint32_t>(plan_.constants.size() - 1)), program_.type(value).shape);
+        views_[value] = whole(
+            new_buffer(Buffer::Place::constant, size_of(value), static_cast<std::uint32_t>(plan_.constants.size() - 1)),
+            program_.type(value).shape);
       }
   }
 
@@ -72,7 +79,8 @@ class Planner {
       if (!is_view(operation(input))) return true;
     }
   }
-  /// Values that must lie in memory: someone outside their region reads them. A view needs nothing itself, its readers do.
+  /// Values that must lie in memory: someone outside their region reads them. A view needs nothing itself, its readers
+  /// do.
   void find_stored() {
     for (ValueId i = 0; i < program_.operations.size(); ++i)
       for (ValueId input : operation(i).inputs)
@@ -88,7 +96,9 @@ class Planner {
       const ValueId value = program_.outputs[i], base = base_of(value);
       output_buffers_.push_back(new_buffer(Buffer::Place::output, size_of(value), i));
       bool reshapes = true;
-      for (ValueId at = value; at != base; at = operation(at).inputs[0]) reshapes = reshapes && element_count(program_.type(at).shape) == element_count(program_.type(base).shape) && operation(at).primitive->name != "transpose";
+      for (ValueId at = value; at != base; at = operation(at).inputs[0])
+        reshapes = reshapes && element_count(program_.type(at).shape) == element_count(program_.type(base).shape) &&
+                   operation(at).primitive->name != "transpose";
       if (!reshapes || is_leaf(base) || buffer_of_.contains(base)) continue;
       buffer_of_[base] = output_buffers_.back();
       direct_output_[i] = true;
@@ -97,7 +107,8 @@ class Planner {
   void copy_outputs() {
     for (std::uint32_t i = 0; i < program_.outputs.size(); ++i)
       if (!direct_output_[i] && size_of(program_.outputs[i]) > 0)
-        plan_.kernels.emplace_back(Copy{view_of(program_.outputs[i]), whole(output_buffers_[i], program_.type(program_.outputs[i]).shape)});
+        plan_.kernels.emplace_back(
+            Copy{view_of(program_.outputs[i]), whole(output_buffers_[i], program_.type(program_.outputs[i]).shape)});
   }
 
   BufferId buffer_of(ValueId value) {
@@ -107,7 +118,8 @@ class Planner {
   }
 
   View copy_of(const View& view) {
-    const View to = whole(new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(view.shape))), view.shape);
+    const View to =
+        whole(new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(view.shape))), view.shape);
     plan_.kernels.emplace_back(Copy{view, to});
     return to;
   }
@@ -123,7 +135,9 @@ class Planner {
   }
   BufferId contiguous(ValueId value) {
     const View view = view_of(value);
-    return view.contiguous() && view.offset == 0 && plan_.buffers[view.buffer].size == size_of(value) ? view.buffer : copy_of(view).buffer;
+    return view.contiguous() && view.offset == 0 && plan_.buffers[view.buffer].size == size_of(value)
+               ? view.buffer
+               : copy_of(view).buffer;
   }
 
   /// Adds the kernel that makes a value, after the kernels that it needs.
@@ -154,10 +168,14 @@ class Planner {
     if (cluster != Clusters::none) {
       cluster_done_[cluster] = true;
       const auto& members = clusters_.members[cluster];
-      if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_view(operation(member)); })) return;
-      Region region = lower_region({program_, clusters_, users_, [&](ValueId v) { return bool{stored_[v]}; }, [&](ValueId v) { return buffer_of(v); },
-                                    [&](ValueId v) { return view_of(v); }, [&](const View& view) { return copy_of(view); }}, cluster);
-      plan_.scratch_bytes = std::max(plan_.scratch_bytes, static_cast<std::size_t>(region.scratch_columns * region.tile_rows) * 4);
+      if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_view(operation(member)); }))
+        return;
+      Region region = lower_region({program_, clusters_, users_, [&](ValueId v) { return bool{stored_[v]}; },
+                                    [&](ValueId v) { return buffer_of(v); }, [&](ValueId v) { return view_of(v); },
+                                    [&](const View& view) { return copy_of(view); }},
+                                   cluster);
+      plan_.scratch_bytes =
+          std::max(plan_.scratch_bytes, static_cast<std::size_t>(region.scratch_columns * region.tile_rows) * 4);
       plan_.kernels.emplace_back(std::move(region));
       return;
     }
@@ -169,7 +187,8 @@ class Planner {
   void add_single(ValueId value) {
     const Operation& op = operation(value);
     const std::string_view name = op.primitive->name;
-    if (op.primitive->fusion == Fusion::matmul && element_count(program_.type(op.inputs[0]).shape) > 0) return add_gemm(value);
+    if (op.primitive->fusion == Fusion::matmul && element_count(program_.type(op.inputs[0]).shape) > 0)
+      return add_gemm(value);
     if (op.primitive->fusion == Fusion::reduction && add_reduction(value)) return;
     if (name == "concatenate") return add_concatenation(value);
     if (name == "pad") {
@@ -199,9 +218,11 @@ class Planner {
       }
       return view;
     };
-    Gemm gemm{.a = oriented(view_of(op.inputs[0]), t.a), .b = oriented(view_of(op.inputs[1]), t.b), .c = buffer_of(value)};
+    Gemm gemm{
+        .a = oriented(view_of(op.inputs[0]), t.a), .b = oriented(view_of(op.inputs[1]), t.b), .c = buffer_of(value)};
     gemm.pack = gemm.b.strides[1] != 1 && gemm.b.shape[1] > 1;
-    if (gemm.pack) gemm.packed = new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(gemm.b.shape)));
+    if (gemm.pack)
+      gemm.packed = new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(gemm.b.shape)));
     plan_.kernels.emplace_back(std::move(gemm));
   }
 
@@ -210,9 +231,14 @@ class Planner {
     const auto& axes = std::get<Axes>(op.attributes).axes;
     const Shape& shape = program_.type(op.inputs[0]).shape;
     if (axes.back() - axes.front() + 1 != static_cast<int>(axes.size()) || size_of(op.inputs[0]) == 0) return false;
-    Reduction reduction{.maximum = op.primitive->name == "max", .dtype = op.type.dtype, .from = contiguous(op.inputs[0]), .to = buffer_of(value)};
+    Reduction reduction{.maximum = op.primitive->name == "max",
+                        .dtype = op.type.dtype,
+                        .from = contiguous(op.inputs[0]),
+                        .to = buffer_of(value)};
     for (int i = 0; i < static_cast<int>(shape.size()); ++i)
-      (i < axes.front() ? reduction.outer : i <= axes.back() ? reduction.reduced : reduction.inner) *= shape[static_cast<std::size_t>(i)];
+      (i < axes.front()   ? reduction.outer
+       : i <= axes.back() ? reduction.reduced
+                          : reduction.inner) *= shape[static_cast<std::size_t>(i)];
     plan_.kernels.emplace_back(reduction);
     return true;
   }
@@ -242,7 +268,9 @@ class Planner {
           if constexpr (std::is_same_v<K, Region>) {
             using Kind = TileInstruction::Kind;
             for (const TileInstruction& instruction : k.instructions) {
-              if (instruction.kind == Kind::load || instruction.kind == Kind::store || instruction.kind == Kind::row_sum || instruction.kind == Kind::outer) result.push_back(instruction.buffer);
+              if (instruction.kind == Kind::load || instruction.kind == Kind::store ||
+                  instruction.kind == Kind::row_sum || instruction.kind == Kind::outer)
+                result.push_back(instruction.buffer);
               for (const TileOperand& operand : instruction.operands)
                 if (operand.kind != TileOperand::Kind::tile) result.push_back(operand.buffer);
               for (const DenseLayer& layer : instruction.layers) {
@@ -278,7 +306,9 @@ class Planner {
       for (BufferId buffer : touched(plan_.kernels[i])) last_use[buffer] = i;
     SpanAllocator arena;
     std::vector<bool> placed(plan_.buffers.size(), false);
-    auto lines_of = [&](BufferId buffer) { return (plan_.buffers[buffer].size * 4 + line - 1) / line + 1; };  // one more: kernels read whole vectors
+    auto lines_of = [&](BufferId buffer) {
+      return (plan_.buffers[buffer].size * 4 + line - 1) / line + 1;
+    };  // one more: kernels read whole vectors
     for (std::size_t i = 0; i < plan_.kernels.size(); ++i) {
       const std::vector<BufferId> buffers = touched(plan_.kernels[i]);
       for (BufferId buffer : buffers)

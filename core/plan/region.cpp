@@ -29,7 +29,9 @@ using Kind = TileInstruction::Kind;
 
 class Lowering {
  public:
-  Lowering(const RegionContext& context, std::uint32_t cluster) : context_(context), cluster_(cluster) { region_.rows = context.clusters.rows[cluster]; }
+  Lowering(const RegionContext& context, std::uint32_t cluster) : context_(context), cluster_(cluster) {
+    region_.rows = context.clusters.rows[cluster];
+  }
 
   Region run() {
     region_.operations = context_.clusters.members[cluster_];
@@ -42,7 +44,9 @@ class Lowering {
  private:
   const Operation& operation(ValueId value) const { return context_.program.operations[value]; }
   bool inside(ValueId value) const { return context_.clusters.of[value] == cluster_; }
-  std::int64_t width_of(ValueId value) const { return element_count(context_.program.type(value).shape) / region_.rows; }
+  std::int64_t width_of(ValueId value) const {
+    return element_count(context_.program.type(value).shape) / region_.rows;
+  }
 
   std::uint32_t new_group(std::int64_t columns) {
     group_columns_.push_back(columns);
@@ -116,7 +120,8 @@ class Lowering {
       }
     } else {
       auto at = [&](std::size_t i) { return value.columns[i].index; };
-      const bool one_group = std::all_of(value.columns.begin(), value.columns.end(), [&](const Column& c) { return c.group == value.columns[0].group; });
+      const bool one_group = std::all_of(value.columns.begin(), value.columns.end(),
+                                         [&](const Column& c) { return c.group == value.columns[0].group; });
       if (one_group && even(value.width(), at)) {
         result.group = value.columns[0].group;
         result.first = at(0);
@@ -132,8 +137,10 @@ class Lowering {
     const std::uint32_t group = new_group(static_cast<std::int64_t>(value.width()));
     for (std::size_t i = 0; i < value.width(); ++i) {
       TileValue one{value.kind, {}, value.buffer, {}};
-      if (value.kind == TileOperand::Kind::tile) one.columns = {value.columns[i]};
-      else one.elements = {value.elements[i]};
+      if (value.kind == TileOperand::Kind::tile)
+        one.columns = {value.columns[i]};
+      else
+        one.elements = {value.elements[i]};
       TileInstruction& copy = emit(Kind::copy, {operand(one)}, 1);
       copy.group = group;
       copy.inner = static_cast<std::int64_t>(i);  // where in the group
@@ -142,7 +149,9 @@ class Lowering {
   }
 
   /// Uniform values as columns.
-  TileValue in_tile(const TileValue& value) { return value.kind == TileOperand::Kind::uniform ? gathered(value) : value; }
+  TileValue in_tile(const TileValue& value) {
+    return value.kind == TileOperand::Kind::uniform ? gathered(value) : value;
+  }
 
   void finish(ValueId value, TileValue tile) {
     if (context_.is_stored(value)) {
@@ -189,7 +198,8 @@ class Lowering {
     emit_terminal(Kind::row_sum, value, {operand(in_tile(x))}, static_cast<std::int64_t>(x.width()), 1);
   }
 
-  void emit_terminal(Kind kind, ValueId value, std::vector<TileOperand> operands, std::int64_t columns, std::int64_t inner) {
+  void emit_terminal(Kind kind, ValueId value, std::vector<TileOperand> operands, std::int64_t columns,
+                     std::int64_t inner) {
     if (context_.is_stored(value)) {
       TileInstruction& instruction = emit(kind, std::move(operands), columns);
       instruction.inner = inner;
@@ -225,8 +235,13 @@ class Lowering {
     const Operation& op = operation(value);
     const View weights = context_.view_of(op.inputs[1]);
     const bool transposed = std::get<Transposed>(op.attributes).b;
-    DenseLayer layer{.weights = weights.buffer, .offset = weights.offset, .row_stride = weights.strides[transposed ? 1 : 0],
-                     .column_stride = weights.strides[transposed ? 0 : 1], .inputs = weights.shape[transposed ? 1 : 0], .outputs = weights.shape[transposed ? 0 : 1], .bias = {}};
+    DenseLayer layer{.weights = weights.buffer,
+                     .offset = weights.offset,
+                     .row_stride = weights.strides[transposed ? 1 : 0],
+                     .column_stride = weights.strides[transposed ? 0 : 1],
+                     .inputs = weights.shape[transposed ? 1 : 0],
+                     .outputs = weights.shape[transposed ? 0 : 1],
+                     .bias = {}};
     if (auto user = sole_user(value); user && operation(*user).primitive->name == "add") {
       const auto& in = operation(*user).inputs;
       const ValueId other = is_same(in[0], value) ? in[1] : in[0];
@@ -257,13 +272,15 @@ class Lowering {
     ValueId end = value;
     std::vector<DenseLayer> layers{take_layer(end)};
     auto next = sole_user(end);
-    if (next && operation(*next).primitive->fusion == Fusion::matmul && !std::get<Transposed>(operation(*next).attributes).a &&
-        is_same(operation(*next).inputs[0], end) && !inside(operation(*next).inputs[1]) && operation(*next).type.shape[1] <= 4) {
+    if (next && operation(*next).primitive->fusion == Fusion::matmul &&
+        !std::get<Transposed>(operation(*next).attributes).a && is_same(operation(*next).inputs[0], end) &&
+        !inside(operation(*next).inputs[1]) && operation(*next).type.shape[1] <= 4) {
       mark_done(end, *next);
       end = *next;
       layers.push_back(take_layer(end));
     }
-    TileInstruction& instruction = emit_result(layers.size() == 2 ? Kind::chain : Kind::dense, {x}, layers.back().outputs);
+    TileInstruction& instruction =
+        emit_result(layers.size() == 2 ? Kind::chain : Kind::dense, {x}, layers.back().outputs);
     instruction.layers = std::move(layers);
     finish(end, all_columns(instruction.group));
   }
@@ -272,14 +289,16 @@ class Lowering {
   void lower_columns(ValueId value) {
     const Operation& op = operation(value);
     const std::string_view name = op.primitive->name;
-    const bool from_inside = std::any_of(op.inputs.begin(), op.inputs.end(), [&](ValueId input) { return inside(input) && computed_.contains(input); });
+    const bool from_inside = std::any_of(op.inputs.begin(), op.inputs.end(),
+                                         [&](ValueId input) { return inside(input) && computed_.contains(input); });
     if (is_view(op) && !from_inside) {  // a window on memory
       done_[value] = true;
       return;
     }
     if (name == "reshape") return finish(value, value_of(op.inputs[0]));
     std::vector<TileValue> inputs;
-    for (ValueId input : op.inputs) inputs.push_back(name == "broadcast" || name == "slice" ? value_of(input) : in_one_kind(value_of(input)));
+    for (ValueId input : op.inputs)
+      inputs.push_back(name == "broadcast" || name == "slice" ? value_of(input) : in_one_kind(value_of(input)));
     TileValue result{inputs[0].kind, {}, inputs[0].buffer, {}};
     for (std::int64_t column = 0; column < width_of(value); ++column) {
       const auto [input, element] = source(op, column);
@@ -295,7 +314,9 @@ class Lowering {
   }
 
   /// As columns of scratch, whatever it was: what is joined must be of one kind.
-  TileValue in_one_kind(const TileValue& value) { return value.kind == TileOperand::Kind::tile ? value : gathered(value); }
+  TileValue in_one_kind(const TileValue& value) {
+    return value.kind == TileOperand::Kind::tile ? value : gathered(value);
+  }
 
   Column zero_column() {
     if (!zero_group_) {
@@ -328,7 +349,8 @@ class Lowering {
     } else if (const auto* axes = std::get_if<Axes>(&op.attributes)) {
       std::int64_t& along = index[static_cast<std::size_t>(axes->axes[0])];
       for (std::size_t input = 0; input < op.inputs.size(); ++input) {
-        const std::int64_t length = context_.program.type(op.inputs[input]).shape[static_cast<std::size_t>(axes->axes[0])];
+        const std::int64_t length =
+            context_.program.type(op.inputs[input]).shape[static_cast<std::size_t>(axes->axes[0])];
         if (along < length) return flat(input);
         along -= length;
       }

@@ -12,7 +12,8 @@ std::size_t SpanAllocator::take(std::size_t size) {
       if (it->second == 0) free_.erase(it);
       return start;
     }
-  const std::size_t start = !free_.empty() && free_.back().first + free_.back().second == end_ ? free_.back().first : end_;
+  const std::size_t start =
+      !free_.empty() && free_.back().first + free_.back().second == end_ ? free_.back().first : end_;
   if (start != end_) free_.pop_back();
   end_ = start + size;
   return start;
@@ -53,20 +54,24 @@ void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
     const TileInstruction& instruction = region.instructions[i];
     std::vector<std::uint32_t> dying;
     for (const TileOperand& operand : instruction.operands)
-      if (operand.kind == TileOperand::Kind::tile && last_use[operand.group] == i && std::find(dying.begin(), dying.end(), operand.group) == dying.end()) dying.push_back(operand.group);
+      if (operand.kind == TileOperand::Kind::tile && last_use[operand.group] == i &&
+          std::find(dying.begin(), dying.end(), operand.group) == dying.end())
+        dying.push_back(operand.group);
     if (writes(instruction) && region.group_start[instruction.group] < 0) {
       // An elementwise result may take the place of an operand that ends here, column for column.
       auto in_place = std::find_if(dying.begin(), dying.end(), [&](std::uint32_t group) {
         return instruction.kind == TileInstruction::Kind::elementwise && columns[group] == instruction.columns &&
                std::all_of(instruction.operands.begin(), instruction.operands.end(), [&](const TileOperand& operand) {
-                 return operand.kind != TileOperand::Kind::tile || operand.group != group || (operand.first == 0 && (operand.step == 1 || instruction.columns == 1));
+                 return operand.kind != TileOperand::Kind::tile || operand.group != group ||
+                        (operand.first == 0 && (operand.step == 1 || instruction.columns == 1));
                });
       });
       if (in_place != dying.end()) {
         region.group_start[instruction.group] = region.group_start[*in_place];
         dying.erase(in_place);
       } else {
-        region.group_start[instruction.group] = static_cast<std::int64_t>(scratch.take(static_cast<std::size_t>(columns[instruction.group])));
+        region.group_start[instruction.group] =
+            static_cast<std::int64_t>(scratch.take(static_cast<std::size_t>(columns[instruction.group])));
       }
       if (last_use[instruction.group] == never) dying.push_back(instruction.group);
     }

@@ -63,7 +63,8 @@ std::optional<View> reshaped(const View& view, const Shape& shape) {
 }
 
 bool is_view(const Operation& operation) {
-  return operation.primitive->fusion == Fusion::view || operation.primitive->name == "slice" || operation.primitive->name == "transpose";
+  return operation.primitive->fusion == Fusion::view || operation.primitive->name == "slice" ||
+         operation.primitive->name == "transpose";
 }
 
 std::optional<View> applied(const View& view, const Operation& operation) {
@@ -73,7 +74,8 @@ std::optional<View> applied(const View& view, const Operation& operation) {
   View result{view.buffer, view.offset, shape, Shape(shape.size(), 0)};
   if (name == "broadcast") {
     const std::size_t extra = shape.size() - view.shape.size();
-    for (std::size_t i = 0; i < view.shape.size(); ++i) result.strides[i + extra] = view.shape[i] == shape[i + extra] ? view.strides[i] : 0;
+    for (std::size_t i = 0; i < view.shape.size(); ++i)
+      result.strides[i + extra] = view.shape[i] == shape[i + extra] ? view.strides[i] : 0;
   } else if (name == "transpose") {
     const auto& axes = std::get<Axes>(operation.attributes).axes;
     for (std::size_t i = 0; i < axes.size(); ++i) result.strides[i] = view.strides[static_cast<std::size_t>(axes[i])];
@@ -108,7 +110,8 @@ std::optional<RowsAndColumns> split_rows(const View& view, std::int64_t rows) {
       for (std::int64_t i = 0; i < length; ++i) next.push_back(start + i * stride);
     result.columns = std::move(next);
   }
-  const bool uniform = std::all_of(dimensions.begin(), dimensions.end(), [](const Dimension& d) { return d.stride == 0; });
+  const bool uniform =
+      std::all_of(dimensions.begin(), dimensions.end(), [](const Dimension& d) { return d.stride == 0; });
   if (!uniform)
     for (const auto& [length, stride] : dimensions) {
       result.rows.lengths.push_back(length);

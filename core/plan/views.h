@@ -11,7 +11,8 @@ namespace lopt {
 View whole(BufferId buffer, const Shape& shape);
 /// The same elements in another shape; none where strides cannot express it.
 std::optional<View> reshaped(const View& view, const Shape& shape);
-/// The window that a primitive of views (reshape, broadcast, slice, transpose) makes; none where strides cannot express it.
+/// The window that a primitive of views (reshape, broadcast, slice, transpose) makes; none where strides cannot express
+/// it.
 std::optional<View> applied(const View& view, const Operation& operation);
 /// True for primitives that only look at their input in another way.
 bool is_view(const Operation& operation);

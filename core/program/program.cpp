@@ -11,7 +11,10 @@ std::string_view name_of(const Operation& operation) { return operation.primitiv
 
 std::size_t hash_of(const Operation& operation) {
   std::size_t hash = std::hash<const void*>{}(operation.primitive);
-  auto mix = [&](std::size_t value) { hash = (hash ^ value) * 0x9E3779B97F4A7C15ULL; hash ^= hash >> 29U; };
+  auto mix = [&](std::size_t value) {
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15ULL;
+    hash ^= hash >> 29U;
+  };
   for (ValueId input : operation.inputs) mix(input);
   for (std::int64_t length : operation.type.shape) mix(static_cast<std::size_t>(length));
   mix(static_cast<std::size_t>(operation.type.dtype));
@@ -52,7 +55,8 @@ class Builder {
   ValueId last() const { return static_cast<ValueId>(program_.operations.size() - 1); }
 
   ValueId add_node(const Node& node) {
-    if (node.primitive == &input_primitive) throw ShapeError(fmt::format("the program depends on {}, which is none of its inputs", to_text(node.attributes)));
+    if (node.primitive == &input_primitive)
+      throw ShapeError(fmt::format("the program depends on {}, which is none of its inputs", to_text(node.attributes)));
     Operation operation{node.primitive, {}, node.attributes, node.type};
     for (const Tensor& input : node.inputs) operation.inputs.push_back(value_of_.at(input.node().get()));
     if (auto* constant = std::get_if<Constant>(&operation.attributes)) constant->weak = false;
@@ -64,9 +68,11 @@ class Builder {
   /// The number that all elements of a value equal, where it is a constant of float32.
   bool is_number(ValueId value, float number) const {
     const Operation* operation = &producer(value);
-    while (name_of(*operation) == "broadcast" || name_of(*operation) == "reshape") operation = &producer(operation->inputs[0]);
+    while (name_of(*operation) == "broadcast" || name_of(*operation) == "reshape")
+      operation = &producer(operation->inputs[0]);
     const auto* constant = std::get_if<Constant>(&operation->attributes);
-    return constant && constant->value.size() == 1 && constant->value.dtype() == DType::float32 && constant->value.item<float>() == number;
+    return constant && constant->value.size() == 1 && constant->value.dtype() == DType::float32 &&
+           constant->value.item<float>() == number;
   }
 
   /// Rules that keep every bit, NaN and infinity included.
@@ -75,7 +81,8 @@ class Builder {
     const auto& in = operation.inputs;
     if (operation.primitive == &stop_gradient_primitive) return in[0];
     if (name == "reshape" || name == "broadcast") {
-      while (name_of(producer(operation.inputs[0])) == name) operation.inputs[0] = producer(operation.inputs[0]).inputs[0];
+      while (name_of(producer(operation.inputs[0])) == name)
+        operation.inputs[0] = producer(operation.inputs[0]).inputs[0];
       if (producer(operation.inputs[0]).type == operation.type) return operation.inputs[0];
     }
     if (name == "multiply" && is_number(in[1], 1)) return in[0];
@@ -91,7 +98,9 @@ class Builder {
     auto [begin, end] = known_.equal_range(hash);
     for (auto it = begin; it != end; ++it) {
       const Operation& other = producer(it->second);
-      if (other.primitive == operation.primitive && other.inputs == operation.inputs && other.type == operation.type && other.attributes == operation.attributes) return it->second;
+      if (other.primitive == operation.primitive && other.inputs == operation.inputs && other.type == operation.type &&
+          other.attributes == operation.attributes)
+        return it->second;
     }
     program_.operations.push_back(std::move(operation));
     known_.emplace(hash, last());

@@ -8,8 +8,10 @@ namespace lopt {
 
 /// In single precision, the polynomials that XLA uses: equal to it within 2 ulp.
 inline float erf_inverse(float x) {
-  constexpr float central[] = {2.81022636e-08F, 3.43273939e-07F, -3.5233877e-06F, -4.39150654e-06F, 0.00021858087F, -0.00125372503F, -0.00417768164F, 0.246640727F, 1.50140941F};
-  constexpr float tail[] = {-0.000200214257F, 0.000100950558F, 0.00134934322F, -0.00367342844F, 0.00573950773F, -0.0076224613F, 0.00943887047F, 1.00167406F, 2.83297682F};
+  constexpr float central[] = {2.81022636e-08F, 3.43273939e-07F, -3.5233877e-06F, -4.39150654e-06F, 0.00021858087F,
+                               -0.00125372503F, -0.00417768164F, 0.246640727F,    1.50140941F};
+  constexpr float tail[] = {-0.000200214257F, 0.000100950558F, 0.00134934322F, -0.00367342844F, 0.00573950773F,
+                            -0.0076224613F,   0.00943887047F,  1.00167406F,    2.83297682F};
   float w = -std::log1p(-x * x);
   const bool is_central = w < 5.0F;
   w = is_central ? w - 2.5F : std::sqrt(w) - 3.0F;
@@ -21,7 +23,8 @@ inline float erf_inverse(float x) {
 
 /// In double precision: the single-precision value, refined by Newton's method on erf to full accuracy.
 inline double erf_inverse(double x) {
-  if (!(std::abs(x) < 1)) return std::abs(x) == 1 ? x * std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
+  if (!(std::abs(x) < 1))
+    return std::abs(x) == 1 ? x * std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
   double y = erf_inverse(static_cast<float>(x));
   if (std::isinf(y)) y = std::copysign(5.0, x);
   for (int i = 0; i < 4; ++i) {

@@ -48,18 +48,21 @@ Array uniform(HostKey key, const Shape& shape, float low, float high) {
 
 Array normal(HostKey key, const Shape& shape) {
   const float low = std::nextafter(-1.0F, 0.0F);
-  return from_bits<float>(key, shape, [=](std::uint32_t bits) { return std::sqrt(2.0F) * erf_inverse(between(bits, low, 1.0F)); });
+  return from_bits<float>(key, shape,
+                          [=](std::uint32_t bits) { return std::sqrt(2.0F) * erf_inverse(between(bits, low, 1.0F)); });
 }
 
 Array randint(HostKey key, const Shape& shape, std::int32_t low, std::int32_t high) {
-  if (high <= low) throw std::invalid_argument("randint: nothing between " + std::to_string(low) + " and " + std::to_string(high));
+  if (high <= low)
+    throw std::invalid_argument("randint: nothing between " + std::to_string(low) + " and " + std::to_string(high));
   const std::vector<HostKey> keys = split(key);
   const std::uint32_t span = static_cast<std::uint32_t>(high) - static_cast<std::uint32_t>(low);
   const std::uint32_t square_root = (1U << 16U) % span, multiplier = square_root * square_root % span;
   Array upper = random_bits(keys[0], shape), lower = random_bits(keys[1], shape), result(DType::int32, shape);
   auto to = result.mutable_values<std::int32_t>();
   for (std::size_t i = 0; i < to.size(); ++i) {
-    const std::uint32_t offset = (upper.values<std::uint32_t>()[i] % span * multiplier + lower.values<std::uint32_t>()[i] % span) % span;
+    const std::uint32_t offset =
+        (upper.values<std::uint32_t>()[i] % span * multiplier + lower.values<std::uint32_t>()[i] % span) % span;
     to[i] = static_cast<std::int32_t>(static_cast<std::uint32_t>(low) + offset);
   }
   return result;
@@ -69,7 +72,8 @@ Array randint(HostKey key, const Shape& shape, std::int32_t low, std::int32_t hi
 Array permutation(HostKey key, std::int32_t n) {
   std::vector<std::int32_t> order(static_cast<std::size_t>(std::max(n, 0)));
   std::iota(order.begin(), order.end(), 0);
-  const int rounds = n > 1 ? static_cast<int>(std::ceil(3 * std::log(static_cast<double>(n)) / std::log(4294967295.0))) : 0;
+  const int rounds =
+      n > 1 ? static_cast<int>(std::ceil(3 * std::log(static_cast<double>(n)) / std::log(4294967295.0))) : 0;
   for (int round = 0; round < rounds; ++round) {
     const std::vector<HostKey> keys = split(key);
     key = keys[0];
@@ -77,7 +81,8 @@ Array permutation(HostKey key, std::int32_t n) {
     auto sort_keys = bits.values<std::uint32_t>();
     std::vector<std::size_t> places(order.size());
     std::iota(places.begin(), places.end(), std::size_t{0});
-    std::stable_sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) { return sort_keys[a] < sort_keys[b]; });
+    std::stable_sort(places.begin(), places.end(),
+                     [&](std::size_t a, std::size_t b) { return sort_keys[a] < sort_keys[b]; });
     std::vector<std::int32_t> next(order.size());
     std::transform(places.begin(), places.end(), next.begin(), [&](std::size_t place) { return order[place]; });
     order = std::move(next);
@@ -87,11 +92,13 @@ Array permutation(HostKey key, std::int32_t n) {
 
 Values normal_like(HostKey key, const Values& tree, float standard_deviation) {
   std::uint32_t leaf = 0;
-  return map([&](const Array& array) {
-    Array noise = normal(fold_in(key, leaf++), array.shape());
-    for (float& x : noise.mutable_values<float>()) x *= standard_deviation;
-    return noise;
-  }, tree);
+  return map(
+      [&](const Array& array) {
+        Array noise = normal(fold_in(key, leaf++), array.shape());
+        for (float& x : noise.mutable_values<float>()) x *= standard_deviation;
+        return noise;
+      },
+      tree);
 }
 
 Array to_array(HostKey key) { return Array({2}, std::vector<std::uint32_t>{key.high, key.low}); }

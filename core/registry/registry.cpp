@@ -16,7 +16,8 @@ namespace lopt {
 namespace fs = std::filesystem;
 
 std::vector<std::string> component_kinds() {
-  return {Task::kind, TaskFamily::kind, Dataset::kind, Optimizer::kind, LearnedOptimizer::kind, GradientEstimator::kind};
+  return {Task::kind,      TaskFamily::kind,       Dataset::kind,
+          Optimizer::kind, LearnedOptimizer::kind, GradientEstimator::kind};
 }
 
 void Registry::add_path(const std::string& path, bool required) {
@@ -42,9 +43,13 @@ void Registry::add_default_paths() {
       if (!path.empty()) add_path(path, false);
   }
   const char *data = std::getenv("XDG_DATA_HOME"), *home = std::getenv("HOME");
-  if (data && *data) add_path(std::string(data) + "/lopt/plugins", false);
-  else if (home && *home) add_path(std::string(home) + "/.local/share/lopt/plugins", false);
-  add_path((fs::path(boost::dll::program_location().string()).parent_path().parent_path() / "lib/lopt/plugins").string(), false);
+  if (data && *data)
+    add_path(std::string(data) + "/lopt/plugins", false);
+  else if (home && *home)
+    add_path(std::string(home) + "/.local/share/lopt/plugins", false);
+  add_path(
+      (fs::path(boost::dll::program_location().string()).parent_path().parent_path() / "lib/lopt/plugins").string(),
+      false);
 }
 
 void Registry::add_library(const std::string& path, bool required) {
@@ -67,7 +72,10 @@ const ComponentInfo* Registry::find(const std::string& kind, const std::string& 
   const std::size_t slash = name.find('/');
   for (const ComponentInfo& component : components_) {
     if (component.kind != kind) continue;
-    if (slash == std::string::npos ? component.name == name : component.name == name.substr(slash + 1) && fs::path(component.library_path).stem() == name.substr(0, slash)) return &component;
+    if (slash == std::string::npos ? component.name == name
+                                   : component.name == name.substr(slash + 1) &&
+                                         fs::path(component.library_path).stem() == name.substr(0, slash))
+      return &component;
   }
   return nullptr;
 }
@@ -75,7 +83,8 @@ const ComponentInfo* Registry::find(const std::string& kind, const std::string& 
 std::string Registry::no_such(const std::string& kind, const std::string& name) const {
   std::vector<std::string> names;
   for (const ComponentInfo& component : components_) {
-    if (component.name == name) return fmt::format("'{}' is a plugin of the kind {}; a {} is needed here", name, component.kind, kind);
+    if (component.name == name)
+      return fmt::format("'{}' is a plugin of the kind {}; a {} is needed here", name, component.kind, kind);
     if (component.kind == kind) names.push_back(component.name);
   }
   std::sort(names.begin(), names.end());
@@ -85,23 +94,30 @@ std::string Registry::no_such(const std::string& kind, const std::string& name) 
   return fmt::format("there is no {} plugin '{}'{}", kind, name, hint);
 }
 
-std::shared_ptr<const void> Registry::create(const ComponentInfo& component, SpecReader& reader, const std::string& path) {
+std::shared_ptr<const void> Registry::create(const ComponentInfo& component, SpecReader& reader,
+                                             const std::string& path) {
   Settings settings(reader);
   void* object = nullptr;
   char message[1024] = "";
   if (component.entry->create(&settings, &object, message, sizeof message) != 0 || !object)
-    throw PluginError(fmt::format("{}: the plugin '{}' ({}) failed while it was made: {}", path.empty() ? component.kind : path, component.name, component.library_path, message));
-  return {object, [library = component.library, destroy = component.entry->destroy](const void* p) { destroy(const_cast<void*>(p)); }};
+    throw PluginError(fmt::format("{}: the plugin '{}' ({}) failed while it was made: {}",
+                                  path.empty() ? component.kind : path, component.name, component.library_path,
+                                  message));
+  return {object, [library = component.library, destroy = component.entry->destroy](const void* p) {
+            destroy(const_cast<void*>(p));
+          }};
 }
 
-std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNode& node, const std::string& path, SpecErrors& errors, SpecNode& resolved) {
+std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNode& node, const std::string& path,
+                                           SpecErrors& errors, SpecNode& resolved) {
   SpecNode mapping = node;
   if (node.kind == SpecNode::Kind::scalar) {
     mapping = SpecNode::mapping({{"plugin", node}});
     mapping.where = node.where;
   }
   if (!mapping.is_mapping()) {
-    errors.add(node.where, path, fmt::format("must be the name of a {} plugin, or a mapping with `plugin` and its settings", kind));
+    errors.add(node.where, path,
+               fmt::format("must be the name of a {} plugin, or a mapping with `plugin` and its settings", kind));
     return nullptr;
   }
   const SpecNode* plugin = mapping.find("plugin");
@@ -124,13 +140,17 @@ std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNo
 }
 
 ComponentMaker Registry::maker() {
-  return [this](const std::string& kind, const SpecNode& node, const std::string& path, SpecErrors& errors, SpecNode& resolved) { return make(kind, node, path, errors, resolved); };
+  return [this](const std::string& kind, const SpecNode& node, const std::string& path, SpecErrors& errors,
+                SpecNode& resolved) { return make(kind, node, path, errors, resolved); };
 }
 
 std::vector<Declaration> Registry::describe(const ComponentInfo& component) {
   const SpecNode nothing = SpecNode::mapping();
   SpecErrors ignored;
-  SpecReader reader(nothing, "", ignored, [](const std::string&, const SpecNode&, const std::string&, SpecErrors&, SpecNode&) { return std::shared_ptr<const void>(); });
+  SpecReader reader(nothing, "", ignored,
+                    [](const std::string&, const SpecNode&, const std::string&, SpecErrors&, SpecNode&) {
+                      return std::shared_ptr<const void>();
+                    });
   reader.describe_only();
   try {
     create(component, reader, component.name);

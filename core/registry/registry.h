@@ -37,8 +37,8 @@ std::vector<std::string> component_kinds();
 
 class Registry {
  public:
-  /// Looks for plugins (*.so) in folders, or takes a file; earlier paths win over later ones. Where `required`, a library
-  /// that is refused, or a path that is not there, is a PluginError; else it is remembered in refused().
+  /// Looks for plugins (*.so) in folders, or takes a file; earlier paths win over later ones. Where `required`, a
+  /// library that is refused, or a path that is not there, is a PluginError; else it is remembered in refused().
   void add_path(const std::string& path, bool required);
   /// The paths that are always searched: LOPT_PLUGIN_PATH, the user's data folder, and beside the runner.
   void add_default_paths();
@@ -51,7 +51,8 @@ class Registry {
 
   /// Makes a component from a spec's node; reports what is wrong with it and returns null then. `resolved` becomes the
   /// node with every default. Throws PluginError where the plugin itself fails.
-  std::shared_ptr<const void> make(const std::string& kind, const SpecNode& node, const std::string& path, SpecErrors& errors, SpecNode& resolved);
+  std::shared_ptr<const void> make(const std::string& kind, const SpecNode& node, const std::string& path,
+                                   SpecErrors& errors, SpecNode& resolved);
   /// The settings that a component declares.
   std::vector<Declaration> describe(const ComponentInfo& component);
   ComponentMaker maker();

@@ -12,6 +12,7 @@ struct Curve {
 };
 
 /// SVG with axes, units and a legend. A curve that diverges ends with a cross, and its legend says at which step.
-std::string curves_svg(const std::string& title, const std::string& x_label, const std::string& y_label, const std::vector<Curve>& curves);
+std::string curves_svg(const std::string& title, const std::string& x_label, const std::string& y_label,
+                       const std::vector<Curve>& curves);
 
 }  // namespace lopt

@@ -33,15 +33,18 @@ void centred_text(cairo_t* context, double x, double y, const std::string& text)
 }  // namespace
 
 void write_preview(const std::string& path, const std::string& title, const Values& batch) {
-  if (!batch.contains("image") || !batch.contains("label")) throw DataError("the batch has no 'image' and 'label' to draw");
+  if (!batch.contains("image") || !batch.contains("label"))
+    throw DataError("the batch has no 'image' and 'label' to draw");
   const Array image = batch["image"], label = batch["label"];
   const auto count = static_cast<int>(std::min<std::int64_t>(most, image.shape()[0]));
   const std::size_t pixels = image.size() / static_cast<std::size_t>(image.shape()[0]);
   const auto side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(pixels))));
-  if (static_cast<std::size_t>(side) * static_cast<std::size_t>(side) != pixels) throw DataError(fmt::format("the images have {} values, which make no square to draw", pixels));
+  if (static_cast<std::size_t>(side) * static_cast<std::size_t>(side) != pixels)
+    throw DataError(fmt::format("the images have {} values, which make no square to draw", pixels));
 
   const int rows = (count + columns - 1) / columns;
-  std::unique_ptr<cairo_surface_t, SurfaceCloser> surface(cairo_image_surface_create(CAIRO_FORMAT_RGB24, columns * (cell + 12) + 12, header + rows * (cell + label_height + 6) + 6));
+  std::unique_ptr<cairo_surface_t, SurfaceCloser> surface(cairo_image_surface_create(
+      CAIRO_FORMAT_RGB24, columns * (cell + 12) + 12, header + rows * (cell + label_height + 6) + 6));
   std::unique_ptr<cairo_t, ContextCloser> context(cairo_create(surface.get()));
   cairo_t* c = context.get();
   cairo_set_source_rgb(c, 1, 1, 1);
@@ -65,7 +68,8 @@ void write_preview(const std::string& path, const std::string& title, const Valu
     cairo_set_antialias(c, CAIRO_ANTIALIAS_DEFAULT);
     cairo_set_source_rgb(c, 0.13, 0.13, 0.13);
     cairo_set_font_size(c, 14);
-    centred_text(c, x + cell / 2.0, y + cell + 18, std::to_string(label.values<std::int32_t>()[static_cast<std::size_t>(n)]));
+    centred_text(c, x + cell / 2.0, y + cell + 18,
+                 std::to_string(label.values<std::int32_t>()[static_cast<std::size_t>(n)]));
   }
   cairo_surface_flush(surface.get());
   std::string png;
@@ -73,7 +77,8 @@ void write_preview(const std::string& path, const std::string& title, const Valu
     static_cast<std::string*>(to)->append(reinterpret_cast<const char*>(data), length);
     return CAIRO_STATUS_SUCCESS;
   };
-  if (cairo_surface_write_to_png_stream(surface.get(), append, &png) != CAIRO_STATUS_SUCCESS) throw std::runtime_error("the picture could not be drawn");
+  if (cairo_surface_write_to_png_stream(surface.get(), append, &png) != CAIRO_STATUS_SUCCESS)
+    throw std::runtime_error("the picture could not be drawn");
   write_file(path, png);
 }
 

@@ -17,7 +17,12 @@ std::string duration_text(double seconds) {
 }
 
 Progress::Progress(std::string loss_name, int steps, bool quiet)
-    : loss_name_(std::move(loss_name)), steps_(steps), quiet_(quiet), terminal_(isatty(STDOUT_FILENO) != 0), start_(Clock::now()), last_(start_) {}
+    : loss_name_(std::move(loss_name)),
+      steps_(steps),
+      quiet_(quiet),
+      terminal_(isatty(STDOUT_FILENO) != 0),
+      start_(Clock::now()),
+      last_(start_) {}
 
 Progress::~Progress() {
   if (terminal_ && shown_) std::fputs("\n", stdout);
@@ -39,8 +44,10 @@ void Progress::update(int steps_done, double loss, const std::string& note) {
 }
 
 void Progress::show(double seconds, const std::string& note) const {
-  const double share = static_cast<double>(done_) / steps_, rate = seconds > 0 ? done_ / seconds : 0, rest = rate > 0 ? (steps_ - done_) / rate : 0;
-  const std::string numbers = fmt::format("{}/{} steps  {:.4g} steps/s  {} left  {} {:.4f}{}{}", done_, steps_, rate, duration_text(rest), loss_name_, smoothed_, note.empty() ? "" : "  ", note);
+  const double share = static_cast<double>(done_) / steps_, rate = seconds > 0 ? done_ / seconds : 0,
+               rest = rate > 0 ? (steps_ - done_) / rate : 0;
+  const std::string numbers = fmt::format("{}/{} steps  {:.4g} steps/s  {} left  {} {:.4f}{}{}", done_, steps_, rate,
+                                          duration_text(rest), loss_name_, smoothed_, note.empty() ? "" : "  ", note);
   if (!terminal_) {
     fmt::print("{}\n", numbers);
   } else {

@@ -10,7 +10,8 @@ namespace lopt {
 
 namespace options {
 
-std::optional<po::variables_map> parse(int argc, char** argv, const po::options_description& description, const std::string& usage, const std::string& about) {
+std::optional<po::variables_map> parse(int argc, char** argv, const po::options_description& description,
+                                       const std::string& usage, const std::string& about) {
   po::options_description visible("Options"), all;
   visible.add(description).add_options()("help,h", "show this and exit");
   all.add(visible).add_options()("positional", po::value<std::vector<std::string>>());
@@ -24,7 +25,8 @@ std::optional<po::variables_map> parse(int argc, char** argv, const po::options_
   } catch (const po::unknown_option& error) {
     std::vector<std::string> known;
     for (const auto& option : visible.options()) known.push_back("--" + option->long_name());
-    throw UsageError(fmt::format("there is no option {}{}; usage: {}", error.get_option_name(), did_you_mean(error.get_option_name(), known), usage));
+    throw UsageError(fmt::format("there is no option {}{}; usage: {}", error.get_option_name(),
+                                 did_you_mean(error.get_option_name(), known), usage));
   } catch (const po::error& error) {
     throw UsageError(fmt::format("{}; usage: {}", error.what(), usage));
   }
@@ -58,7 +60,8 @@ std::vector<std::string> plugin_paths_in(const SpecNode& spec, const std::string
   std::vector<SpecNode> items = node->kind == SpecNode::Kind::sequence ? node->items : std::vector<SpecNode>{*node};
   std::vector<std::string> paths;
   for (const SpecNode& item : items) {
-    if (item.kind != SpecNode::Kind::scalar) throw SpecError({fmt::format("{}: plugin_path: must be a folder or a list of folders", to_text(item.where))});
+    if (item.kind != SpecNode::Kind::scalar)
+      throw SpecError({fmt::format("{}: plugin_path: must be a folder or a list of folders", to_text(item.where))});
     paths.push_back((std::filesystem::path(spec_file).parent_path() / item.text).string());
   }
   return paths;
@@ -89,7 +92,8 @@ bool replace_datasets(SpecNode& node, const SpecNode& dataset) {
 }  // namespace
 
 void set_data_folder(SpecNode& spec, const std::string& folder, Registry& registry) {
-  SpecNode dataset = SpecNode::mapping({{"plugin", SpecNode::scalar(folder_dataset(registry))}, {"folder", SpecNode::scalar(folder, true)}});
+  SpecNode dataset = SpecNode::mapping(
+      {{"plugin", SpecNode::scalar(folder_dataset(registry))}, {"folder", SpecNode::scalar(folder, true)}});
   dataset.where = {"--data"};
   for (auto& [key, value] : dataset.entries) value.where = dataset.where;
   if (replace_datasets(spec, dataset)) return;
@@ -109,7 +113,8 @@ std::optional<int> train_length() {
   int length = 0;
   const std::string_view view(text);
   const auto [end, code] = std::from_chars(view.data(), view.data() + view.size(), length);
-  if (code != std::errc() || end != view.data() + view.size() || length < 1) throw UsageError(fmt::format("LOPT_TRAIN_LENGTH must be a number of steps, at least 1, not '{}'", view));
+  if (code != std::errc() || end != view.data() + view.size() || length < 1)
+    throw UsageError(fmt::format("LOPT_TRAIN_LENGTH must be a number of steps, at least 1, not '{}'", view));
   return length;
 }
 

@@ -8,7 +8,15 @@
 namespace lopt {
 
 /// Exit codes of the runner.
-enum ExitCode { success = 0, failed = 1, wrong_usage = 2, bad_plugin = 3, bad_data = 4, interrupted = 130, terminated = 143 };
+enum ExitCode {
+  success = 0,
+  failed = 1,
+  wrong_usage = 2,
+  bad_plugin = 3,
+  bad_data = 4,
+  interrupted = 130,
+  terminated = 143
+};
 
 /// Wrong use of the command line.
 class UsageError : public std::runtime_error {
@@ -28,7 +36,8 @@ struct Options {
 namespace options {
 namespace po = boost::program_options;
 /// Options of a verb, parsed; the positional arguments under `positional`. Prints help and returns nothing for --help.
-std::optional<po::variables_map> parse(int argc, char** argv, const po::options_description& description, const std::string& usage, const std::string& about);
+std::optional<po::variables_map> parse(int argc, char** argv, const po::options_description& description,
+                                       const std::string& usage, const std::string& about);
 }  // namespace options
 
 /// A registry with the plugin paths of the command line, then `first`, then the usual ones.

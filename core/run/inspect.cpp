@@ -17,7 +17,8 @@ namespace po = boost::program_options;
 /// What `check` and `preview` share with `train`.
 po::options_description spec_options(Options& o) {
   po::options_description description;
-  description.add_options()("seed", po::value(&o.seed), "the same as seed=…")("data", po::value(&o.data), "folder with IDX files to use as the dataset")(
+  description.add_options()("seed", po::value(&o.seed), "the same as seed=…")(
+      "data", po::value(&o.data), "folder with IDX files to use as the dataset")(
       "plugin-path", po::value(&o.plugin_paths), "folder or file with plugins; may be given more than once");
   return description;
 }
@@ -51,13 +52,17 @@ std::string value_text(const Declaration& d) {
 int run_check(int argc, char** argv) {
   Options o;
   const std::string usage = "lopt-run check SPEC [key.path=value …] [options]";
-  const auto values = options::parse(argc, argv, spec_options(o), usage, "Reads a spec, its plugins and its data, traces its programs, and reports everything that is wrong, without running it.");
+  const auto values = options::parse(argc, argv, spec_options(o), usage,
+                                     "Reads a spec, its plugins and its data, traces its programs, and reports "
+                                     "everything that is wrong, without running it.");
   if (!values) return success;
   take_positional(*values, o, usage);
   Registry registry;
   const Experiment experiment = experiment_of(o, registry);
-  if (experiment.kind == Experiment::Kind::meta_training) MetaTraining(experiment, 1);
-  else make_inner_training(experiment, 1);
+  if (experiment.kind == Experiment::Kind::meta_training)
+    MetaTraining(experiment, 1);
+  else
+    make_inner_training(experiment, 1);
   fmt::print("{}: fine\n", o.spec);
   return success;
 }
@@ -68,7 +73,8 @@ int run_preview(int argc, char** argv) {
   po::options_description description = spec_options(o);
   description.add_options()("out", po::value(&o.out), "PNG file to write (default: preview.png)");
   const std::string usage = "lopt-run preview SPEC [key.path=value …] [--out grid.png] [options]";
-  const auto values = options::parse(argc, argv, description, usage, "Draws the first 16 images of the first batch of a spec, with their labels.");
+  const auto values = options::parse(argc, argv, description, usage,
+                                     "Draws the first 16 images of the first batch of a spec, with their labels.");
   if (!values) return success;
   take_positional(*values, o, usage);
   Registry registry;
@@ -78,18 +84,20 @@ int run_preview(int argc, char** argv) {
   std::vector<std::int32_t> indices(static_cast<std::size_t>(batches.size));
   const Values& examples = batches.dataset->examples(Split::train);
   batches.dataset->batch(data_key(experiment.seed), 0, 0, indices);
-  const Values batch = map([&](const Array& rows) {
-    Type type = rows.type();
-    type.shape[0] = batches.size;
-    Array taken(type);
-    const std::size_t width = rows.size() / static_cast<std::size_t>(rows.shape()[0]) * 4;
-    auto* to = static_cast<std::byte*>(taken.mutable_data());
-    for (std::int32_t index : indices) {
-      std::memcpy(to, static_cast<const std::byte*>(rows.data()) + static_cast<std::size_t>(index) * width, width);
-      to += width;
-    }
-    return taken;
-  }, examples);
+  const Values batch = map(
+      [&](const Array& rows) {
+        Type type = rows.type();
+        type.shape[0] = batches.size;
+        Array taken(type);
+        const std::size_t width = rows.size() / static_cast<std::size_t>(rows.shape()[0]) * 4;
+        auto* to = static_cast<std::byte*>(taken.mutable_data());
+        for (std::int32_t index : indices) {
+          std::memcpy(to, static_cast<const std::byte*>(rows.data()) + static_cast<std::size_t>(index) * width, width);
+          to += width;
+        }
+        return taken;
+      },
+      examples);
   write_preview(o.out, fmt::format("{}: first images of a batch of {}", experiment.name, batches.size), batch);
   fmt::print("{}\n", o.out);
   return success;
@@ -98,8 +106,11 @@ int run_preview(int argc, char** argv) {
 int run_list(int argc, char** argv) {
   std::vector<std::string> plugin_paths;
   po::options_description description;
-  description.add_options()("plugin-path", po::value(&plugin_paths), "folder or file with plugins; may be given more than once");
-  const auto values = options::parse(argc, argv, description, "lopt-run list [options]", "Shows the plugins that are found: their kind, name, summary and file, and the files that are refused, and why.");
+  description.add_options()("plugin-path", po::value(&plugin_paths),
+                            "folder or file with plugins; may be given more than once");
+  const auto values = options::parse(
+      argc, argv, description, "lopt-run list [options]",
+      "Shows the plugins that are found: their kind, name, summary and file, and the files that are refused, and why.");
   if (!values) return success;
   Registry registry;
   for (const std::string& path : plugin_paths) {
@@ -123,9 +134,12 @@ int run_list(int argc, char** argv) {
 int run_describe(int argc, char** argv) {
   std::vector<std::string> plugin_paths;
   po::options_description description;
-  description.add_options()("plugin-path", po::value(&plugin_paths), "folder or file with plugins; may be given more than once");
+  description.add_options()("plugin-path", po::value(&plugin_paths),
+                            "folder or file with plugins; may be given more than once");
   const std::string usage = "lopt-run describe NAME [options]";
-  const auto values = options::parse(argc, argv, description, usage, "Explains a plugin: what it is, where it was published, and its settings with their types, ranges, defaults and units.");
+  const auto values = options::parse(argc, argv, description, usage,
+                                     "Explains a plugin: what it is, where it was published, and its settings with "
+                                     "their types, ranges, defaults and units.");
   if (!values) return success;
   std::vector<std::string> names;
   if (values->count("positional")) names = (*values)["positional"].as<std::vector<std::string>>();
@@ -142,10 +156,13 @@ int run_describe(int argc, char** argv) {
     fmt::print("Version {}, licence {}, from {}\n", c.version, c.licence, c.library_path);
     const std::vector<Declaration> declarations = registry.describe(c);
     fmt::print("\nSettings:{}\n", declarations.empty() ? " none" : "");
-    for (const Declaration& d : declarations) fmt::print("  {:<18} {:<10} {}\n  {:<18} {:<10} {}\n", d.name, d.type, d.documentation, "", "", value_text(d));
+    for (const Declaration& d : declarations)
+      fmt::print("  {:<18} {:<10} {}\n  {:<18} {:<10} {}\n", d.name, d.type, d.documentation, "", "", value_text(d));
     found = true;
   }
-  if (!found) throw UsageError(fmt::format("there is no plugin '{}'{}; `lopt-run list` shows all", names[0], did_you_mean(names[0], known)));
+  if (!found)
+    throw UsageError(
+        fmt::format("there is no plugin '{}'{}; `lopt-run list` shows all", names[0], did_you_mean(names[0], known)));
   return success;
 }
 

@@ -27,8 +27,9 @@ constexpr Verb verbs[] = {
 void print_help() {
   fmt::print("lopt-run: meta-training of learned optimizers\n\nUsage: lopt-run VERB …\n\n");
   for (const Verb& verb : verbs) fmt::print("  {:<10} {}\n", verb.name, verb.summary);
-  fmt::print("\n`lopt-run VERB --help` explains each; --version shows the version.\n"
-             "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");
+  fmt::print(
+      "\n`lopt-run VERB --help` explains each; --version shows the version.\n"
+      "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");
 }
 
 int dispatch(int argc, char** argv) {
@@ -46,7 +47,9 @@ int dispatch(int argc, char** argv) {
     if (word == verb.name) return verb.run(argc - 1, argv + 1);
     names.emplace_back(verb.name);
   }
-  throw lopt::UsageError(word.empty() ? std::string("what should be done? `lopt-run --help` lists the verbs") : fmt::format("there is no verb '{}'{}; `lopt-run --help` lists them", word, lopt::did_you_mean(word, names)));
+  throw lopt::UsageError(word.empty() ? std::string("what should be done? `lopt-run --help` lists the verbs")
+                                      : fmt::format("there is no verb '{}'{}; `lopt-run --help` lists them", word,
+                                                    lopt::did_you_mean(word, names)));
 }
 
 int fail(int code, const std::string& message) {
@@ -76,7 +79,8 @@ int main(int argc, char** argv) {
   } catch (const lopt::DataError& error) {
     return fail(lopt::bad_data, error.what());
   } catch (const std::bad_alloc&) {
-    return fail(lopt::failed, "there is not enough memory for this run; fewer tasks, smaller batches or a smaller network need less");
+    return fail(lopt::failed,
+                "there is not enough memory for this run; fewer tasks, smaller batches or a smaller network need less");
   } catch (const std::exception& error) {
     return fail(lopt::failed, error.what());
   }

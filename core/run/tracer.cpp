@@ -31,7 +31,8 @@ std::vector<std::pair<std::string, Array>> stacked(const std::vector<Values>& tr
   for (std::size_t leaf = 0; leaf < names.size(); ++leaf) {
     std::vector<Array> rows;
     for (const Values& tree : trees)
-      if (tree.paths() == names && tree.leaves()[leaf].type() == trees[0].leaves()[leaf].type()) rows.push_back(tree.leaves()[leaf]);
+      if (tree.paths() == names && tree.leaves()[leaf].type() == trees[0].leaves()[leaf].type())
+        rows.push_back(tree.leaves()[leaf]);
     if (rows.size() == trees.size()) result.emplace_back(names[leaf], stack_arrays(rows));
   }
   return result;
@@ -61,7 +62,8 @@ void Tracer::add(const MetaStep& step) {
 void Tracer::finish(const MetaTraining& training) {
   if (!enabled_) return;
   const EstimatorState& state = training.state();
-  for (const auto& [name, tree] : state.values.entries()) add_tree(tree.is_leaf() ? "end_" + name : "end_" + name + "_", tree);
+  for (const auto& [name, tree] : state.values.entries())
+    add_tree(tree.is_leaf() ? "end_" + name : "end_" + name + "_", tree);
   if (state.lanes.empty()) return;
   arrays_.emplace_back("iterations_end", iterations_of(state));
   std::vector<Values> params;

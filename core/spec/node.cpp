@@ -33,8 +33,10 @@ const SpecNode* SpecNode::find(std::string_view key) const {
 }
 SpecNode* SpecNode::find(std::string_view key) { return const_cast<SpecNode*>(std::as_const(*this).find(key)); }
 void SpecNode::set(const std::string& key, SpecNode value) {
-  if (SpecNode* old = find(key)) *old = std::move(value);
-  else entries.emplace_back(key, std::move(value));
+  if (SpecNode* old = find(key))
+    *old = std::move(value);
+  else
+    entries.emplace_back(key, std::move(value));
 }
 
 namespace {
@@ -52,7 +54,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
   for (std::size_t i = 1; i <= a.size(); ++i)
     for (std::size_t j = 1; j <= b.size(); ++j) {
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }
@@ -65,7 +68,8 @@ void emit(YAML::Emitter& out, const SpecNode& node) {
       out << node.text;
       break;
     case SpecNode::Kind::sequence: {
-      const bool scalars = std::all_of(node.items.begin(), node.items.end(), [](const SpecNode& item) { return item.kind == SpecNode::Kind::scalar; });
+      const bool scalars = std::all_of(node.items.begin(), node.items.end(),
+                                       [](const SpecNode& item) { return item.kind == SpecNode::Kind::scalar; });
       out << (scalars ? YAML::Flow : YAML::Block) << YAML::BeginSeq;
       for (const SpecNode& item : node.items) emit(out, item);
       out << YAML::EndSeq;
@@ -83,7 +87,8 @@ void emit(YAML::Emitter& out, const SpecNode& node) {
 }
 }  // namespace
 
-SpecError::SpecError(std::vector<std::string> messages) : std::runtime_error(joined(messages)), messages_(std::move(messages)) {}
+SpecError::SpecError(std::vector<std::string> messages)
+    : std::runtime_error(joined(messages)), messages_(std::move(messages)) {}
 
 void SpecErrors::add(const Location& where, const std::string& path, const std::string& message) {
   const std::string place = to_text(where);

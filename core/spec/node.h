@@ -22,8 +22,8 @@ struct SpecNode {
   enum class Kind { null, scalar, sequence, mapping };
   Kind kind = Kind::null;
   Location where;
-  std::string text;     // of a scalar
-  bool quoted = false;  // a quoted scalar is a text, whatever it looks like
+  std::string text;                                       // of a scalar
+  bool quoted = false;                                    // a quoted scalar is a text, whatever it looks like
   std::vector<std::pair<std::string, SpecNode>> entries;  // of a mapping, in order
   std::vector<SpecNode> items;                            // of a sequence
 

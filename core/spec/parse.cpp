@@ -22,29 +22,39 @@ constexpr std::size_t most_bytes = 1 << 20;
 constexpr std::size_t most_nesting = 64;
 constexpr std::size_t most_nodes = 100000;
 
-[[noreturn]] void fail(const Location& where, const std::string& message) { throw SpecError({to_text(where) + ": " + message}); }
+[[noreturn]] void fail(const Location& where, const std::string& message) {
+  throw SpecError({to_text(where) + ": " + message});
+}
 
 /// The length of the UTF-8 character at `at`, or 0 if it is none.
 std::size_t utf8_length(std::string_view text, std::size_t at) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
   const unsigned first = byte(at);
-  const std::size_t length = first < 0x80 ? 1 : first >= 0xC2 && first < 0xE0 ? 2 : (first & 0xF0U) == 0xE0 ? 3 : first >= 0xF0 && first < 0xF5 ? 4 : 0;
+  const std::size_t length = first < 0x80                    ? 1
+                             : first >= 0xC2 && first < 0xE0 ? 2
+                             : (first & 0xF0U) == 0xE0       ? 3
+                             : first >= 0xF0 && first < 0xF5 ? 4
+                                                             : 0;
   for (std::size_t i = 1; i < length; ++i)
     if ((byte(at + i) & 0xC0U) != 0x80) return 0;
   const unsigned second = byte(at + 1);
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) return 0;
+  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) || (first == 0xF0 && second < 0x90) ||
+      (first == 0xF4 && second > 0x8F))
+    return 0;
   return length;
 }
 
 void check_bytes(std::string_view text, const std::string& source) {
-  if (text.size() > most_bytes) fail({source}, fmt::format("the spec has {} bytes; at most {} are read", text.size(), most_bytes));
+  if (text.size() > most_bytes)
+    fail({source}, fmt::format("the spec has {} bytes; at most {} are read", text.size(), most_bytes));
   Location where{source, 1, 1};
   std::size_t nesting = 0;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t length = utf8_length(text, i);
     if (length == 0) fail(where, "a spec is UTF-8 text; this byte begins no UTF-8 character");
     const char c = text[i];
-    if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') fail(where, "a spec is text; this is a control character");
+    if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t')
+      fail(where, "a spec is text; this is a control character");
     if (c == '[' || c == '{') ++nesting;
     if ((c == ']' || c == '}') && nesting > 0) --nesting;
     if (nesting > most_nesting) fail(where, fmt::format("brackets are nested more than {} deep", most_nesting));
@@ -75,15 +85,22 @@ class Builder : public YAML::EventHandler {
     check_count(mark);
     add(found->second.first, 0);
   }
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     SpecNode node = make(SpecNode::Kind::scalar, mark);
     node.text = value;
     node.quoted = tag == "!";
     add(std::move(node), anchor);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override { open(SpecNode::Kind::sequence, mark, anchor); }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(SpecNode::Kind::sequence, mark, anchor);
+  }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override { open(SpecNode::Kind::mapping, mark, anchor); }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(SpecNode::Kind::mapping, mark, anchor);
+  }
   void OnMapEnd() override { close(); }
 
  private:
@@ -105,7 +122,9 @@ class Builder : public YAML::EventHandler {
     return node;
   }
   void check_count(const YAML::Mark& mark) const {
-    if (count_ > most_nodes) fail(at(mark), fmt::format("the spec has more than {} values, those behind anchors counted each time", most_nodes));
+    if (count_ > most_nodes)
+      fail(at(mark),
+           fmt::format("the spec has more than {} values, those behind anchors counted each time", most_nodes));
   }
   void open(SpecNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (open_.size() >= most_nesting) fail(at(mark), fmt::format("values are nested more than {} deep", most_nesting));
@@ -132,8 +151,11 @@ class Builder : public YAML::EventHandler {
       parent.key_place = node.where;
     } else {
       if (const SpecNode* first = parent.node.find(*parent.key))
-        errors_.add(parent.key_place, "", fmt::format("the key '{}' stands here a second time; the first is in line {}", *parent.key, first->where.line));
-      else parent.node.entries.emplace_back(*parent.key, std::move(node));
+        errors_.add(parent.key_place, "",
+                    fmt::format("the key '{}' stands here a second time; the first is in line {}", *parent.key,
+                                first->where.line));
+      else
+        parent.node.entries.emplace_back(*parent.key, std::move(node));
       parent.key.reset();
     }
   }
@@ -169,7 +191,8 @@ SpecNode read_spec(const std::string& path) {
   if (!file && !file.eof()) fail({path}, fmt::format("the spec cannot be read: {}", std::strerror(errno)));
   text.resize(static_cast<std::size_t>(file.gcount()));
   SpecNode spec = parse_spec(text, path);
-  if (spec.kind == SpecNode::Kind::null) fail({path}, "the spec is empty; `lopt-run train --help` shows where examples are");
+  if (spec.kind == SpecNode::Kind::null)
+    fail({path}, "the spec is empty; `lopt-run train --help` shows where examples are");
   if (!spec.is_mapping()) fail(spec.where, "a spec is a mapping of keys to values, as in `name: pes`");
   return spec;
 }
@@ -178,7 +201,8 @@ void apply_override(SpecNode& spec, const std::string& assignment) {
   const Location here{"command line"};
   const std::size_t equals = assignment.find('=');
   const std::string path = assignment.substr(0, equals);
-  if (equals == std::string::npos || path.empty()) fail(here, fmt::format("'{}' is no setting; write key.path=value", assignment));
+  if (equals == std::string::npos || path.empty())
+    fail(here, fmt::format("'{}' is no setting; write key.path=value", assignment));
   SpecNode value = parse_spec(assignment.substr(equals + 1), "command line, " + path);
   value.where = {"command line", 0, 0};
   SpecNode* node = &spec;
@@ -204,8 +228,10 @@ void apply_override(SpecNode& spec, const std::string& assignment) {
     node = next;
   }
   if (keys.empty() || keys.back().empty()) fail(here, fmt::format("'{}' is no key path", path));
-  if (value.kind == SpecNode::Kind::null) std::erase_if(node->entries, [&](const auto& entry) { return entry.first == keys.back(); });
-  else node->set(keys.back(), std::move(value));
+  if (value.kind == SpecNode::Kind::null)
+    std::erase_if(node->entries, [&](const auto& entry) { return entry.first == keys.back(); });
+  else
+    node->set(keys.back(), std::move(value));
 }
 
 }  // namespace lopt

@@ -18,7 +18,9 @@ std::string shown(const SpecNode& node) {
     default: return "'" + (node.text.size() > 60 ? node.text.substr(0, 60) + "…" : node.text) + "'";
   }
 }
-std::string joined_path(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
+std::string joined_path(const std::string& path, const std::string& key) {
+  return path.empty() ? key : path + "." + key;
+}
 std::string bool_text(bool value) { return value ? "true" : "false"; }
 SpecNode sequence_of(const std::vector<std::int64_t>& values) {
   SpecNode node;
@@ -37,10 +39,17 @@ std::string range_text(const Declaration& d) {
   return text;
 }
 
-SpecReader::SpecReader(const SpecNode& node, std::string path, SpecErrors& errors, ComponentMaker make_component, std::vector<std::string> taken)
-    : node_(node), path_(std::move(path)), errors_(errors), make_component_(std::move(make_component)), known_(std::move(taken)) {}
+SpecReader::SpecReader(const SpecNode& node, std::string path, SpecErrors& errors, ComponentMaker make_component,
+                       std::vector<std::string> taken)
+    : node_(node),
+      path_(std::move(path)),
+      errors_(errors),
+      make_component_(std::move(make_component)),
+      known_(std::move(taken)) {}
 
-void SpecReader::error(const SpecNode& node, const std::string& key, const std::string& message) { errors_.add(node.where, joined_path(path_, key), message); }
+void SpecReader::error(const SpecNode& node, const std::string& key, const std::string& message) {
+  errors_.add(node.where, joined_path(path_, key), message);
+}
 
 const SpecNode* SpecReader::take(const std::string& key) {
   known_.push_back(key);
@@ -50,13 +59,16 @@ const SpecNode* SpecReader::take(const std::string& key) {
 const SpecNode* SpecReader::declare(Declaration d, std::string default_text) {
   d.default_text = std::move(default_text);
   const SpecNode* value = take(d.name);
-  if (!value && d.required && !describing_) errors_.add(node_.where, joined_path(path_, d.name), fmt::format("is missing{}", d.documentation.empty() ? "" : ": " + d.documentation));
+  if (!value && d.required && !describing_)
+    errors_.add(node_.where, joined_path(path_, d.name),
+                fmt::format("is missing{}", d.documentation.empty() ? "" : ": " + d.documentation));
   declarations_.push_back(std::move(d));
   return value;
 }
 
 bool SpecReader::in_range(const SpecNode& node, const Declaration& d, double value) {
-  const bool low = d.low_is_out ? value > d.low : value >= d.low, high = d.high_is_out ? value < d.high : value <= d.high;
+  const bool low = d.low_is_out ? value > d.low : value >= d.low,
+             high = d.high_is_out ? value < d.high : value <= d.high;
   if (low && high && std::isfinite(value)) return true;
   const std::string range = range_text(d);
   error(node, d.name, fmt::format("must be {}, not {}", range.empty() ? "a finite number" : range, shown(node)));
@@ -70,8 +82,10 @@ std::optional<double> SpecReader::number(const SpecNode& node, const Declaration
   const auto [stop, code] = std::from_chars(begin, end, value);
   if (node.kind != SpecNode::Kind::scalar || node.quoted || stop != end || begin == end) {
     const std::string lower = node.text;
-    if (lower == ".nan" || lower == ".inf" || lower == "-.inf" || lower == ".NaN" || lower == ".Inf") error(node, d.name, fmt::format("must be a finite number, not {}", shown(node)));
-    else error(node, d.name, fmt::format("must be a number, not {}", shown(node)));
+    if (lower == ".nan" || lower == ".inf" || lower == "-.inf" || lower == ".NaN" || lower == ".Inf")
+      error(node, d.name, fmt::format("must be a finite number, not {}", shown(node)));
+    else
+      error(node, d.name, fmt::format("must be a number, not {}", shown(node)));
     return std::nullopt;
   }
   if (code == std::errc::result_out_of_range) {
@@ -97,7 +111,9 @@ std::int64_t SpecReader::integer(const Declaration& d, std::optional<std::int64_
     error(*node, d.name, fmt::format("must be a whole number, not {}", shown(*node)));
     value.reset();
   }
-  const std::int64_t result = value ? static_cast<std::int64_t>(*value) : fallback.value_or(std::isfinite(d.low) ? static_cast<std::int64_t>(std::max(d.low, 1.0)) : 1);
+  const std::int64_t result =
+      value ? static_cast<std::int64_t>(*value)
+            : fallback.value_or(std::isfinite(d.low) ? static_cast<std::int64_t>(std::max(d.low, 1.0)) : 1);
   resolved_.set(d.name, SpecNode::scalar(fmt::format("{}", result)));
   return result;
 }
@@ -106,9 +122,12 @@ bool SpecReader::boolean(const Declaration& d, std::optional<bool> fallback) {
   const SpecNode* node = declare(d, fallback ? bool_text(*fallback) : "");
   bool result = fallback.value_or(false);
   if (node) {
-    const bool is_true = node->text == "true" || node->text == "True" || node->text == "TRUE", is_false = node->text == "false" || node->text == "False" || node->text == "FALSE";
-    if (node->kind != SpecNode::Kind::scalar || node->quoted || (!is_true && !is_false)) error(*node, d.name, fmt::format("must be true or false, not {}", shown(*node)));
-    else result = is_true;
+    const bool is_true = node->text == "true" || node->text == "True" || node->text == "TRUE",
+               is_false = node->text == "false" || node->text == "False" || node->text == "FALSE";
+    if (node->kind != SpecNode::Kind::scalar || node->quoted || (!is_true && !is_false))
+      error(*node, d.name, fmt::format("must be true or false, not {}", shown(*node)));
+    else
+      result = is_true;
   }
   resolved_.set(d.name, SpecNode::scalar(bool_text(result)));
   return result;
@@ -118,16 +137,23 @@ std::string SpecReader::text(const Declaration& d, const std::optional<std::stri
   const SpecNode* node = declare(d, fallback.value_or(""));
   std::string result = fallback.value_or("");
   if (node) {
-    const bool wrong_choice = !d.choices.empty() && std::find(d.choices.begin(), d.choices.end(), node->text) == d.choices.end();
-    if (node->kind != SpecNode::Kind::scalar) error(*node, d.name, fmt::format("must be a text, not {}", shown(*node)));
-    else if (wrong_choice) error(*node, d.name, fmt::format("must be one of {}, not {}{}", fmt::join(d.choices, ", "), shown(*node), did_you_mean(node->text, d.choices)));
-    else result = node->text;
+    const bool wrong_choice =
+        !d.choices.empty() && std::find(d.choices.begin(), d.choices.end(), node->text) == d.choices.end();
+    if (node->kind != SpecNode::Kind::scalar)
+      error(*node, d.name, fmt::format("must be a text, not {}", shown(*node)));
+    else if (wrong_choice)
+      error(*node, d.name,
+            fmt::format("must be one of {}, not {}{}", fmt::join(d.choices, ", "), shown(*node),
+                        did_you_mean(node->text, d.choices)));
+    else
+      result = node->text;
   }
   resolved_.set(d.name, SpecNode::scalar(result, true));
   return result;
 }
 
-std::vector<std::int64_t> SpecReader::integers(const Declaration& d, const std::optional<std::vector<std::int64_t>>& fallback) {
+std::vector<std::int64_t> SpecReader::integers(const Declaration& d,
+                                               const std::optional<std::vector<std::int64_t>>& fallback) {
   const SpecNode* node = declare(d, fallback ? fmt::format("[{}]", fmt::join(*fallback, ", ")) : "");
   std::vector<std::int64_t> result = fallback.value_or(std::vector<std::int64_t>{});
   if (node && node->kind != SpecNode::Kind::sequence) {
@@ -136,8 +162,10 @@ std::vector<std::int64_t> SpecReader::integers(const Declaration& d, const std::
     std::vector<std::int64_t> values;
     for (const SpecNode& item : node->items) {
       const std::optional<double> value = number(item, d);
-      if (value && *value != std::floor(*value)) error(item, d.name, fmt::format("must hold whole numbers, not {}", shown(item)));
-      else if (value) values.push_back(static_cast<std::int64_t>(*value));
+      if (value && *value != std::floor(*value))
+        error(item, d.name, fmt::format("must hold whole numbers, not {}", shown(item)));
+      else if (value)
+        values.push_back(static_cast<std::int64_t>(*value));
     }
     if (values.size() == node->items.size()) result = std::move(values);
   }
@@ -165,7 +193,8 @@ void SpecReader::check_unknown() const {
       std::vector<std::string> names = known_;
       std::string list = did_you_mean(key, known_);
       if (list.empty() && !names.empty()) list = fmt::format("; known here: {}", fmt::join(names, ", "));
-      errors_.add(value.where, joined_path(path_, key), "is no setting" + (path_.empty() ? std::string(" of a spec") : "") + list);
+      errors_.add(value.where, joined_path(path_, key),
+                  "is no setting" + (path_.empty() ? std::string(" of a spec") : "") + list);
     }
 }
 

@@ -11,18 +11,21 @@ namespace lopt {
 
 /// Makes a component of a kind from its node: a name, or a mapping with `plugin`. Returns null and adds to the errors
 /// where that fails; sets `resolved` to the node with every default.
-using ComponentMaker = std::function<std::shared_ptr<const void>(const std::string& kind, const SpecNode& node, const std::string& path, SpecErrors& errors, SpecNode& resolved)>;
+using ComponentMaker = std::function<std::shared_ptr<const void>(
+    const std::string& kind, const SpecNode& node, const std::string& path, SpecErrors& errors, SpecNode& resolved)>;
 
 class SpecReader final : public SettingsSource {
  public:
   /// `node` is a mapping. Keys in `taken` are not settings.
-  SpecReader(const SpecNode& node, std::string path, SpecErrors& errors, ComponentMaker make_component, std::vector<std::string> taken = {});
+  SpecReader(const SpecNode& node, std::string path, SpecErrors& errors, ComponentMaker make_component,
+             std::vector<std::string> taken = {});
 
   double real(const Declaration& d, std::optional<double> fallback) override;
   std::int64_t integer(const Declaration& d, std::optional<std::int64_t> fallback) override;
   bool boolean(const Declaration& d, std::optional<bool> fallback) override;
   std::string text(const Declaration& d, const std::optional<std::string>& fallback) override;
-  std::vector<std::int64_t> integers(const Declaration& d, const std::optional<std::vector<std::int64_t>>& fallback) override;
+  std::vector<std::int64_t> integers(const Declaration& d,
+                                     const std::optional<std::vector<std::int64_t>>& fallback) override;
   std::shared_ptr<const void> component(const Declaration& d, const std::string& fallback) override;
 
   /// Only the declarations matter: nothing is missing.

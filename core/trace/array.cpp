@@ -21,7 +21,8 @@ std::int64_t element_count(const Shape& shape) {
   std::int64_t count = 1;
   for (std::int64_t length : shape) {
     if (length < 0) throw std::length_error("the shape " + to_text(shape) + " has a negative length");
-    if (length > 0 && count > 2147483647 / length) throw std::length_error("the shape " + to_text(shape) + " has more than 2147483647 elements");
+    if (length > 0 && count > 2147483647 / length)
+      throw std::length_error("the shape " + to_text(shape) + " has more than 2147483647 elements");
     count *= length;
   }
   return count;
@@ -35,13 +36,17 @@ constexpr std::align_val_t alignment{64};
 
 std::shared_ptr<std::byte> allocate(std::size_t bytes) {
   // Kernels read whole vectors: 64 bytes more than asked for.
-  return {static_cast<std::byte*>(::operator new(bytes + 64, alignment)), [](std::byte* p) { ::operator delete(p, alignment); }};
+  return {static_cast<std::byte*>(::operator new(bytes + 64, alignment)),
+          [](std::byte* p) { ::operator delete(p, alignment); }};
 }
 }  // namespace
 
 Array::Array() : Array(DType::float32, Shape{}) {}
 
-Array::Array(Type type) : type_(std::move(type)), size_(static_cast<std::size_t>(element_count(type_.shape))), storage_(allocate(4 * size_)) {
+Array::Array(Type type)
+    : type_(std::move(type)),
+      size_(static_cast<std::size_t>(element_count(type_.shape))),
+      storage_(allocate(4 * size_)) {
   std::memset(storage_.get(), 0, 4 * size_);
 }
 
@@ -56,28 +61,35 @@ void* Array::mutable_data() {
 
 void Array::require(std::size_t element_size, DType dtype) const {
   const bool same = dtype == type_.dtype || (dtype == DType::uint32 && type_.dtype == DType::boolean);
-  if (!same || element_size != 4) throw std::invalid_argument("an array of " + std::string(name_of(type_.dtype)) + " read as " + std::string(name_of(dtype)));
+  if (!same || element_size != 4)
+    throw std::invalid_argument("an array of " + std::string(name_of(type_.dtype)) + " read as " +
+                                std::string(name_of(dtype)));
 }
 
 void Array::require_one() const {
-  if (size_ != 1) throw std::invalid_argument("an array of shape " + to_text(type_.shape) + " where one element was expected");
+  if (size_ != 1)
+    throw std::invalid_argument("an array of shape " + to_text(type_.shape) + " where one element was expected");
 }
 
 Array Array::reshaped(Shape shape) const {
-  if (element_count(shape) != static_cast<std::int64_t>(size_)) throw std::invalid_argument("cannot reshape " + to_text(type_.shape) + " to " + to_text(shape));
+  if (element_count(shape) != static_cast<std::int64_t>(size_))
+    throw std::invalid_argument("cannot reshape " + to_text(type_.shape) + " to " + to_text(shape));
   Array result = *this;
   result.type_.shape = std::move(shape);
   return result;
 }
 
 Array Array::row(std::size_t index) const {
-  if (type_.shape.empty() || index >= static_cast<std::size_t>(type_.shape[0])) throw std::invalid_argument("row " + std::to_string(index) + " of an array of shape " + to_text(type_.shape));
+  if (type_.shape.empty() || index >= static_cast<std::size_t>(type_.shape[0]))
+    throw std::invalid_argument("row " + std::to_string(index) + " of an array of shape " + to_text(type_.shape));
   Array result(type_.dtype, Shape(type_.shape.begin() + 1, type_.shape.end()));
   std::memcpy(result.mutable_data(), storage_.get() + 4 * index * result.size_, 4 * result.size_);
   return result;
 }
 
-bool Array::operator==(const Array& other) const { return type_ == other.type_ && std::memcmp(data(), other.data(), 4 * size_) == 0; }
+bool Array::operator==(const Array& other) const {
+  return type_ == other.type_ && std::memcmp(data(), other.data(), 4 * size_) == 0;
+}
 
 Array stack_arrays(std::span<const Array> arrays) {
   if (arrays.empty()) throw std::invalid_argument("no arrays to stack");
@@ -86,7 +98,9 @@ Array stack_arrays(std::span<const Array> arrays) {
   Array result(arrays[0].dtype(), std::move(shape));
   auto* to = static_cast<std::byte*>(result.mutable_data());
   for (const Array& array : arrays) {
-    if (array.type() != arrays[0].type()) throw std::invalid_argument("arrays of " + to_text(array.type()) + " and " + to_text(arrays[0].type()) + " cannot be stacked");
+    if (array.type() != arrays[0].type())
+      throw std::invalid_argument("arrays of " + to_text(array.type()) + " and " + to_text(arrays[0].type()) +
+                                  " cannot be stacked");
     std::memcpy(to, array.data(), 4 * array.size());
     to += 4 * array.size();
   }

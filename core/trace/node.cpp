@@ -60,11 +60,14 @@ const Type& Tensor::type() const {
   return node_->type;
 }
 
-std::int64_t Tensor::dim(int axis) const { return shape()[static_cast<std::size_t>(normalized_axis(axis, rank(), "dim"))]; }
+std::int64_t Tensor::dim(int axis) const {
+  return shape()[static_cast<std::size_t>(normalized_axis(axis, rank(), "dim"))];
+}
 
 int normalized_axis(int axis, int rank, std::string_view function) {
   int result = axis < 0 ? axis + rank : axis;
-  if (result < 0 || result >= rank) throw ShapeError(fmt::format("{}: axis {} of a tensor of {} dimensions", function, axis, rank));
+  if (result < 0 || result >= rank)
+    throw ShapeError(fmt::format("{}: axis {} of a tensor of {} dimensions", function, axis, rank));
   return result;
 }
 
@@ -89,14 +92,17 @@ std::string to_text(const Attributes& attributes) {
       const Array& value = constant.value;
       if (value.size() != 1) return "…";
       if (value.dtype() == DType::float32) return fmt::format("{}", value.item<float>());
-      return value.dtype() == DType::int32 ? fmt::format("{}", value.item<std::int32_t>()) : fmt::format("{}", value.item<std::uint32_t>());
+      return value.dtype() == DType::int32 ? fmt::format("{}", value.item<std::int32_t>())
+                                           : fmt::format("{}", value.item<std::uint32_t>());
     }
     std::string operator()(const Target& target) const { return "to " + to_text(target.shape); }
     std::string operator()(const Axes& axes) const { return fmt::format("axes {}", fmt::join(axes.axes, ",")); }
     std::string operator()(const Bounds& bounds) const {
       return fmt::format("{}:{}:{}", to_text(bounds.start), to_text(bounds.stop), to_text(bounds.stride));
     }
-    std::string operator()(const Padding& padding) const { return fmt::format("{} {}", to_text(padding.before), to_text(padding.after)); }
+    std::string operator()(const Padding& padding) const {
+      return fmt::format("{} {}", to_text(padding.before), to_text(padding.after));
+    }
     std::string operator()(const Transposed& transposed) const {
       return transposed.a ? (transposed.b ? "Aᵀ Bᵀ" : "Aᵀ B") : (transposed.b ? "A Bᵀ" : "");
     }

@@ -42,7 +42,8 @@ struct Count {
   std::int64_t count = 0;
   bool operator==(const Count&) const = default;
 };
-using Attributes = std::variant<std::monostate, InputName, Constant, Target, Axes, Bounds, Padding, Transposed, Count, DType>;
+using Attributes =
+    std::variant<std::monostate, InputName, Constant, Target, Axes, Bounds, Padding, Transposed, Count, DType>;
 
 /// "axes=0,1" and the like; empty where there is nothing to say.
 std::string to_text(const Attributes& attributes);

@@ -11,9 +11,16 @@ struct TruncationSettings {
 
   TruncationSettings(Settings& s, int default_tasks, int default_problem_length, const std::string& tasks_doc)
       : tasks(s.integer("tasks", default_tasks).between(1, 1 << 20).doc(tasks_doc)),
-        unroll_length(s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a segment, which is one meta-step")),
-        problem_length(s.integer("problem_length", default_problem_length).between(1, 1 << 30).unit("steps").doc("inner steps after which a problem starts again")),
-        loss_clip(static_cast<float>(double{s.real("loss_clip", 3).above(0).doc("losses count at most this; NaN counts as this")})) {}
+        unroll_length(s.integer("unroll_length", 10)
+                          .between(1, 1 << 20)
+                          .unit("steps")
+                          .doc("inner steps of a segment, which is one meta-step")),
+        problem_length(s.integer("problem_length", default_problem_length)
+                           .between(1, 1 << 30)
+                           .unit("steps")
+                           .doc("inner steps after which a problem starts again")),
+        loss_clip(static_cast<float>(
+            double{s.real("loss_clip", 3).above(0).doc("losses count at most this; NaN counts as this")})) {}
 
   UnrollOptions options() const { return {unroll_length, problem_length, loss_clip}; }
 

@@ -21,8 +21,10 @@ struct Reader {
   std::ptrdiff_t stride;
   explicit Reader(const Columns& columns) : column(static_cast<const T*>(columns.data)), stride(columns.stride) {}
   auto at(Tag<T> d, std::size_t row) const {
-    if constexpr (uniform) return hn::Set(d, *column);
-    else return hn::LoadU(d, column + row);
+    if constexpr (uniform)
+      return hn::Set(d, *column);
+    else
+      return hn::LoadU(d, column + row);
   }
   void next() { column += stride; }
 };
@@ -40,31 +42,45 @@ void loop(Function f, void* out, std::ptrdiff_t out_stride, std::size_t columns,
 
 template <class T, class Out, auto f>
 void unary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
-  if (in[0].uniform) loop<T, Out>(f, out, stride, columns, rows, Reader<T, true>(in[0]));
-  else loop<T, Out>(f, out, stride, columns, rows, Reader<T, false>(in[0]));
+  if (in[0].uniform)
+    loop<T, Out>(f, out, stride, columns, rows, Reader<T, true>(in[0]));
+  else
+    loop<T, Out>(f, out, stride, columns, rows, Reader<T, false>(in[0]));
 }
 template <class T, class Out, auto f>
 void binary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
   auto second = [&](auto first) {
-    if (in[1].uniform) loop<T, Out>(f, out, stride, columns, rows, first, Reader<T, true>(in[1]));
-    else loop<T, Out>(f, out, stride, columns, rows, first, Reader<T, false>(in[1]));
+    if (in[1].uniform)
+      loop<T, Out>(f, out, stride, columns, rows, first, Reader<T, true>(in[1]));
+    else
+      loop<T, Out>(f, out, stride, columns, rows, first, Reader<T, false>(in[1]));
   };
-  if (in[0].uniform) second(Reader<T, true>(in[0]));
-  else second(Reader<T, false>(in[0]));
+  if (in[0].uniform)
+    second(Reader<T, true>(in[0]));
+  else
+    second(Reader<T, false>(in[0]));
 }
 void select(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
   using T = std::uint32_t;
-  auto choose = []([[maybe_unused]] auto d, auto condition, auto a, auto b) { return hn::IfThenElse(hn::Ne(condition, hn::Zero(d)), a, b); };
+  auto choose = []([[maybe_unused]] auto d, auto condition, auto a, auto b) {
+    return hn::IfThenElse(hn::Ne(condition, hn::Zero(d)), a, b);
+  };
   auto third = [&](auto first, auto second) {
-    if (in[2].uniform) loop<T, T>(choose, out, stride, columns, rows, first, second, Reader<T, true>(in[2]));
-    else loop<T, T>(choose, out, stride, columns, rows, first, second, Reader<T, false>(in[2]));
+    if (in[2].uniform)
+      loop<T, T>(choose, out, stride, columns, rows, first, second, Reader<T, true>(in[2]));
+    else
+      loop<T, T>(choose, out, stride, columns, rows, first, second, Reader<T, false>(in[2]));
   };
   auto second = [&](auto first) {
-    if (in[1].uniform) third(first, Reader<T, true>(in[1]));
-    else third(first, Reader<T, false>(in[1]));
+    if (in[1].uniform)
+      third(first, Reader<T, true>(in[1]));
+    else
+      third(first, Reader<T, false>(in[1]));
   };
-  if (in[0].uniform) second(Reader<T, true>(in[0]));
-  else second(Reader<T, false>(in[0]));
+  if (in[0].uniform)
+    second(Reader<T, true>(in[0]));
+  else
+    second(Reader<T, false>(in[0]));
 }
 
 /// 1 where the mask is set.
@@ -82,12 +98,16 @@ constexpr auto log1p_ = [](auto d, auto x) { return log1p(d, x); };
 constexpr auto tanh_ = [](auto d, auto x) { return tanh(d, x); };
 constexpr auto sqrt = [](auto, auto x) { return hn::Sqrt(x); };
 constexpr auto rsqrt = [](auto d, auto x) { return hn::Div(hn::Set(d, 1.0F), hn::Sqrt(x)); };
-constexpr auto sigmoid = [](auto d, auto x) { return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), exp(d, hn::Neg(x)))); };
+constexpr auto sigmoid = [](auto d, auto x) {
+  return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), exp(d, hn::Neg(x))));
+};
 constexpr auto erf_inv_ = [](auto d, auto x) { return erf_inv(d, x); };
 constexpr auto floor = [](auto, auto x) { return hn::Floor(x); };
 constexpr auto abs = [](auto, auto x) { return hn::Abs(x); };
 constexpr auto relu = [](auto d, auto x) { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x); };
-constexpr auto sign = [](auto d, auto x) { return hn::IfThenElse(hn::Or(hn::Eq(x, hn::Zero(d)), hn::IsNaN(x)), x, hn::CopySign(hn::Set(d, 1.0F), x)); };
+constexpr auto sign = [](auto d, auto x) {
+  return hn::IfThenElse(hn::Or(hn::Eq(x, hn::Zero(d)), hn::IsNaN(x)), x, hn::CopySign(hn::Set(d, 1.0F), x));
+};
 constexpr auto not_ = [](auto d, auto x) { return hn::Xor(x, hn::Set(d, 1U)); };
 constexpr auto add = [](auto, auto a, auto b) { return hn::Add(a, b); };
 constexpr auto subtract = [](auto, auto a, auto b) { return hn::Sub(a, b); };
@@ -144,7 +164,9 @@ Elementwise find(std::string_view name, DType dtype, DType result) {
       {"select", select, select, select},
       {"bitcast", unary<U, U, same_bits>, unary<U, U, same_bits>, unary<U, U, same_bits>},
   };
-  if (name == "convert") return result == DType::float32 && (dtype == DType::int32 || dtype == DType::boolean) ? unary<I, F, to_float> : nullptr;
+  if (name == "convert")
+    return result == DType::float32 && (dtype == DType::int32 || dtype == DType::boolean) ? unary<I, F, to_float>
+                                                                                          : nullptr;
   for (const Row& row : rows)
     if (row.name == name) return dtype == DType::float32 ? row.real : dtype == DType::int32 ? row.integer : row.word;
   return nullptr;
@@ -156,6 +178,8 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lopt::kernels {
 HWY_EXPORT(find);
-Elementwise find_elementwise(std::string_view primitive, DType dtype, DType result) { return HWY_DYNAMIC_DISPATCH(find)(primitive, dtype, result); }
+Elementwise find_elementwise(std::string_view primitive, DType dtype, DType result) {
+  return HWY_DYNAMIC_DISPATCH(find)(primitive, dtype, result);
+}
 }  // namespace lopt::kernels
 #endif

@@ -82,13 +82,16 @@ HWY_INLINE V tanh(D d, V x) {
 /// The polynomials of random/erf_inv.h.
 template <class D, class V>
 HWY_INLINE V erf_inv(D d, V x) {
-  constexpr float central[] = {2.81022636e-08F, 3.43273939e-07F, -3.5233877e-06F, -4.39150654e-06F, 0.00021858087F, -0.00125372503F, -0.00417768164F, 0.246640727F, 1.50140941F};
-  constexpr float tail[] = {-0.000200214257F, 0.000100950558F, 0.00134934322F, -0.00367342844F, 0.00573950773F, -0.0076224613F, 0.00943887047F, 1.00167406F, 2.83297682F};
+  constexpr float central[] = {2.81022636e-08F, 3.43273939e-07F, -3.5233877e-06F, -4.39150654e-06F, 0.00021858087F,
+                               -0.00125372503F, -0.00417768164F, 0.246640727F,    1.50140941F};
+  constexpr float tail[] = {-0.000200214257F, 0.000100950558F, 0.00134934322F, -0.00367342844F, 0.00573950773F,
+                            -0.0076224613F,   0.00943887047F,  1.00167406F,    2.83297682F};
   const V w = hn::Neg(log1p(d, hn::Neg(hn::Mul(x, x))));
   const auto is_central = hn::Lt(w, hn::Set(d, 5.0F));
   const V v = hn::IfThenElse(is_central, hn::Sub(w, hn::Set(d, 2.5F)), hn::Sub(hn::Sqrt(w), hn::Set(d, 3.0F)));
   V p = hn::IfThenElse(is_central, hn::Set(d, central[0]), hn::Set(d, tail[0]));
-  for (int i = 1; i < 9; ++i) p = hn::Add(hn::IfThenElse(is_central, hn::Set(d, central[i]), hn::Set(d, tail[i])), hn::Mul(p, v));
+  for (int i = 1; i < 9; ++i)
+    p = hn::Add(hn::IfThenElse(is_central, hn::Set(d, central[i]), hn::Set(d, tail[i])), hn::Mul(p, v));
   const V y = hn::Mul(p, x);
   return hn::IfThenElse(hn::Eq(hn::Abs(x), hn::Set(d, 1.0F)), hn::Mul(x, hn::Set(d, infinity)), y);
 }

@@ -17,8 +17,10 @@ struct Columns {
   bool uniform = false;
 };
 
-/// out column j = f(inputs' columns j…), for `columns` columns of `rows` rows; out columns lie `out_stride` elements apart.
-using Elementwise = void (*)(const Columns* inputs, void* out, std::ptrdiff_t out_stride, std::size_t columns, std::size_t rows);
+/// out column j = f(inputs' columns j…), for `columns` columns of `rows` rows; out columns lie `out_stride` elements
+/// apart.
+using Elementwise = void (*)(const Columns* inputs, void* out, std::ptrdiff_t out_stride, std::size_t columns,
+                             std::size_t rows);
 /// The kernel of an elementwise primitive for inputs and result of these types; null: there is none.
 Elementwise find_elementwise(std::string_view primitive, DType dtype, DType result);
 
@@ -44,11 +46,14 @@ struct MatrixProduct {
 struct Table {
   const char* simd;  // "AVX3" and the like
   /// out = act(x W + b), column by column.
-  void (*dense)(const float* x, std::ptrdiff_t x_stride, const Layer& layer, float* out, std::ptrdiff_t out_stride, std::size_t rows);
+  void (*dense)(const float* x, std::ptrdiff_t x_stride, const Layer& layer, float* out, std::ptrdiff_t out_stride,
+                std::size_t rows);
   /// Two layers, the hidden columns in registers. second.outputs ≤ 4.
-  void (*chain)(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out, std::ptrdiff_t out_stride, std::size_t rows);
+  void (*chain)(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out,
+                std::ptrdiff_t out_stride, std::size_t rows);
   /// out[i · columns + j] += Σ over rows of a_i b_j; any number of rows.
-  void (*outer)(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride, std::size_t columns, float* out, std::size_t rows);
+  void (*outer)(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride,
+                std::size_t columns, float* out, std::size_t rows);
   /// out[j] += Σ over rows of x_j; any number of rows.
   void (*row_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
   void (*column_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);

@@ -26,12 +26,14 @@ HWY_INLINE V relu(D d, V x) { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), 
 
 /// `count` outputs from `first` on, for `vectors` vectors of rows.
 template <std::size_t count, std::size_t vectors>
-HWY_INLINE void dense_block(const float* x, std::ptrdiff_t x_stride, const Layer& layer, std::size_t first, float* out, std::ptrdiff_t out_stride) {
+HWY_INLINE void dense_block(const float* x, std::ptrdiff_t x_stride, const Layer& layer, std::size_t first, float* out,
+                            std::ptrdiff_t out_stride) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   V sum[count][vectors];
   for (std::size_t j = 0; j < count; ++j) {
-    const V start = layer.bias ? hn::Set(d, layer.bias[static_cast<std::ptrdiff_t>(first + j) * layer.bias_stride]) : hn::Zero(d);
+    const V start =
+        layer.bias ? hn::Set(d, layer.bias[static_cast<std::ptrdiff_t>(first + j) * layer.bias_stride]) : hn::Zero(d);
     for (std::size_t v = 0; v < vectors; ++v) sum[j][v] = start;
   }
   const float* w = layer.weights + static_cast<std::ptrdiff_t>(first) * layer.column_stride;
@@ -45,7 +47,8 @@ HWY_INLINE void dense_block(const float* x, std::ptrdiff_t x_stride, const Layer
   }
   for (std::size_t j = 0; j < count; ++j)
     for (std::size_t v = 0; v < vectors; ++v)
-      hn::StoreU(layer.relu ? relu(d, sum[j][v]) : sum[j][v], d, out + static_cast<std::ptrdiff_t>(first + j) * out_stride + static_cast<std::ptrdiff_t>(v * lanes));
+      hn::StoreU(layer.relu ? relu(d, sum[j][v]) : sum[j][v], d,
+                 out + static_cast<std::ptrdiff_t>(first + j) * out_stride + static_cast<std::ptrdiff_t>(v * lanes));
 }
 template <std::size_t vectors>
 void dense_rows(const float* x, std::ptrdiff_t x_stride, const Layer& layer, float* out, std::ptrdiff_t out_stride) {
@@ -58,23 +61,28 @@ void dense_rows(const float* x, std::ptrdiff_t x_stride, const Layer& layer, flo
     default: return;
   }
 }
-void dense(const float* x, std::ptrdiff_t x_stride, const Layer& layer, float* out, std::ptrdiff_t out_stride, std::size_t rows) {
+void dense(const float* x, std::ptrdiff_t x_stride, const Layer& layer, float* out, std::ptrdiff_t out_stride,
+           std::size_t rows) {
   const std::size_t lanes = hn::Lanes(D());
   std::size_t r = 0;
-  for (; r + row_vectors * lanes <= rows; r += row_vectors * lanes) dense_rows<row_vectors>(x + r, x_stride, layer, out + r, out_stride);
+  for (; r + row_vectors * lanes <= rows; r += row_vectors * lanes)
+    dense_rows<row_vectors>(x + r, x_stride, layer, out + r, out_stride);
   for (; r < rows; r += lanes) dense_rows<1>(x + r, x_stride, layer, out + r, out_stride);
 }
 
 /// Two layers. inputs = 0: any number, read from memory each time.
 template <std::size_t inputs, std::size_t outputs, std::size_t vectors>
-HWY_INLINE void chain_block(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out, std::ptrdiff_t out_stride) {
+HWY_INLINE void chain_block(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second,
+                            float* out, std::ptrdiff_t out_stride) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   V in[inputs ? inputs : 1][vectors], sum[outputs][vectors];
   for (std::size_t i = 0; i < inputs; ++i)
-    for (std::size_t v = 0; v < vectors; ++v) in[i][v] = hn::LoadU(d, x + static_cast<std::ptrdiff_t>(i) * x_stride + static_cast<std::ptrdiff_t>(v * lanes));
+    for (std::size_t v = 0; v < vectors; ++v)
+      in[i][v] = hn::LoadU(d, x + static_cast<std::ptrdiff_t>(i) * x_stride + static_cast<std::ptrdiff_t>(v * lanes));
   for (std::size_t o = 0; o < outputs; ++o) {
-    const V start = second.bias ? hn::Set(d, second.bias[static_cast<std::ptrdiff_t>(o) * second.bias_stride]) : hn::Zero(d);
+    const V start =
+        second.bias ? hn::Set(d, second.bias[static_cast<std::ptrdiff_t>(o) * second.bias_stride]) : hn::Zero(d);
     for (std::size_t v = 0; v < vectors; ++v) sum[o][v] = start;
   }
   const float *w0 = first.weights, *bias = first.bias, *w1 = second.weights;
@@ -91,7 +99,9 @@ HWY_INLINE void chain_block(const float* x, std::ptrdiff_t x_stride, const Layer
       for (std::size_t i = 0; i < first.inputs; ++i) {
         const V weight = hn::Set(d, w0[static_cast<std::ptrdiff_t>(i) * first.row_stride]);
         for (std::size_t v = 0; v < vectors; ++v)
-          hidden[v] = hn::MulAdd(hn::LoadU(d, x + static_cast<std::ptrdiff_t>(i) * x_stride + static_cast<std::ptrdiff_t>(v * lanes)), weight, hidden[v]);
+          hidden[v] = hn::MulAdd(
+              hn::LoadU(d, x + static_cast<std::ptrdiff_t>(i) * x_stride + static_cast<std::ptrdiff_t>(v * lanes)),
+              weight, hidden[v]);
       }
     }
     if (first.relu)
@@ -103,17 +113,21 @@ HWY_INLINE void chain_block(const float* x, std::ptrdiff_t x_stride, const Layer
   }
   for (std::size_t o = 0; o < outputs; ++o)
     for (std::size_t v = 0; v < vectors; ++v)
-      hn::StoreU(second.relu ? relu(d, sum[o][v]) : sum[o][v], d, out + static_cast<std::ptrdiff_t>(o) * out_stride + static_cast<std::ptrdiff_t>(v * lanes));
+      hn::StoreU(second.relu ? relu(d, sum[o][v]) : sum[o][v], d,
+                 out + static_cast<std::ptrdiff_t>(o) * out_stride + static_cast<std::ptrdiff_t>(v * lanes));
 }
 template <std::size_t inputs, std::size_t outputs>
-void chain_rows(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out, std::ptrdiff_t out_stride, std::size_t rows) {
+void chain_rows(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out,
+                std::ptrdiff_t out_stride, std::size_t rows) {
   const std::size_t lanes = hn::Lanes(D());
   std::size_t r = 0;
-  for (; r + row_vectors * lanes <= rows; r += row_vectors * lanes) chain_block<inputs, outputs, row_vectors>(x + r, x_stride, first, second, out + r, out_stride);
+  for (; r + row_vectors * lanes <= rows; r += row_vectors * lanes)
+    chain_block<inputs, outputs, row_vectors>(x + r, x_stride, first, second, out + r, out_stride);
   for (; r < rows; r += lanes) chain_block<inputs, outputs, 1>(x + r, x_stride, first, second, out + r, out_stride);
 }
 template <std::size_t outputs>
-void chain_inputs(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out, std::ptrdiff_t out_stride, std::size_t rows) {
+void chain_inputs(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out,
+                  std::ptrdiff_t out_stride, std::size_t rows) {
   switch (first.inputs) {
     case 1: return chain_rows<1, outputs>(x, x_stride, first, second, out, out_stride, rows);
     case 2: return chain_rows<2, outputs>(x, x_stride, first, second, out, out_stride, rows);
@@ -121,7 +135,8 @@ void chain_inputs(const float* x, std::ptrdiff_t x_stride, const Layer& first, c
     default: return chain_rows<0, outputs>(x, x_stride, first, second, out, out_stride, rows);
   }
 }
-void chain(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out, std::ptrdiff_t out_stride, std::size_t rows) {
+void chain(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out,
+           std::ptrdiff_t out_stride, std::size_t rows) {
   switch (second.outputs) {
     case 1: return chain_inputs<1>(x, x_stride, first, second, out, out_stride, rows);
     case 2: return chain_inputs<2>(x, x_stride, first, second, out, out_stride, rows);
@@ -133,7 +148,8 @@ void chain(const float* x, std::ptrdiff_t x_stride, const Layer& first, const La
 // Sums over rows.
 
 template <std::size_t a_count, std::size_t b_count>
-HWY_INLINE void outer_block(const float* a, std::ptrdiff_t a_stride, const float* b, std::ptrdiff_t b_stride, float* out, std::size_t out_stride, std::size_t rows) {
+HWY_INLINE void outer_block(const float* a, std::ptrdiff_t a_stride, const float* b, std::ptrdiff_t b_stride,
+                            float* out, std::size_t out_stride, std::size_t rows) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   V sum[a_count][b_count];
@@ -157,7 +173,8 @@ HWY_INLINE void outer_block(const float* a, std::ptrdiff_t a_stride, const float
     for (std::size_t j = 0; j < b_count; ++j) out[i * out_stride + j] += hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
 }
 template <std::size_t a_count>
-void outer_rows(const float* a, std::ptrdiff_t a_stride, const float* b, std::ptrdiff_t b_stride, std::size_t columns, float* out, std::size_t rows) {
+void outer_rows(const float* a, std::ptrdiff_t a_stride, const float* b, std::ptrdiff_t b_stride, std::size_t columns,
+                float* out, std::size_t rows) {
   std::size_t j = 0;
   auto at = [&](std::size_t column) { return b + static_cast<std::ptrdiff_t>(column) * b_stride; };
   for (; j + 4 <= columns; j += 4) outer_block<a_count, 4>(a, a_stride, at(j), b_stride, out + j, columns, rows);
@@ -167,7 +184,8 @@ void outer_rows(const float* a, std::ptrdiff_t a_stride, const float* b, std::pt
   }
   if (j < columns) outer_block<a_count, 1>(a, a_stride, at(j), b_stride, out + j, columns, rows);
 }
-void outer(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride, std::size_t columns, float* out, std::size_t rows) {
+void outer(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride,
+           std::size_t columns, float* out, std::size_t rows) {
   std::size_t i = 0;
   auto at = [&](std::size_t row) { return a + static_cast<std::ptrdiff_t>(row) * a_stride; };
   for (; i + 4 <= inner; i += 4) outer_rows<4>(at(i), a_stride, b, b_stride, columns, out + i * columns, rows);
@@ -209,7 +227,9 @@ void column_reduce(const float* x, std::ptrdiff_t x_stride, std::size_t columns,
   const D d;
   for (std::size_t r = 0; r < rows; r += hn::Lanes(d)) {
     V result = hn::LoadU(d, x + r);
-    for (std::size_t j = 1; j < columns; ++j) result = Operator()(d, result, hn::LoadU(d, x + static_cast<std::ptrdiff_t>(j) * x_stride + static_cast<std::ptrdiff_t>(r)));
+    for (std::size_t j = 1; j < columns; ++j)
+      result = Operator()(d, result,
+                          hn::LoadU(d, x + static_cast<std::ptrdiff_t>(j) * x_stride + static_cast<std::ptrdiff_t>(r)));
     hn::StoreU(result, d, out + r);
   }
 }
@@ -241,7 +261,8 @@ void reduce(const float* from, float* to, std::size_t outer_count, std::size_t r
       const std::size_t count = std::min(lanes, inner - i);
       const auto mask = hn::FirstN(d, count);
       V result = hn::MaskedLoad(mask, d, from + i);
-      for (std::size_t r = 1; r < reduced; ++r) result = Operator()(d, result, hn::MaskedLoad(mask, d, from + r * inner + i));
+      for (std::size_t r = 1; r < reduced; ++r)
+        result = Operator()(d, result, hn::MaskedLoad(mask, d, from + r * inner + i));
       hn::BlendedStore(result, mask, d, to + i);
     }
   }
@@ -261,7 +282,8 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
   const float* b = p.b + column;
   for (std::size_t k = 0; k < p.k; ++k, a += p.a_column, b += p.b_row) {
     V right[vectors];
-    for (std::size_t v = 0; v < vectors; ++v) right[v] = partial && v == vectors - 1 ? hn::MaskedLoad(mask, d, b + v * lanes) : hn::LoadU(d, b + v * lanes);
+    for (std::size_t v = 0; v < vectors; ++v)
+      right[v] = partial && v == vectors - 1 ? hn::MaskedLoad(mask, d, b + v * lanes) : hn::LoadU(d, b + v * lanes);
     for (std::size_t r = 0; r < count; ++r) {
       const V left = hn::Set(d, a[static_cast<std::ptrdiff_t>(r) * p.a_row]);
       for (std::size_t v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
@@ -270,8 +292,10 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
   for (std::size_t r = 0; r < count; ++r)
     for (std::size_t v = 0; v < vectors; ++v) {
       float* to = p.c + (row + r) * p.n + column + v * lanes;
-      if (partial && v == vectors - 1) hn::BlendedStore(sum[r][v], mask, d, to);
-      else hn::StoreU(sum[r][v], d, to);
+      if (partial && v == vectors - 1)
+        hn::BlendedStore(sum[r][v], mask, d, to);
+      else
+        hn::StoreU(sum[r][v], d, to);
     }
 }
 template <std::size_t most_rows, std::size_t vectors, bool partial>
@@ -286,13 +310,16 @@ void matrix_product(const MatrixProduct& p) {
   constexpr std::size_t most_rows = wide ? 6 : 6;
   const std::size_t lanes = hn::Lanes(D());
   std::size_t column = 0;
-  for (; column + vectors * lanes <= p.n; column += vectors * lanes) product_columns<most_rows, vectors, false>(p, column);
+  for (; column + vectors * lanes <= p.n; column += vectors * lanes)
+    product_columns<most_rows, vectors, false>(p, column);
   for (; column + lanes <= p.n; column += lanes) product_columns<8, 1, false>(p, column);
   if (column < p.n) product_columns<8, 1, true>(p, column);
 }
 
 const Table* make_table() {
-  static const Table result{hwy::TargetName(HWY_TARGET), dense, chain, outer, row_sum, column_reduce<Plus>, column_reduce<Larger>, matrix_product, reduce<Plus>, reduce<Larger>};
+  static const Table result{
+      hwy::TargetName(HWY_TARGET), dense,          chain,        outer,         row_sum, column_reduce<Plus>,
+      column_reduce<Larger>,       matrix_product, reduce<Plus>, reduce<Larger>};
   return &result;
 }
 

@@ -16,20 +16,39 @@ Type compared(std::span<const Type> x, const Attributes&) { return {DType::boole
 /// Integers wrap around.
 template <class T, class F>
 T wrapping(T a, T b, F f) {
-  if constexpr (std::is_integral_v<T>) return static_cast<T>(f(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)));
-  else return f(a, b);
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<T>(f(static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)));
+  else
+    return f(a, b);
 }
 
 // One row a primitive: name, type, (da, db) from (dy, y, a, b), scalar function.
-const Primitive add_row = elementwise<2>("add", same, [](const Vjp& v) { return Grads{v.dy, v.dy}; },
+const Primitive add_row = elementwise<2>(
+    "add", same,
+    [](const Vjp& v) {
+      return Grads{v.dy, v.dy};
+    },
     [](auto a, decltype(a) b) { return wrapping(a, b, [](auto x, auto y) { return x + y; }); });
-const Primitive subtract_row = elementwise<2>("subtract", same, [](const Vjp& v) { return Grads{v.dy, -v.dy}; },
+const Primitive subtract_row = elementwise<2>(
+    "subtract", same,
+    [](const Vjp& v) {
+      return Grads{v.dy, -v.dy};
+    },
     [](auto a, decltype(a) b) { return wrapping(a, b, [](auto x, auto y) { return x - y; }); });
-const Primitive multiply_row = elementwise<2>("multiply", same, [](const Vjp& v) { return Grads{v.dy * v.x[1], v.dy * v.x[0]}; },
+const Primitive multiply_row = elementwise<2>(
+    "multiply", same,
+    [](const Vjp& v) {
+      return Grads{v.dy * v.x[1], v.dy * v.x[0]};
+    },
     [](auto a, decltype(a) b) { return wrapping(a, b, [](auto x, auto y) { return x * y; }); });
-const Primitive divide_row = elementwise<2>("divide", same, [](const Vjp& v) { return Grads{v.dy / v.x[1], -v.dy * v.y / v.x[1]}; },
+const Primitive divide_row = elementwise<2>(
+    "divide", same,
+    [](const Vjp& v) {
+      return Grads{v.dy / v.x[1], -v.dy * v.y / v.x[1]};
+    },
     [](Real auto a, decltype(a) b) { return a / b; });
-const Primitive power_row = elementwise<2>("power", same,
+const Primitive power_row = elementwise<2>(
+    "power", same,
     [](const Vjp& v) {
       const Tensor &a = v.x[0], &b = v.x[1];
       return Grads{v.dy * b * power(a, b - 1), v.dy * v.y * log(where(a > 0, a, 1))};
@@ -40,48 +59,75 @@ Grads share_by(const Vjp& v, const Tensor& first_wins) {
   Tensor half = v.dy * 0.5, tie = v.x[0] == v.x[1], none = zeros_like(v.dy);
   return {where(tie, half, where(first_wins, v.dy, none)), where(tie, half, where(first_wins, none, v.dy))};
 }
-const Primitive maximum_row = elementwise<2>("maximum", same, [](const Vjp& v) { return share_by(v, v.x[0] > v.x[1]); },
-    [](auto a, decltype(a) b) { return a != a ? a : b != b ? b : a > b ? a : b; });
-const Primitive minimum_row = elementwise<2>("minimum", same, [](const Vjp& v) { return share_by(v, v.x[0] < v.x[1]); },
-    [](auto a, decltype(a) b) { return a != a ? a : b != b ? b : a < b ? a : b; });
+const Primitive maximum_row = elementwise<2>(
+    "maximum", same, [](const Vjp& v) { return share_by(v, v.x[0] > v.x[1]); },
+    [](auto a, decltype(a) b) {
+      return a != a ? a : b != b ? b : a > b ? a : b;
+    });
+const Primitive minimum_row = elementwise<2>(
+    "minimum", same, [](const Vjp& v) { return share_by(v, v.x[0] < v.x[1]); },
+    [](auto a, decltype(a) b) {
+      return a != a ? a : b != b ? b : a < b ? a : b;
+    });
 // Division by zero gives the dividend, and the least integer by −1 gives 0: no trap.
-const Primitive remainder_row = elementwise<2>("remainder", same, nullptr,
-    [](Integer auto a, decltype(a) b) { return b == 0 ? a : b == static_cast<decltype(b)>(-1) && std::is_signed_v<decltype(b)> ? 0 : static_cast<decltype(a)>(a % b); });
+const Primitive remainder_row = elementwise<2>("remainder", same, nullptr, [](Integer auto a, decltype(a) b) {
+  return b == 0                                                               ? a
+         : b == static_cast<decltype(b)>(-1) && std::is_signed_v<decltype(b)> ? 0
+                                                                              : static_cast<decltype(a)>(a % b);
+});
 const Primitive equal_row = elementwise<2>("equal", compared, nullptr, [](auto a, decltype(a) b) { return a == b; });
-const Primitive not_equal_row = elementwise<2>("not_equal", compared, nullptr, [](auto a, decltype(a) b) { return a != b; });
+const Primitive not_equal_row =
+    elementwise<2>("not_equal", compared, nullptr, [](auto a, decltype(a) b) { return a != b; });
 const Primitive less_row = elementwise<2>("less", compared, nullptr, [](auto a, decltype(a) b) { return a < b; });
-const Primitive less_equal_row = elementwise<2>("less_equal", compared, nullptr, [](auto a, decltype(a) b) { return a <= b; });
+const Primitive less_equal_row =
+    elementwise<2>("less_equal", compared, nullptr, [](auto a, decltype(a) b) { return a <= b; });
 const Primitive and_row = elementwise<2>("and", same, nullptr, [](Integer auto a, decltype(a) b) { return a & b; });
 const Primitive or_row = elementwise<2>("or", same, nullptr, [](Integer auto a, decltype(a) b) { return a | b; });
 const Primitive xor_row = elementwise<2>("xor", same, nullptr, [](Integer auto a, decltype(a) b) { return a ^ b; });
 // Shifts by 32 and more give 0; to the right without the sign.
-const Primitive shift_left_row = elementwise<2>("shift_left", same, nullptr,
-    [](Integer auto a, decltype(a) b) { auto n = static_cast<std::uint32_t>(b); return static_cast<decltype(a)>(n < 32 ? static_cast<std::uint32_t>(a) << n : 0U); });
-const Primitive shift_right_row = elementwise<2>("shift_right", same, nullptr,
-    [](Integer auto a, decltype(a) b) { auto n = static_cast<std::uint32_t>(b); return static_cast<decltype(a)>(n < 32 ? static_cast<std::uint32_t>(a) >> n : 0U); });
+const Primitive shift_left_row = elementwise<2>("shift_left", same, nullptr, [](Integer auto a, decltype(a) b) {
+  auto n = static_cast<std::uint32_t>(b);
+  return static_cast<decltype(a)>(n < 32 ? static_cast<std::uint32_t>(a) << n : 0U);
+});
+const Primitive shift_right_row = elementwise<2>("shift_right", same, nullptr, [](Integer auto a, decltype(a) b) {
+  auto n = static_cast<std::uint32_t>(b);
+  return static_cast<decltype(a)>(n < 32 ? static_cast<std::uint32_t>(a) >> n : 0U);
+});
 
-const Primitive select_row = with_reference(
-    {.name = "select",
-     .type = [](std::span<const Type> x, const Attributes&) {
-       if (x[0].dtype != DType::boolean) throw ShapeError(fmt::format("where: the condition is {}, not bool", to_text(x[0])));
-       return x[1];
-     },
-     .vjp = [](const Vjp& v) { Tensor none = zeros_like(v.dy); return Grads{Tensor(), where(v.x[0], v.dy, none), where(v.x[0], none, v.dy)}; },
-     .fusion = Fusion::elementwise,
-     .loop = [](DType, DType, const void* const* inputs, void* out, std::size_t n) {
-       const auto *condition = static_cast<const std::uint32_t*>(inputs[0]), *a = static_cast<const std::uint32_t*>(inputs[1]), *b = static_cast<const std::uint32_t*>(inputs[2]);
-       for (std::size_t i = 0; i < n; ++i) static_cast<std::uint32_t*>(out)[i] = condition[i] ? a[i] : b[i];
-     }},
-    []<class R>(ReferenceArguments<R>& call) {
-      const auto& condition = std::get<xt::xarray<std::uint32_t>>(*call.inputs[0]);
-      std::visit([&](const auto& a) {
-        auto result = a;
-        const auto& b = std::get<std::decay_t<decltype(a)>>(*call.inputs[2]);
-        for (std::size_t i = 0; i < result.size(); ++i)
-          if (!condition.data()[i]) result.data()[i] = b.data()[i];
-        call.result = std::move(result);
-      }, *call.inputs[1]);
-    });
+const Primitive select_row =
+    with_reference({.name = "select",
+                    .type =
+                        [](std::span<const Type> x, const Attributes&) {
+                          if (x[0].dtype != DType::boolean)
+                            throw ShapeError(fmt::format("where: the condition is {}, not bool", to_text(x[0])));
+                          return x[1];
+                        },
+                    .vjp =
+                        [](const Vjp& v) {
+                          Tensor none = zeros_like(v.dy);
+                          return Grads{Tensor(), where(v.x[0], v.dy, none), where(v.x[0], none, v.dy)};
+                        },
+                    .fusion = Fusion::elementwise,
+                    .loop =
+                        [](DType, DType, const void* const* inputs, void* out, std::size_t n) {
+                          const auto *condition = static_cast<const std::uint32_t*>(inputs[0]),
+                                     *a = static_cast<const std::uint32_t*>(inputs[1]),
+                                     *b = static_cast<const std::uint32_t*>(inputs[2]);
+                          for (std::size_t i = 0; i < n; ++i)
+                            static_cast<std::uint32_t*>(out)[i] = condition[i] ? a[i] : b[i];
+                        }},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     const auto& condition = std::get<xt::xarray<std::uint32_t>>(*call.inputs[0]);
+                     std::visit(
+                         [&](const auto& a) {
+                           auto result = a;
+                           const auto& b = std::get<std::decay_t<decltype(a)>>(*call.inputs[2]);
+                           for (std::size_t i = 0; i < result.size(); ++i)
+                             if (!condition.data()[i]) result.data()[i] = b.data()[i];
+                           call.result = std::move(result);
+                         },
+                         *call.inputs[1]);
+                   });
 
 /// A number of the host language as the type it meets.
 Tensor adopt(const Tensor& number, DType dtype) {
@@ -89,7 +135,8 @@ Tensor adopt(const Tensor& number, DType dtype) {
   if (!constant || !constant->weak || number.dtype() == dtype) return number;
   const float value = constant->value.item<float>();
   if (dtype == DType::int32) return Tensor(Array::scalar(static_cast<std::int32_t>(value)));
-  if (dtype == DType::uint32) return Tensor(Array::scalar(static_cast<std::uint32_t>(static_cast<std::int64_t>(value))));
+  if (dtype == DType::uint32)
+    return Tensor(Array::scalar(static_cast<std::uint32_t>(static_cast<std::int64_t>(value))));
   return number;
 }
 
@@ -97,7 +144,8 @@ Tensor adopt(const Tensor& number, DType dtype) {
 std::pair<Tensor, Tensor> promoted(const Tensor& a, const Tensor& b, std::string_view function) {
   Tensor left = adopt(a, b.dtype()), right = adopt(b, a.dtype());
   if (left.dtype() != right.dtype())
-    throw ShapeError(fmt::format("{}: {} and {} are of different types; use convert()", function, to_text(a.type()), to_text(b.type())));
+    throw ShapeError(fmt::format("{}: {} and {} are of different types; use convert()", function, to_text(a.type()),
+                                 to_text(b.type())));
   Shape shape = broadcast_shape(left.shape(), right.shape(), function);
   return {broadcast_to(left, shape), broadcast_to(right, shape)};
 }
@@ -109,7 +157,8 @@ Tensor arithmetic(const Primitive& row, const Tensor& a, const Tensor& b) {
 }
 Tensor real_arithmetic(const Primitive& row, const Tensor& a, const Tensor& b) {
   auto [left, right] = promoted(a, b, row.name);
-  if (left.dtype() != DType::float32) throw ShapeError(fmt::format("{}: float32 was expected, not {}", row.name, name_of(left.dtype())));
+  if (left.dtype() != DType::float32)
+    throw ShapeError(fmt::format("{}: float32 was expected, not {}", row.name, name_of(left.dtype())));
   return apply(row, {left, right});
 }
 Tensor compare(const Primitive& row, const Tensor& a, const Tensor& b) {
@@ -118,7 +167,8 @@ Tensor compare(const Primitive& row, const Tensor& a, const Tensor& b) {
 }
 Tensor bitwise(const Primitive& row, const Tensor& a, const Tensor& b) {
   auto [left, right] = promoted(a, b, row.name);
-  if (left.dtype() == DType::float32) throw ShapeError(fmt::format("{}: integers or bool were expected, not float32", row.name));
+  if (left.dtype() == DType::float32)
+    throw ShapeError(fmt::format("{}: integers or bool were expected, not float32", row.name));
   return apply(row, {left, right});
 }
 

@@ -17,9 +17,12 @@ concept Integer = std::integral<T>;
 /// Calls f with a value of the C++ type that stands for dtype.
 template <class RealType, class Function>
 void with_type(DType dtype, Function f) {
-  if (dtype == DType::float32) f(RealType{});
-  else if (dtype == DType::int32) f(std::int32_t{});
-  else f(std::uint32_t{});
+  if (dtype == DType::float32)
+    f(RealType{});
+  else if (dtype == DType::int32)
+    f(std::int32_t{});
+  else
+    f(std::uint32_t{});
 }
 
 template <class F, class T, std::size_t... i>
@@ -30,14 +33,16 @@ auto call_on(F f, const T* const* inputs, std::size_t at, std::index_sequence<i.
 template <class F, std::size_t arity, class T>
 inline constexpr bool takes = []<std::size_t... i>(std::index_sequence<i...>) {
   return std::is_invocable_v<F, decltype((void)i, T{})...>;
-}(std::make_index_sequence<arity>{});
+}
+(std::make_index_sequence<arity>{});
 
 /// out[k] = f(inputs[k]…), where a bool result is stored as uint32.
 template <class F, std::size_t arity, class T, class Out>
 void apply_elementwise(const void* const* inputs, Out* out, std::size_t n) {
   const T* typed[arity];
   for (std::size_t i = 0; i < arity; ++i) typed[i] = static_cast<const T*>(inputs[i]);
-  for (std::size_t k = 0; k < n; ++k) out[k] = static_cast<Out>(call_on(F{}, typed, k, std::make_index_sequence<arity>{}));
+  for (std::size_t k = 0; k < n; ++k)
+    out[k] = static_cast<Out>(call_on(F{}, typed, k, std::make_index_sequence<arity>{}));
 }
 
 template <class F, class T, std::size_t... i>
@@ -52,7 +57,8 @@ template <class F, std::size_t arity>
 void elementwise_loop(DType dtype, DType, const void* const* inputs, void* out, std::size_t n) {
   with_type<float>(dtype, [&](auto zero) {
     using T = decltype(zero);
-    if constexpr (takes<F, arity, T>) apply_elementwise<F, arity, T>(inputs, static_cast<ElementwiseResult<F, arity, T>*>(out), n);
+    if constexpr (takes<F, arity, T>)
+      apply_elementwise<F, arity, T>(inputs, static_cast<ElementwiseResult<F, arity, T>*>(out), n);
   });
 }
 

@@ -21,36 +21,48 @@ const xt::xarray<std::uint32_t>& words(const ReferenceArguments<R>& call, std::s
   return std::get<xt::xarray<std::uint32_t>>(*call.inputs[i]);
 }
 
-const Primitive random_bits_row = with_reference(
-    {.name = "random_bits", .type = [](std::span<const Type>, const Attributes& attributes) { return Type{DType::uint32, std::get<Target>(attributes).shape}; }},
-    []<class R>(ReferenceArguments<R>& call) {
-      auto result = make_xarray<std::uint32_t>(call.type.shape);
-      fill_random_bits(key_of(words(call, 0).data()), {result.data(), result.size()});
-      call.result = std::move(result);
-    });
+const Primitive random_bits_row =
+    with_reference({.name = "random_bits",
+                    .type =
+                        [](std::span<const Type>, const Attributes& attributes) {
+                          return Type{DType::uint32, std::get<Target>(attributes).shape};
+                        }},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     auto result = make_xarray<std::uint32_t>(call.type.shape);
+                     fill_random_bits(key_of(words(call, 0).data()), {result.data(), result.size()});
+                     call.result = std::move(result);
+                   });
 
 /// Row i of split(key, n) is threefry(key, (0, i)); fold_in(key, i) is the same.
-const Primitive split_row = with_reference(
-    {.name = "split", .type = [](std::span<const Type>, const Attributes& attributes) { return Type{DType::uint32, {std::get<Count>(attributes).count, 2}}; }},
-    []<class R>(ReferenceArguments<R>& call) {
-      auto result = make_xarray<std::uint32_t>(call.type.shape);
-      const HostKey key = key_of(words(call, 0).data());
-      for (std::uint32_t i = 0; i < call.type.shape[0]; ++i) {
-        const HostKey next = threefry(key, 0, i);
-        result.data()[2 * i] = next.high;
-        result.data()[2 * i + 1] = next.low;
-      }
-      call.result = std::move(result);
-    });
-const Primitive fold_in_row = with_reference(
-    {.name = "fold_in", .type = [](std::span<const Type>, const Attributes&) { return Type{DType::uint32, {2}}; }},
-    []<class R>(ReferenceArguments<R>& call) {
-      auto result = make_xarray<std::uint32_t>(call.type.shape);
-      const HostKey next = threefry(key_of(words(call, 0).data()), 0, static_cast<std::uint32_t>(std::get<Count>(call.attributes).count));
-      result.data()[0] = next.high;
-      result.data()[1] = next.low;
-      call.result = std::move(result);
-    });
+const Primitive split_row = with_reference({.name = "split",
+                                            .type =
+                                                [](std::span<const Type>, const Attributes& attributes) {
+                                                  return Type{DType::uint32, {std::get<Count>(attributes).count, 2}};
+                                                }},
+                                           []<class R>(ReferenceArguments<R>& call) {
+                                             auto result = make_xarray<std::uint32_t>(call.type.shape);
+                                             const HostKey key = key_of(words(call, 0).data());
+                                             for (std::uint32_t i = 0; i < call.type.shape[0]; ++i) {
+                                               const HostKey next = threefry(key, 0, i);
+                                               result.data()[2 * i] = next.high;
+                                               result.data()[2 * i + 1] = next.low;
+                                             }
+                                             call.result = std::move(result);
+                                           });
+const Primitive fold_in_row =
+    with_reference({.name = "fold_in",
+                    .type =
+                        [](std::span<const Type>, const Attributes&) {
+                          return Type{DType::uint32, {2}};
+                        }},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     auto result = make_xarray<std::uint32_t>(call.type.shape);
+                     const HostKey next = threefry(key_of(words(call, 0).data()), 0,
+                                                   static_cast<std::uint32_t>(std::get<Count>(call.attributes).count));
+                     result.data()[0] = next.high;
+                     result.data()[1] = next.low;
+                     call.result = std::move(result);
+                   });
 
 }  // namespace
 
@@ -69,7 +81,8 @@ Tensor random_bits(const Key& key, const Shape& shape) { return apply(random_bit
 // 23 random bits are the fraction of a number in [1, 2).
 Tensor uniform(const Key& key, const Shape& shape, double low, double high) {
   const auto l = static_cast<float>(low), h = static_cast<float>(high);
-  Tensor fraction = bitcast(shift_right(random_bits(key, shape), 9) | full(shape, 0x3f800000, DType::uint32), DType::float32) - 1;
+  Tensor fraction =
+      bitcast(shift_right(random_bits(key, shape), 9) | full(shape, 0x3f800000, DType::uint32), DType::float32) - 1;
   return maximum(fraction * static_cast<double>(h - l) + static_cast<double>(l), static_cast<double>(l));
 }
 
@@ -84,7 +97,8 @@ Tensor randint(const Key& key, const Shape& shape, std::int32_t low, std::int32_
   const std::uint32_t span = static_cast<std::uint32_t>(high) - static_cast<std::uint32_t>(low);
   const std::uint32_t square_root = (1U << 16U) % span, multiplier = square_root * square_root % span;
   Tensor modulus = full(shape, span, DType::uint32), factor = full(shape, multiplier, DType::uint32);
-  Tensor offset = remainder(random_bits(keys[0], shape), modulus) * factor + remainder(random_bits(keys[1], shape), modulus);
+  Tensor offset =
+      remainder(random_bits(keys[0], shape), modulus) * factor + remainder(random_bits(keys[1], shape), modulus);
   return convert(remainder(offset, modulus), DType::int32) + full(shape, low, DType::int32);
 }
 

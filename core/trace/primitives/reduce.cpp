@@ -17,7 +17,8 @@ Type reduced(std::span<const Type> x, const Attributes& attributes) {
   const std::vector<int>& axes = std::get<Axes>(attributes).axes;
   Type result{x[0].dtype, {}};
   for (int i = 0; i < static_cast<int>(x[0].shape.size()); ++i)
-    if (std::find(axes.begin(), axes.end(), i) == axes.end()) result.shape.push_back(x[0].shape[static_cast<std::size_t>(i)]);
+    if (std::find(axes.begin(), axes.end(), i) == axes.end())
+      result.shape.push_back(x[0].shape[static_cast<std::size_t>(i)]);
   return result;
 }
 
@@ -33,30 +34,40 @@ std::vector<std::size_t> axes_of(const Attributes& attributes) {
   return {axes.begin(), axes.end()};
 }
 
-const Primitive sum_row = with_reference(
-    {.name = "sum", .type = reduced, .vjp = [](const Vjp& v) { return Grads{spread(v.dy, v.x[0], v.attributes)}; }, .fusion = Fusion::reduction},
-    []<class R>(ReferenceArguments<R>& call) {
-      std::visit([&](const auto& x) {
-        using T = typename std::decay_t<decltype(x)>::value_type;
-        call.result = xt::xarray<T>(xt::sum<T>(x, axes_of(call.attributes)));
-      }, *call.inputs[0]);
-    });
+const Primitive sum_row = with_reference({.name = "sum",
+                                          .type = reduced,
+                                          .vjp = [](const Vjp& v) { return Grads{spread(v.dy, v.x[0], v.attributes)}; },
+                                          .fusion = Fusion::reduction},
+                                         []<class R>(ReferenceArguments<R>& call) {
+                                           std::visit(
+                                               [&](const auto& x) {
+                                                 using T = typename std::decay_t<decltype(x)>::value_type;
+                                                 call.result = xt::xarray<T>(xt::sum<T>(x, axes_of(call.attributes)));
+                                               },
+                                               *call.inputs[0]);
+                                         });
 // Elements that share the maximum share the gradient, as in JAX.
 const Primitive max_row = with_reference(
-    {.name = "max", .type = reduced,
-     .vjp = [](const Vjp& v) {
-       Tensor at_maximum = convert(v.x[0] == spread(v.y, v.x[0], v.attributes), DType::float32);
-       Tensor count = sum(at_maximum, std::get<Axes>(v.attributes).axes);
-       return Grads{spread(v.dy / count, v.x[0], v.attributes) * at_maximum};
-     },
+    {.name = "max",
+     .type = reduced,
+     .vjp =
+         [](const Vjp& v) {
+           Tensor at_maximum = convert(v.x[0] == spread(v.y, v.x[0], v.attributes), DType::float32);
+           Tensor count = sum(at_maximum, std::get<Axes>(v.attributes).axes);
+           return Grads{spread(v.dy / count, v.x[0], v.attributes) * at_maximum};
+         },
      .fusion = Fusion::reduction},
     []<class R>(ReferenceArguments<R>& call) {
-      std::visit([&](const auto& x) {
-        using T = typename std::decay_t<decltype(x)>::value_type;
-        auto larger = [](T a, T b) { return a != a ? a : b != b ? b : a > b ? a : b; };  // NaN wins
-        T least = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-        call.result = xt::xarray<T>(xt::reduce(xt::make_xreducer_functor(larger, xt::const_value<T>(least)), x, axes_of(call.attributes)));
-      }, *call.inputs[0]);
+      std::visit(
+          [&](const auto& x) {
+            using T = typename std::decay_t<decltype(x)>::value_type;
+            auto larger = [](T a, T b) { return a != a ? a : b != b ? b : a > b ? a : b; };  // NaN wins
+            T least = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                           : std::numeric_limits<T>::lowest();
+            call.result = xt::xarray<T>(
+                xt::reduce(xt::make_xreducer_functor(larger, xt::const_value<T>(least)), x, axes_of(call.attributes)));
+          },
+          *call.inputs[0]);
     });
 
 std::vector<int> checked_axes(const Tensor& x, std::vector<int> axes, std::string_view function) {
@@ -66,7 +77,8 @@ std::vector<int> checked_axes(const Tensor& x, std::vector<int> axes, std::strin
   }
   for (int& axis : axes) axis = normalized_axis(axis, x.rank(), function);
   std::sort(axes.begin(), axes.end());
-  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) throw ShapeError(fmt::format("{}: an axis is given twice", function));
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end())
+    throw ShapeError(fmt::format("{}: an axis is given twice", function));
   return axes;
 }
 
@@ -81,13 +93,15 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes) {
 Tensor max(const Tensor& x, const std::vector<int>& axes) {
   std::vector<int> checked = checked_axes(x, axes, "max");
   for (int axis : checked)
-    if (x.dim(axis) == 0) throw ShapeError(fmt::format("max: nothing to take the maximum of in {}", to_text(x.shape())));
+    if (x.dim(axis) == 0)
+      throw ShapeError(fmt::format("max: nothing to take the maximum of in {}", to_text(x.shape())));
   return checked.empty() ? x : apply(max_row, {x}, Axes{checked});
 }
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes) {
   Tensor total = sum(x, axes);
-  const double ratio = static_cast<double>(element_count(total.shape())) / static_cast<double>(element_count(x.shape()));
+  const double ratio =
+      static_cast<double>(element_count(total.shape())) / static_cast<double>(element_count(x.shape()));
   return total * ratio;
 }
 
@@ -107,6 +121,8 @@ Tensor softmax(const Tensor& logits) {
   return exponential / reshape(sum(exponential, {-1}), kept);
 }
 
-Tensor one_hot(const Tensor& labels, std::int64_t classes) { return convert(expand_dims(labels, -1) == arange(classes), DType::float32); }
+Tensor one_hot(const Tensor& labels, std::int64_t classes) {
+  return convert(expand_dims(labels, -1) == arange(classes), DType::float32);
+}
 
 }  // namespace lopt

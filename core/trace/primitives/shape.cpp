@@ -19,20 +19,24 @@ std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
 template <class R, class Function>
 void on_input(ReferenceArguments<R>& call, Function f) {
-  std::visit([&](const auto& x) { call.result = xt::xarray<typename std::decay_t<decltype(x)>::value_type>(f(x)); }, *call.inputs[0]);
+  std::visit([&](const auto& x) { call.result = xt::xarray<typename std::decay_t<decltype(x)>::value_type>(f(x)); },
+             *call.inputs[0]);
 }
-const Primitive reshape_row = with_reference(
-    {.name = "reshape",
-     .type = [](std::span<const Type> x, const Attributes& a) { return Type{x[0].dtype, std::get<Target>(a).shape}; },
-     .vjp = [](const Vjp& v) { return Grads{reshape(v.dy, v.x[0].shape())}; },
-     .fusion = Fusion::view},
-    []<class R>(ReferenceArguments<R>& call) {
-      on_input(call, [&](const auto& x) {
-        auto result = x;
-        result.reshape(std::vector<std::size_t>(call.type.shape.begin(), call.type.shape.end()));
-        return result;
-      });
-    });
+const Primitive reshape_row =
+    with_reference({.name = "reshape",
+                    .type =
+                        [](std::span<const Type> x, const Attributes& a) {
+                          return Type{x[0].dtype, std::get<Target>(a).shape};
+                        },
+                    .vjp = [](const Vjp& v) { return Grads{reshape(v.dy, v.x[0].shape())}; },
+                    .fusion = Fusion::view},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     on_input(call, [&](const auto& x) {
+                       auto result = x;
+                       result.reshape(std::vector<std::size_t>(call.type.shape.begin(), call.type.shape.end()));
+                       return result;
+                     });
+                   });
 
 /// Sums dy over the dimensions that were broadcast.
 Tensor sum_to(const Tensor& dy, const Shape& shape) {
@@ -44,34 +48,41 @@ Tensor sum_to(const Tensor& dy, const Shape& shape) {
 }
 const Primitive broadcast_row = with_reference(
     {.name = "broadcast",
-     .type = [](std::span<const Type> x, const Attributes& a) {
-       const Shape& target = std::get<Target>(a).shape;
-       if (broadcast_shape(x[0].shape, target, "broadcast_to") != target)
-         throw ShapeError(fmt::format("broadcast_to: {} does not broadcast to {}", to_text(x[0].shape), to_text(target)));
-       return Type{x[0].dtype, target};
-     },
+     .type =
+         [](std::span<const Type> x, const Attributes& a) {
+           const Shape& target = std::get<Target>(a).shape;
+           if (broadcast_shape(x[0].shape, target, "broadcast_to") != target)
+             throw ShapeError(
+                 fmt::format("broadcast_to: {} does not broadcast to {}", to_text(x[0].shape), to_text(target)));
+           return Type{x[0].dtype, target};
+         },
      .vjp = [](const Vjp& v) { return Grads{sum_to(v.dy, v.x[0].shape())}; },
      .fusion = Fusion::view},
     []<class R>(ReferenceArguments<R>& call) {
-      on_input(call, [&](const auto& x) { return xt::broadcast(x, std::vector<std::size_t>(call.type.shape.begin(), call.type.shape.end())); });
+      on_input(call, [&](const auto& x) {
+        return xt::broadcast(x, std::vector<std::size_t>(call.type.shape.begin(), call.type.shape.end()));
+      });
     });
 
 const Primitive transpose_row = with_reference(
     {.name = "transpose",
-     .type = [](std::span<const Type> x, const Attributes& a) {
-       Type result{x[0].dtype, {}};
-       for (int axis : std::get<Axes>(a).axes) result.shape.push_back(x[0].shape[index(axis)]);
-       return result;
-     },
-     .vjp = [](const Vjp& v) {
-       const std::vector<int>& axes = std::get<Axes>(v.attributes).axes;
-       std::vector<int> inverse(axes.size());
-       for (std::size_t i = 0; i < axes.size(); ++i) inverse[index(axes[i])] = static_cast<int>(i);
-       return Grads{transpose(v.dy, inverse)};
-     }},
+     .type =
+         [](std::span<const Type> x, const Attributes& a) {
+           Type result{x[0].dtype, {}};
+           for (int axis : std::get<Axes>(a).axes) result.shape.push_back(x[0].shape[index(axis)]);
+           return result;
+         },
+     .vjp =
+         [](const Vjp& v) {
+           const std::vector<int>& axes = std::get<Axes>(v.attributes).axes;
+           std::vector<int> inverse(axes.size());
+           for (std::size_t i = 0; i < axes.size(); ++i) inverse[index(axes[i])] = static_cast<int>(i);
+           return Grads{transpose(v.dy, inverse)};
+         }},
     []<class R>(ReferenceArguments<R>& call) {
       const auto& axes = std::get<Axes>(call.attributes).axes;
-      on_input(call, [&](const auto& x) { return xt::transpose(x, std::vector<std::size_t>(axes.begin(), axes.end())); });
+      on_input(call,
+               [&](const auto& x) { return xt::transpose(x, std::vector<std::size_t>(axes.begin(), axes.end())); });
     });
 
 /// Places y into zeros of `shape` at start, start + stride, …
@@ -79,16 +90,18 @@ Tensor unslice(const Tensor& dy, const Shape& shape, const Bounds& bounds);
 
 const Primitive slice_row = with_reference(
     {.name = "slice",
-     .type = [](std::span<const Type> x, const Attributes& a) {
-       const auto& [start, stop, stride] = std::get<Bounds>(a);
-       Type result{x[0].dtype, {}};
-       for (std::size_t i = 0; i < start.size(); ++i) {
-         if (start[i] < 0 || stop[i] > x[0].shape[i] || start[i] > stop[i] || stride[i] < 1)
-           throw ShapeError(fmt::format("slice: {} to {} of {}", to_text(start), to_text(stop), to_text(x[0].shape)));
-         result.shape.push_back((stop[i] - start[i] + stride[i] - 1) / stride[i]);
-       }
-       return result;
-     },
+     .type =
+         [](std::span<const Type> x, const Attributes& a) {
+           const auto& [start, stop, stride] = std::get<Bounds>(a);
+           Type result{x[0].dtype, {}};
+           for (std::size_t i = 0; i < start.size(); ++i) {
+             if (start[i] < 0 || stop[i] > x[0].shape[i] || start[i] > stop[i] || stride[i] < 1)
+               throw ShapeError(
+                   fmt::format("slice: {} to {} of {}", to_text(start), to_text(stop), to_text(x[0].shape)));
+             result.shape.push_back((stop[i] - start[i] + stride[i] - 1) / stride[i]);
+           }
+           return result;
+         },
      .vjp = [](const Vjp& v) { return Grads{unslice(v.dy, v.x[0].shape(), std::get<Bounds>(v.attributes))}; },
      .fusion = Fusion::columns},
     []<class R>(ReferenceArguments<R>& call) {
@@ -102,75 +115,88 @@ const Primitive slice_row = with_reference(
 
 const Primitive pad_row = with_reference(
     {.name = "pad",
-     .type = [](std::span<const Type> x, const Attributes& a) {
-       const auto& [before, after] = std::get<Padding>(a);
-       Type result = x[0];
-       for (std::size_t i = 0; i < before.size(); ++i) {
-         if (before[i] < 0 || after[i] < 0) throw ShapeError(fmt::format("pad: {} and {} of {}", to_text(before), to_text(after), to_text(x[0].shape)));
-         result.shape[i] += before[i] + after[i];
-       }
-       return result;
-     },
-     .vjp = [](const Vjp& v) {
-       const auto& padding = std::get<Padding>(v.attributes);
-       Shape stop = padding.before;
-       for (std::size_t i = 0; i < stop.size(); ++i) stop[i] += v.x[0].shape()[i];
-       return Grads{slice(v.dy, padding.before, stop)};
-     },
+     .type =
+         [](std::span<const Type> x, const Attributes& a) {
+           const auto& [before, after] = std::get<Padding>(a);
+           Type result = x[0];
+           for (std::size_t i = 0; i < before.size(); ++i) {
+             if (before[i] < 0 || after[i] < 0)
+               throw ShapeError(
+                   fmt::format("pad: {} and {} of {}", to_text(before), to_text(after), to_text(x[0].shape)));
+             result.shape[i] += before[i] + after[i];
+           }
+           return result;
+         },
+     .vjp =
+         [](const Vjp& v) {
+           const auto& padding = std::get<Padding>(v.attributes);
+           Shape stop = padding.before;
+           for (std::size_t i = 0; i < stop.size(); ++i) stop[i] += v.x[0].shape()[i];
+           return Grads{slice(v.dy, padding.before, stop)};
+         },
      .fusion = Fusion::columns},
     []<class R>(ReferenceArguments<R>& call) {
       const auto& before = std::get<Padding>(call.attributes).before;
-      std::visit([&](const auto& x) {
-        auto result = make_xarray<typename std::decay_t<decltype(x)>::value_type>(call.type.shape);
-        result.fill(0);
-        xt::xstrided_slice_vector slices;
-        for (std::size_t i = 0; i < before.size(); ++i) slices.emplace_back(xt::range(before[i], before[i] + static_cast<std::int64_t>(x.shape(i))));
-        xt::noalias(xt::strided_view(result, slices)) = x;
-        call.result = std::move(result);
-      }, *call.inputs[0]);
+      std::visit(
+          [&](const auto& x) {
+            auto result = make_xarray<typename std::decay_t<decltype(x)>::value_type>(call.type.shape);
+            result.fill(0);
+            xt::xstrided_slice_vector slices;
+            for (std::size_t i = 0; i < before.size(); ++i)
+              slices.emplace_back(xt::range(before[i], before[i] + static_cast<std::int64_t>(x.shape(i))));
+            xt::noalias(xt::strided_view(result, slices)) = x;
+            call.result = std::move(result);
+          },
+          *call.inputs[0]);
     });
 
-const Primitive concatenate_row = with_reference(
-    {.name = "concatenate",
-     .type = [](std::span<const Type> x, const Attributes& a) {
-       const std::size_t axis = index(std::get<Axes>(a).axes[0]);
-       Type result = x[0];
-       for (const Type& next : x.subspan(1)) {
-         Type expected = next;
-         if (next.shape.size() == result.shape.size()) expected.shape[axis] = result.shape[axis];
-         if (expected != result) throw ShapeError(fmt::format("concatenate: {} and {} along dimension {}", to_text(x[0]), to_text(next), axis));
-         result.shape[axis] += next.shape[axis];
-       }
-       return result;
-     },
-     .vjp = [](const Vjp& v) {
-       const std::size_t axis = index(std::get<Axes>(v.attributes).axes[0]);
-       Grads result;
-       Shape start(v.dy.shape().size(), 0), stop = v.dy.shape();
-       for (const Tensor& x : v.x) {
-         stop[axis] = start[axis] + x.shape()[axis];
-         result.push_back(slice(v.dy, start, stop));
-         start[axis] = stop[axis];
-       }
-       return result;
-     },
-     .fusion = Fusion::columns},
-    []<class R>(ReferenceArguments<R>& call) {
-      const std::size_t axis = index(std::get<Axes>(call.attributes).axes[0]);
-      std::visit([&](const auto& first) {
-        using Array = std::decay_t<decltype(first)>;
-        auto result = make_xarray<typename Array::value_type>(call.type.shape);
-        std::size_t at = 0;
-        for (const auto* input : call.inputs) {
-          const auto& x = std::get<Array>(*input);
-          xt::xstrided_slice_vector slices(call.type.shape.size(), xt::all());
-          slices[axis] = xt::range(at, at + x.shape(axis));
-          xt::noalias(xt::strided_view(result, slices)) = x;
-          at += x.shape(axis);
-        }
-        call.result = std::move(result);
-      }, *call.inputs[0]);
-    });
+const Primitive concatenate_row =
+    with_reference({.name = "concatenate",
+                    .type =
+                        [](std::span<const Type> x, const Attributes& a) {
+                          const std::size_t axis = index(std::get<Axes>(a).axes[0]);
+                          Type result = x[0];
+                          for (const Type& next : x.subspan(1)) {
+                            Type expected = next;
+                            if (next.shape.size() == result.shape.size()) expected.shape[axis] = result.shape[axis];
+                            if (expected != result)
+                              throw ShapeError(fmt::format("concatenate: {} and {} along dimension {}", to_text(x[0]),
+                                                           to_text(next), axis));
+                            result.shape[axis] += next.shape[axis];
+                          }
+                          return result;
+                        },
+                    .vjp =
+                        [](const Vjp& v) {
+                          const std::size_t axis = index(std::get<Axes>(v.attributes).axes[0]);
+                          Grads result;
+                          Shape start(v.dy.shape().size(), 0), stop = v.dy.shape();
+                          for (const Tensor& x : v.x) {
+                            stop[axis] = start[axis] + x.shape()[axis];
+                            result.push_back(slice(v.dy, start, stop));
+                            start[axis] = stop[axis];
+                          }
+                          return result;
+                        },
+                    .fusion = Fusion::columns},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     const std::size_t axis = index(std::get<Axes>(call.attributes).axes[0]);
+                     std::visit(
+                         [&](const auto& first) {
+                           using Array = std::decay_t<decltype(first)>;
+                           auto result = make_xarray<typename Array::value_type>(call.type.shape);
+                           std::size_t at = 0;
+                           for (const auto* input : call.inputs) {
+                             const auto& x = std::get<Array>(*input);
+                             xt::xstrided_slice_vector slices(call.type.shape.size(), xt::all());
+                             slices[axis] = xt::range(at, at + x.shape(axis));
+                             xt::noalias(xt::strided_view(result, slices)) = x;
+                             at += x.shape(axis);
+                           }
+                           call.result = std::move(result);
+                         },
+                         *call.inputs[0]);
+                   });
 
 Tensor unslice(const Tensor& dy, const Shape& shape, const Bounds& bounds) {
   Tensor result = dy;
@@ -198,9 +224,11 @@ Tensor unslice(const Tensor& dy, const Shape& shape, const Bounds& bounds) {
 
 const Primitive input_primitive{.name = "input", .fusion = Fusion::leaf};
 const Primitive constant_primitive{.name = "constant", .fusion = Fusion::leaf};
-const Primitive stop_gradient_primitive = with_reference(
-    {.name = "stop_gradient", .type = [](std::span<const Type> x, const Attributes&) { return x[0]; }, .fusion = Fusion::view},
-    []<class R>(ReferenceArguments<R>& call) { call.result = *call.inputs[0]; });
+const Primitive stop_gradient_primitive =
+    with_reference({.name = "stop_gradient",
+                    .type = [](std::span<const Type> x, const Attributes&) { return x[0]; },
+                    .fusion = Fusion::view},
+                   []<class R>(ReferenceArguments<R>& call) { call.result = *call.inputs[0]; });
 
 Tensor stop_gradient(const Tensor& x) { return apply(stop_gradient_primitive, {x}); }
 
@@ -218,7 +246,9 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   return target == x.shape() ? x : apply(reshape_row, {x}, Target{target});
 }
 
-Tensor broadcast_to(const Tensor& x, const Shape& shape) { return x.shape() == shape ? x : apply(broadcast_row, {x}, Target{shape}); }
+Tensor broadcast_to(const Tensor& x, const Shape& shape) {
+  return x.shape() == shape ? x : apply(broadcast_row, {x}, Target{shape});
+}
 
 Tensor expand_dims(const Tensor& x, int axis) {
   Shape shape = x.shape();
@@ -235,7 +265,8 @@ Tensor transpose(const Tensor& x, std::vector<int> axes) {
   for (int& axis : axes) sorted.push_back(axis = normalized_axis(axis, x.rank(), "transpose"));
   std::sort(sorted.begin(), sorted.end());
   for (std::size_t i = 0; i < sorted.size(); ++i)
-    if (sorted[i] != static_cast<int>(i) || axes.size() != x.shape().size()) throw ShapeError(fmt::format("transpose: the axes do not name each dimension of {} once", to_text(x.shape())));
+    if (sorted[i] != static_cast<int>(i) || axes.size() != x.shape().size())
+      throw ShapeError(fmt::format("transpose: the axes do not name each dimension of {} once", to_text(x.shape())));
   return std::is_sorted(axes.begin(), axes.end()) ? x : apply(transpose_row, {x}, Axes{axes});
 }
 
@@ -243,8 +274,10 @@ Tensor slice(const Tensor& x, const Shape& start, const Shape& stop, const Shape
   const std::size_t rank = x.shape().size();
   Bounds bounds{start, stop, stride.empty() ? Shape(rank, 1) : stride};
   if (start.size() != rank || stop.size() != rank || bounds.stride.size() != rank)
-    throw ShapeError(fmt::format("slice: {} to {} for a tensor of shape {}", to_text(start), to_text(stop), to_text(x.shape())));
-  const bool whole = stop == x.shape() && std::all_of(start.begin(), start.end(), [](auto n) { return n == 0; }) && bounds.stride == Shape(rank, 1);
+    throw ShapeError(
+        fmt::format("slice: {} to {} for a tensor of shape {}", to_text(start), to_text(stop), to_text(x.shape())));
+  const bool whole = stop == x.shape() && std::all_of(start.begin(), start.end(), [](auto n) { return n == 0; }) &&
+                     bounds.stride == Shape(rank, 1);
   return whole ? x : apply(slice_row, {x}, bounds);
 }
 
@@ -259,7 +292,9 @@ Tensor take(const Tensor& x, std::int64_t position, int axis) {
 
 Tensor pad(const Tensor& x, const Shape& before, const Shape& after) {
   const std::size_t rank = x.shape().size();
-  if (before.size() != rank || after.size() != rank) throw ShapeError(fmt::format("pad: {} and {} for a tensor of shape {}", to_text(before), to_text(after), to_text(x.shape())));
+  if (before.size() != rank || after.size() != rank)
+    throw ShapeError(
+        fmt::format("pad: {} and {} for a tensor of shape {}", to_text(before), to_text(after), to_text(x.shape())));
   return before == Shape(rank, 0) && after == Shape(rank, 0) ? x : apply(pad_row, {x}, Padding{before, after});
 }
 

@@ -14,7 +14,8 @@ namespace lopt {
 namespace {
 
 Type real_type(std::span<const Type> x, const Attributes&) {
-  if (x[0].dtype != DType::float32) throw ShapeError(fmt::format("a function of real numbers was given {}", to_text(x[0])));
+  if (x[0].dtype != DType::float32)
+    throw ShapeError(fmt::format("a function of real numbers was given {}", to_text(x[0])));
   return x[0];
 }
 Type number_type(std::span<const Type> x, const Attributes&) {
@@ -24,36 +25,74 @@ Type number_type(std::span<const Type> x, const Attributes&) {
 using Grads = std::vector<Tensor>;
 
 // One row a primitive: name, type, dx from (dy, y, x), scalar function.
-const Primitive negate_row = elementwise<1>("negate", number_type, [](const Vjp& v) { return Grads{-v.dy}; }, [](auto x) {
-  if constexpr (Real<decltype(x)>) return -x;
-  else return static_cast<decltype(x)>(0U - static_cast<std::uint32_t>(x));
-});
-const Primitive exp_row = elementwise<1>("exp", real_type, [](const Vjp& v) { return Grads{v.dy * v.y}; }, [](Real auto x) { return std::exp(x); });
-const Primitive log_row = elementwise<1>("log", real_type, [](const Vjp& v) { return Grads{v.dy / v.x[0]}; }, [](Real auto x) { return std::log(x); });
-const Primitive log1p_row = elementwise<1>("log1p", real_type, [](const Vjp& v) { return Grads{v.dy / (1 + v.x[0])}; }, [](Real auto x) { return std::log1p(x); });
-const Primitive expm1_row = elementwise<1>("expm1", real_type, [](const Vjp& v) { return Grads{v.dy * (v.y + 1)}; }, [](Real auto x) { return std::expm1(x); });
-const Primitive sqrt_row = elementwise<1>("sqrt", real_type, [](const Vjp& v) { return Grads{v.dy * 0.5 / v.y}; }, [](Real auto x) { return std::sqrt(x); });
-const Primitive rsqrt_row = elementwise<1>("rsqrt", real_type, [](const Vjp& v) { return Grads{v.dy * -0.5 * v.y / v.x[0]}; }, [](Real auto x) { return 1 / std::sqrt(x); });
-const Primitive tanh_row = elementwise<1>("tanh", real_type, [](const Vjp& v) { return Grads{v.dy * (1 - square(v.y))}; }, [](Real auto x) { return std::tanh(x); });
-const Primitive sin_row = elementwise<1>("sin", real_type, [](const Vjp& v) { return Grads{v.dy * cos(v.x[0])}; }, [](Real auto x) { return std::sin(x); });
-const Primitive cos_row = elementwise<1>("cos", real_type, [](const Vjp& v) { return Grads{-v.dy * sin(v.x[0])}; }, [](Real auto x) { return std::cos(x); });
-const Primitive sigmoid_row = elementwise<1>("sigmoid", real_type, [](const Vjp& v) { return Grads{v.dy * v.y * (1 - v.y)}; }, [](Real auto x) { return 1 / (1 + std::exp(-x)); });
+const Primitive negate_row = elementwise<1>(
+    "negate", number_type, [](const Vjp& v) { return Grads{-v.dy}; },
+    [](auto x) {
+      if constexpr (Real<decltype(x)>)
+        return -x;
+      else
+        return static_cast<decltype(x)>(0U - static_cast<std::uint32_t>(x));
+    });
+const Primitive exp_row = elementwise<1>(
+    "exp", real_type, [](const Vjp& v) { return Grads{v.dy * v.y}; }, [](Real auto x) { return std::exp(x); });
+const Primitive log_row = elementwise<1>(
+    "log", real_type, [](const Vjp& v) { return Grads{v.dy / v.x[0]}; }, [](Real auto x) { return std::log(x); });
+const Primitive log1p_row = elementwise<1>(
+    "log1p", real_type, [](const Vjp& v) { return Grads{v.dy / (1 + v.x[0])}; },
+    [](Real auto x) { return std::log1p(x); });
+const Primitive expm1_row = elementwise<1>(
+    "expm1", real_type, [](const Vjp& v) { return Grads{v.dy * (v.y + 1)}; },
+    [](Real auto x) { return std::expm1(x); });
+const Primitive sqrt_row = elementwise<1>(
+    "sqrt", real_type, [](const Vjp& v) { return Grads{v.dy * 0.5 / v.y}; }, [](Real auto x) { return std::sqrt(x); });
+const Primitive rsqrt_row = elementwise<1>(
+    "rsqrt", real_type, [](const Vjp& v) { return Grads{v.dy * -0.5 * v.y / v.x[0]}; },
+    [](Real auto x) { return 1 / std::sqrt(x); });
+const Primitive tanh_row = elementwise<1>(
+    "tanh", real_type, [](const Vjp& v) { return Grads{v.dy * (1 - square(v.y))}; },
+    [](Real auto x) { return std::tanh(x); });
+const Primitive sin_row = elementwise<1>(
+    "sin", real_type, [](const Vjp& v) { return Grads{v.dy * cos(v.x[0])}; }, [](Real auto x) { return std::sin(x); });
+const Primitive cos_row = elementwise<1>(
+    "cos", real_type, [](const Vjp& v) { return Grads{-v.dy * sin(v.x[0])}; }, [](Real auto x) { return std::cos(x); });
+const Primitive sigmoid_row = elementwise<1>(
+    "sigmoid", real_type, [](const Vjp& v) { return Grads{v.dy * v.y * (1 - v.y)}; },
+    [](Real auto x) { return 1 / (1 + std::exp(-x)); });
 const Primitive floor_row = elementwise<1>("floor", real_type, nullptr, [](Real auto x) { return std::floor(x); });
-const Primitive sign_row = elementwise<1>("sign", real_type, nullptr, [](Real auto x) { return x > 0 ? decltype(x)(1) : x < 0 ? decltype(x)(-1) : x; });
-const Primitive abs_row = elementwise<1>("abs", number_type, [](const Vjp& v) { return Grads{v.dy * sign(v.x[0])}; }, [](auto x) {
-  if constexpr (Real<decltype(x)>) return std::abs(x);
-  else if constexpr (std::is_signed_v<decltype(x)>) return x < 0 ? static_cast<decltype(x)>(0U - static_cast<std::uint32_t>(x)) : x;
-  else return x;
+const Primitive sign_row = elementwise<1>("sign", real_type, nullptr, [](Real auto x) {
+  return x > 0 ? decltype(x)(1) : x < 0 ? decltype(x)(-1) : x;
 });
+const Primitive abs_row = elementwise<1>(
+    "abs", number_type, [](const Vjp& v) { return Grads{v.dy * sign(v.x[0])}; },
+    [](auto x) {
+      if constexpr (Real<decltype(x)>)
+        return std::abs(x);
+      else if constexpr (std::is_signed_v<decltype(x)>)
+        return x < 0 ? static_cast<decltype(x)>(0U - static_cast<std::uint32_t>(x)) : x;
+      else
+        return x;
+    });
 // The derivative at 0 is 0. NaN stays NaN.
-const Primitive relu_row = elementwise<1>("relu", real_type, [](const Vjp& v) { return Grads{where(v.y > 0, v.dy, zeros_like(v.dy))}; }, [](Real auto x) { return x > 0 || x != x ? x : decltype(x)(0); });
+const Primitive relu_row = elementwise<1>(
+    "relu", real_type, [](const Vjp& v) { return Grads{where(v.y > 0, v.dy, zeros_like(v.dy))}; },
+    [](Real auto x) { return x > 0 || x != x ? x : decltype(x)(0); });
 // d erf⁻¹(x)/dx = √π/2 · exp(erf⁻¹(x)²)
-const Primitive erf_inv_row = elementwise<1>("erf_inv", real_type, [](const Vjp& v) { return Grads{v.dy * (std::sqrt(std::numbers::pi) / 2) * exp(square(v.y))}; }, [](Real auto x) { return erf_inverse(x); });
-const Primitive not_row = elementwise<1>("not", [](std::span<const Type> x, const Attributes&) {
-  if (x[0].dtype != DType::boolean) throw ShapeError(fmt::format("logical_not: bool was expected, not {}", to_text(x[0])));
-  return x[0]; }, nullptr, [](std::same_as<std::uint32_t> auto x) { return x ^ 1U; });
+const Primitive erf_inv_row = elementwise<1>(
+    "erf_inv", real_type,
+    [](const Vjp& v) { return Grads{v.dy * (std::sqrt(std::numbers::pi) / 2) * exp(square(v.y))}; },
+    [](Real auto x) { return erf_inverse(x); });
+const Primitive not_row = elementwise<1>(
+    "not",
+    [](std::span<const Type> x, const Attributes&) {
+      if (x[0].dtype != DType::boolean)
+        throw ShapeError(fmt::format("logical_not: bool was expected, not {}", to_text(x[0])));
+      return x[0];
+    },
+    nullptr, [](std::same_as<std::uint32_t> auto x) { return x ^ 1U; });
 
-Type converted(std::span<const Type> x, const Attributes& attributes) { return {std::get<DType>(attributes), x[0].shape}; }
+Type converted(std::span<const Type> x, const Attributes& attributes) {
+  return {std::get<DType>(attributes), x[0].shape};
+}
 
 /// Real numbers round towards zero; anything but 0 becomes true.
 template <class To, class From>
@@ -79,17 +118,22 @@ Primitive conversion(std::string_view name, VjpRule vjp, F) {
     });
   };
   return with_reference(row, []<class R>(ReferenceArguments<R>& call) {
-    std::visit([&](const auto& x) {
-      with_type<R>(call.type.dtype, [&](auto to) {
-        auto result = make_xarray<decltype(to)>(call.type.shape);
-        std::transform(x.begin(), x.end(), result.begin(), [&](auto e) { return F{}(e, to, call.type.dtype); });
-        call.result = std::move(result);
-      });
-    }, *call.inputs[0]);
+    std::visit(
+        [&](const auto& x) {
+          with_type<R>(call.type.dtype, [&](auto to) {
+            auto result = make_xarray<decltype(to)>(call.type.shape);
+            std::transform(x.begin(), x.end(), result.begin(), [&](auto e) { return F{}(e, to, call.type.dtype); });
+            call.result = std::move(result);
+          });
+        },
+        *call.inputs[0]);
   });
 }
-const Primitive convert_row = conversion("convert",
-    [](const Vjp& v) { return v.x[0].dtype() == DType::float32 && v.dy.dtype() == DType::float32 ? Grads{v.dy} : Grads{Tensor()}; },
+const Primitive convert_row = conversion(
+    "convert",
+    [](const Vjp& v) {
+      return v.x[0].dtype() == DType::float32 && v.dy.dtype() == DType::float32 ? Grads{v.dy} : Grads{Tensor()};
+    },
     [](auto x, auto to, DType type) { return convert_element<decltype(to)>(x, type); });
 const Primitive bitcast_row = conversion("bitcast", nullptr, [](auto x, auto to, DType) {
   using From = std::conditional_t<Real<decltype(x)>, float, decltype(x)>;

@@ -29,12 +29,18 @@ class Digits final : public Dataset {
   static Values part(const Array& images, const Array& labels, std::size_t from, std::size_t to) {
     const auto count = static_cast<std::int64_t>(to - from);
     Array image(DType::float32, {count, pixels}), label(DType::int32, {count});
-    std::ranges::transform(images.values<std::int32_t>().subspan(from * pixels, (to - from) * pixels), image.mutable_values<float>().begin(), [](std::int32_t x) { return static_cast<float>(x) / 16.0F; });
-    std::ranges::copy(labels.values<std::int32_t>().subspan(from, to - from), label.mutable_values<std::int32_t>().begin());
+    std::ranges::transform(images.values<std::int32_t>().subspan(from * pixels, (to - from) * pixels),
+                           image.mutable_values<float>().begin(),
+                           [](std::int32_t x) { return static_cast<float>(x) / 16.0F; });
+    std::ranges::copy(labels.values<std::int32_t>().subspan(from, to - from),
+                      label.mutable_values<std::int32_t>().begin());
     return {{"image", image}, {"label", label}};
   }
 
   Values train_, test_;
 };
 
-LOPT_PLUGIN(Digits, "digits", {.summary = "1,797 handwritten digits of 8×8 pixels, shipped with lopt", .paper = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, DOI 10.24432/C50P49", .licence = "CC BY 4.0"})
+LOPT_PLUGIN(Digits, "digits",
+            {.summary = "1,797 handwritten digits of 8×8 pixels, shipped with lopt",
+             .paper = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998, DOI 10.24432/C50P49",
+             .licence = "CC BY 4.0"})

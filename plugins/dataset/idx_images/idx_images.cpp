@@ -34,16 +34,24 @@ class IdxImages final : public Dataset {
   Values read(const std::string& part) const {
     const std::string image_file = file(part + "-images-idx3-ubyte"), label_file = file(part + "-labels-idx1-ubyte");
     const Array images = read_idx(image_file), labels = read_idx(label_file);
-    if (images.shape().size() != 3 || images.size() == 0) throw DataError(image_file + ": has the shape " + to_text(images.shape()) + "; [images, height, width] was expected");
-    if (labels.shape().size() != 1) throw DataError(label_file + ": has the shape " + to_text(labels.shape()) + "; [images] was expected");
+    if (images.shape().size() != 3 || images.size() == 0)
+      throw DataError(image_file + ": has the shape " + to_text(images.shape()) +
+                      "; [images, height, width] was expected");
+    if (labels.shape().size() != 1)
+      throw DataError(label_file + ": has the shape " + to_text(labels.shape()) + "; [images] was expected");
     if (labels.shape()[0] != images.shape()[0])
-      throw DataError(label_file + ": has " + std::to_string(labels.size()) + " labels, but " + image_file + " has " + std::to_string(images.shape()[0]) + " images");
+      throw DataError(label_file + ": has " + std::to_string(labels.size()) + " labels, but " + image_file + " has " +
+                      std::to_string(images.shape()[0]) + " images");
     for (std::size_t i = 0; i < labels.size(); ++i)
       if (labels.values<std::int32_t>()[i] >= classes_)
-        throw DataError(label_file + ": label " + std::to_string(i) + " is " + std::to_string(labels.values<std::int32_t>()[i]) + ", beyond the " + std::to_string(classes_) + " classes");
+        throw DataError(label_file + ": label " + std::to_string(i) + " is " +
+                        std::to_string(labels.values<std::int32_t>()[i]) + ", beyond the " + std::to_string(classes_) +
+                        " classes");
     const auto pixels = images.values<std::int32_t>();
     const auto count = static_cast<std::size_t>(images.shape()[0]), size = static_cast<std::size_t>(size_);
-    std::vector<float> resized = resize_bilinear({pixels.begin(), pixels.end()}, count, static_cast<std::size_t>(images.shape()[1]), static_cast<std::size_t>(images.shape()[2]), size);
+    std::vector<float> resized =
+        resize_bilinear({pixels.begin(), pixels.end()}, count, static_cast<std::size_t>(images.shape()[1]),
+                        static_cast<std::size_t>(images.shape()[2]), size);
     for (float& x : resized) x /= 255.0F;
     return {{"image", Array({images.shape()[0], size_ * size_}, resized)}, {"label", labels}};
   }
@@ -55,4 +63,6 @@ class IdxImages final : public Dataset {
   mutable Values train_, test_;
 };
 
-LOPT_PLUGIN(IdxImages, "idx_images", {.summary = "Images of a folder in the IDX format of MNIST and Fashion-MNIST", .url = "http://yann.lecun.com/exdb/mnist"})
+LOPT_PLUGIN(IdxImages, "idx_images",
+            {.summary = "Images of a folder in the IDX format of MNIST and Fashion-MNIST",
+             .url = "http://yann.lecun.com/exdb/mnist"})

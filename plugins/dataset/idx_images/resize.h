@@ -7,7 +7,8 @@
 #include <vector>
 
 /// Images [count, height, width] to [count, size, size].
-inline std::vector<float> resize_bilinear(const std::vector<float>& images, std::size_t count, std::size_t height, std::size_t width, std::size_t size) {
+inline std::vector<float> resize_bilinear(const std::vector<float>& images, std::size_t count, std::size_t height,
+                                          std::size_t width, std::size_t size) {
   struct Sample {
     std::size_t low, high;
     float weight;  // of high
@@ -17,7 +18,8 @@ inline std::vector<float> resize_bilinear(const std::vector<float>& images, std:
     for (std::size_t i = 0; i < size; ++i) {
       const float at = (static_cast<float>(i) + 0.5F) * static_cast<float>(length) / static_cast<float>(size) - 0.5F;
       const float inside = std::clamp(at, 0.0F, static_cast<float>(length - 1)), low = std::floor(inside);
-      result.push_back({static_cast<std::size_t>(low), std::min(static_cast<std::size_t>(low) + 1, length - 1), inside - low});
+      result.push_back(
+          {static_cast<std::size_t>(low), std::min(static_cast<std::size_t>(low) + 1, length - 1), inside - low});
     }
     return result;
   };

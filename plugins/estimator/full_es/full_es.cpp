@@ -10,11 +10,18 @@ using namespace lopt;
 class FullEs final : public GradientEstimator {
  public:
   explicit FullEs(Settings& s)
-      : tasks_(s.integer("tasks", 32).between(1, 1 << 20).doc("directions, each with a problem of its own that runs twice")),
-        unroll_length_(s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")),
-        std_(static_cast<float>(double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})) {}
+      : tasks_(s.integer("tasks", 32)
+                   .between(1, 1 << 20)
+                   .doc("directions, each with a problem of its own that runs twice")),
+        unroll_length_(
+            s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")),
+        std_(static_cast<float>(
+            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})) {
+  }
 
-  EstimatorState init(const Values&, HostKey, const Unroller&) const override { return {{}, {{"position", Array::scalar<std::int32_t>(0)}}}; }
+  EstimatorState init(const Values&, HostKey, const Unroller&) const override {
+    return {{}, {{"position", Array::scalar<std::int32_t>(0)}}};
+  }
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     const std::int32_t position = state.values["position"].leaf().item<std::int32_t>();
@@ -32,7 +39,8 @@ class FullEs final : public GradientEstimator {
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(unroll_length_)};
     Estimate result{losses.mean(), zeros_like(theta)};
     for (std::size_t task = 0; task < keys.size(); ++task)
-      add_scaled(result.gradient, losses.difference(task) / (2 * std_ * std_) / static_cast<float>(tasks_), pairs.noise[task]);
+      add_scaled(result.gradient, losses.difference(task) / (2 * std_ * std_) / static_cast<float>(tasks_),
+                 pairs.noise[task]);
     state.values = {{"position", Array::scalar<std::int32_t>(position + unroll_length_)}};
     return result;
   }
@@ -44,4 +52,7 @@ class FullEs final : public GradientEstimator {
   float std_;
 };
 
-LOPT_PLUGIN(FullEs, "full_es", {.summary = "Antithetic evolution strategies on whole unrolls", .paper = "Salimans et al., Evolution strategies as a scalable alternative to reinforcement learning, 2017"})
+LOPT_PLUGIN(
+    FullEs, "full_es",
+    {.summary = "Antithetic evolution strategies on whole unrolls",
+     .paper = "Salimans et al., Evolution strategies as a scalable alternative to reinforcement learning, 2017"})

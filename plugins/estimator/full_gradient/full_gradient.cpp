@@ -11,9 +11,12 @@ class FullGradient final : public GradientEstimator {
  public:
   explicit FullGradient(Settings& s)
       : tasks_(s.integer("tasks", 1).between(1, 1 << 20).doc("inner problems a meta-step")),
-        unroll_length_(s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")) {}
+        unroll_length_(
+            s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")) {}
 
-  EstimatorState init(const Values&, HostKey, const Unroller&) const override { return {{}, {{"position", Array::scalar<std::int32_t>(0)}}}; }
+  EstimatorState init(const Values&, HostKey, const Unroller&) const override {
+    return {{}, {{"position", Array::scalar<std::int32_t>(0)}}};
+  }
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     const std::int32_t position = state.values["position"].leaf().item<std::int32_t>();
@@ -26,7 +29,8 @@ class FullGradient final : public GradientEstimator {
     UnrollOptions options;
     options.steps = unroll_length_;
     const Unrolled unrolled = unroller.unroll_with_gradient(std::move(lanes), theta, options, true, result.gradient);
-    result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) / static_cast<double>(unrolled.losses.size()));
+    result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
+                                     static_cast<double>(unrolled.losses.size()));
     state.values = {{"position", Array::scalar<std::int32_t>(position + unroll_length_)}};
     return result;
   }
@@ -38,4 +42,5 @@ class FullGradient final : public GradientEstimator {
 };
 
 LOPT_PLUGIN(FullGradient, "full_gradient",
-            {.summary = "Exact meta-gradient by backpropagation through a whole unroll", .paper = "Andrychowicz et al., Learning to learn by gradient descent by gradient descent, NeurIPS 2016"})
+            {.summary = "Exact meta-gradient by backpropagation through a whole unroll",
+             .paper = "Andrychowicz et al., Learning to learn by gradient descent by gradient descent, NeurIPS 2016"})

@@ -11,24 +11,29 @@ using namespace lopt;
 /// A loss is credited to the problem it belongs to: where a new one begins within the segment, its losses meet ε alone,
 /// and A ← ε at the segment's end.
 ///
-/// as_in_tutorial: the JAX tutorial divides by 2σ, and takes the steps t with t + i > problem_length (i: iteration at the
-/// segment's start) for the new problem's, one later than the restart; it resets A where the last step is among them.
+/// as_in_tutorial: the JAX tutorial divides by 2σ, and takes the steps t with t + i > problem_length (i: iteration at
+/// the segment's start) for the new problem's, one later than the restart; it resets A where the last step is among
+/// them.
 class Pes final : public GradientEstimator {
  public:
   explicit Pes(Settings& s)
       : truncation_(s, 32, 30, "inner problems under way, each run with both signs (antithetic pairs)"),
-        std_(static_cast<float>(double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
-        as_in_tutorial_(s.boolean("as_in_tutorial", false).doc("divide by 2σ, and credit a new problem one step late, as the JAX tutorial does")) {}
+        std_(static_cast<float>(
+            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        as_in_tutorial_(s.boolean("as_in_tutorial", false)
+                            .doc("divide by 2σ, and credit a new problem one step late, as the JAX tutorial does")) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
     std::vector<Lane> lanes = truncation_.start(theta, key, unroller);
     const std::vector<Lane> negative = lanes;
     lanes.insert(lanes.end(), negative.begin(), negative.end());
-    const Values accumulator = map([&](const Array& leaf) {
-      Shape shape = leaf.shape();
-      shape.insert(shape.begin(), truncation_.tasks);
-      return Array(DType::float32, shape);
-    }, theta);
+    const Values accumulator = map(
+        [&](const Array& leaf) {
+          Shape shape = leaf.shape();
+          shape.insert(shape.begin(), truncation_.tasks);
+          return Array(DType::float32, shape);
+        },
+        theta);
     return {std::move(lanes), {{"accumulator", accumulator}}};
   }
 
@@ -42,7 +47,8 @@ class Pes final : public GradientEstimator {
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(truncation_.unroll_length)};
 
     Estimate result{losses.mean(), zeros_like(theta)};
-    const float scale = (as_in_tutorial_ ? 2 * std_ : 2 * std_ * std_) * static_cast<float>(truncation_.unroll_length * truncation_.tasks);
+    const float scale = (as_in_tutorial_ ? 2 * std_ : 2 * std_ * std_) *
+                        static_cast<float>(truncation_.unroll_length * truncation_.tasks);
     std::vector<Values> accumulators;
     for (std::size_t task = 0; task < keys.size(); ++task) {
       Values sum = map([&](const Array& rows) { return rows.row(task); }, state.values["accumulator"]);
@@ -50,8 +56,10 @@ class Pes final : public GradientEstimator {
       double old_problem = 0, new_problem = 0;
       bool is_new = false;
       for (std::size_t step = 0; step < losses.steps; ++step) {
-        is_new = as_in_tutorial_ ? static_cast<std::int64_t>(step) + iterations[task] > truncation_.problem_length : is_new || losses.began(task, step);
-        (is_new ? new_problem : old_problem) += static_cast<double>(losses.positive(task, step)) - static_cast<double>(losses.negative(task, step));
+        is_new = as_in_tutorial_ ? static_cast<std::int64_t>(step) + iterations[task] > truncation_.problem_length
+                                 : is_new || losses.began(task, step);
+        (is_new ? new_problem : old_problem) +=
+            static_cast<double>(losses.positive(task, step)) - static_cast<double>(losses.negative(task, step));
       }
       add_scaled(result.gradient, static_cast<float>(old_problem) / scale, sum);
       add_scaled(result.gradient, static_cast<float>(new_problem) / scale, pairs.noise[task]);
@@ -81,5 +89,7 @@ class Pes final : public GradientEstimator {
   bool as_in_tutorial_;
 };
 
-LOPT_PLUGIN(Pes, "pes", {.summary = "Persistent evolution strategies: truncated segments without truncation bias",
-                         .paper = "Vicol, Metz and Sohl-Dickstein, Unbiased gradient estimation in unrolled computation graphs with persistent evolution strategies, ICML 2021"})
+LOPT_PLUGIN(Pes, "pes",
+            {.summary = "Persistent evolution strategies: truncated segments without truncation bias",
+             .paper = "Vicol, Metz and Sohl-Dickstein, Unbiased gradient estimation in unrolled computation graphs "
+                      "with persistent evolution strategies, ICML 2021"})

@@ -5,17 +5,21 @@
 
 using namespace lopt;
 
-/// Evolution strategies on segments of longer problems (see Vicol et al., 2021, section 3): both signs start each segment
-/// from one state, and the state of the positive sign goes on. ε ~ N(0, σ²),
-/// gradient = mean over tasks of (L(θ+ε) − L(θ−ε)) / (2σ²) · ε, L the mean loss of the segment. Biased by the truncation.
+/// Evolution strategies on segments of longer problems (see Vicol et al., 2021, section 3): both signs start each
+/// segment from one state, and the state of the positive sign goes on. ε ~ N(0, σ²), gradient = mean over tasks of
+/// (L(θ+ε) − L(θ−ε)) / (2σ²) · ε, L the mean loss of the segment. Biased by the truncation.
 class TruncatedEs final : public GradientEstimator {
  public:
   explicit TruncatedEs(Settings& s)
       : truncation_(s, 32, 30, "inner problems under way, each run with both signs"),
-        std_(static_cast<float>(double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
-        as_in_tutorial_(s.boolean("as_in_tutorial", false).doc("divide by 2σ as the JAX tutorial does, not by the unbiased 2σ²")) {}
+        std_(static_cast<float>(
+            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        as_in_tutorial_(
+            s.boolean("as_in_tutorial", false).doc("divide by 2σ as the JAX tutorial does, not by the unbiased 2σ²")) {}
 
-  EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override { return {truncation_.start(theta, key, unroller), Values(std::vector<Values::Entry>{})}; }
+  EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
+    return {truncation_.start(theta, key, unroller), Values(std::vector<Values::Entry>{})};
+  }
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     const std::vector<HostKey> keys = task_keys(key, truncation_.tasks);
@@ -27,7 +31,8 @@ class TruncatedEs final : public GradientEstimator {
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(truncation_.unroll_length)};
     Estimate result{losses.mean(), zeros_like(theta)};
     const float scale = (as_in_tutorial_ ? 2 * std_ : 2 * std_ * std_) * static_cast<float>(truncation_.tasks);
-    for (std::size_t task = 0; task < keys.size(); ++task) add_scaled(result.gradient, losses.difference(task) / scale, pairs.noise[task]);
+    for (std::size_t task = 0; task < keys.size(); ++task)
+      add_scaled(result.gradient, losses.difference(task) / scale, pairs.noise[task]);
     unrolled.lanes.resize(keys.size());
     state.lanes = std::move(unrolled.lanes);
     return result;
@@ -41,4 +46,7 @@ class TruncatedEs final : public GradientEstimator {
   bool as_in_tutorial_;
 };
 
-LOPT_PLUGIN(TruncatedEs, "truncated_es", {.summary = "Evolution strategies on segments of longer problems", .paper = "Vicol, Metz and Sohl-Dickstein, Unbiased gradient estimation in unrolled computation graphs with persistent evolution strategies, ICML 2021"})
+LOPT_PLUGIN(TruncatedEs, "truncated_es",
+            {.summary = "Evolution strategies on segments of longer problems",
+             .paper = "Vicol, Metz and Sohl-Dickstein, Unbiased gradient estimation in unrolled computation graphs "
+                      "with persistent evolution strategies, ICML 2021"})

@@ -12,13 +12,17 @@ class TruncatedGradient final : public GradientEstimator {
  public:
   explicit TruncatedGradient(Settings& s) : truncation_(s, 16, 100, "inner problems under way") {}
 
-  EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override { return {truncation_.start(theta, key, unroller), Values(std::vector<Values::Entry>{})}; }
+  EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
+    return {truncation_.start(theta, key, unroller), Values(std::vector<Values::Entry>{})};
+  }
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     set_keys(state.lanes, task_keys(key, truncation_.tasks));
     Estimate result{0, zeros_like(theta)};
-    Unrolled unrolled = unroller.unroll_with_gradient(std::move(state.lanes), theta, truncation_.options(), false, result.gradient);
-    result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) / static_cast<double>(unrolled.losses.size()));
+    Unrolled unrolled =
+        unroller.unroll_with_gradient(std::move(state.lanes), theta, truncation_.options(), false, result.gradient);
+    result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
+                                     static_cast<double>(unrolled.losses.size()));
     state.lanes = std::move(unrolled.lanes);
     return result;
   }
@@ -29,4 +33,6 @@ class TruncatedGradient final : public GradientEstimator {
   TruncationSettings truncation_;
 };
 
-LOPT_PLUGIN(TruncatedGradient, "truncated_gradient", {.summary = "Exact gradient within segments of longer problems", .paper = "Werbos, Backpropagation through time: what it does and how to do it, 1990"})
+LOPT_PLUGIN(TruncatedGradient, "truncated_gradient",
+            {.summary = "Exact gradient within segments of longer problems",
+             .paper = "Werbos, Backpropagation through time: what it does and how to do it, 1990"})

@@ -14,7 +14,9 @@ class Update final : public Optimizer {
  public:
   Update(Tree theta, const Hyperparameters& h) : theta_(std::move(theta)), h_(h) {}
 
-  Tree init(const Tree& params, const InitContext&) const override { return {{"params", params}, {"momentum", zeros_like(params)}}; }
+  Tree init(const Tree& params, const InitContext&) const override {
+    return {{"params", params}, {"momentum", zeros_like(params)}};
+  }
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
     const Tree momentum = h_.decay * state["momentum"] + (1 - h_.decay) * grads;
@@ -45,11 +47,16 @@ class PerParameterMlp final : public LearnedOptimizer {
       : h_{s.integer("hidden", 64).between(1, 4096).doc("width of the hidden layer"),
            s.real("decay", 0.9).between(0, 1).doc("share of the old momentum that stays"),
            s.real("step_multiplier", 0.01).above(0).doc("scale of the first output, the direction"),
-           s.real("exp_multiplier", 0.01).above(0).doc("scale of the second output, the logarithm of the step's size")} {}
+           s.real("exp_multiplier", 0.01)
+               .above(0)
+               .doc("scale of the second output, the logarithm of the step's size")} {}
 
   Tree init(Key key) const override {
     const std::vector<Key> keys = split(key);
-    return {{"w0", normal(keys[0], {3, h_.hidden})}, {"b0", zeros({h_.hidden})}, {"w1", normal(keys[1], {h_.hidden, 2})}, {"b1", zeros({2})}};
+    return {{"w0", normal(keys[0], {3, h_.hidden})},
+            {"b0", zeros({h_.hidden})},
+            {"w1", normal(keys[1], {h_.hidden, 2})},
+            {"b1", zeros({2})}};
   }
 
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Update>(theta, h_); }
@@ -58,6 +65,7 @@ class PerParameterMlp final : public LearnedOptimizer {
   Hyperparameters h_;
 };
 
-LOPT_PLUGIN(PerParameterMlp, "per_parameter_mlp",
-            {.summary = "A two-layer network on (parameter, momentum, gradient), for each parameter by itself",
-             .paper = "Metz et al., Understanding and correcting pathologies in the training of learned optimizers, ICML 2019"})
+LOPT_PLUGIN(
+    PerParameterMlp, "per_parameter_mlp",
+    {.summary = "A two-layer network on (parameter, momentum, gradient), for each parameter by itself",
+     .paper = "Metz et al., Understanding and correcting pathologies in the training of learned optimizers, ICML 2019"})

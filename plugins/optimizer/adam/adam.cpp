@@ -15,14 +15,19 @@ class Adam final : public Optimizer {
         epsilon_root_(s.real("epsilon_root", 0).at_least(0).doc("added inside the root")) {}
 
   Tree init(const Tree& params, const InitContext&) const override {
-    return {{"params", params}, {"mean", zeros_like(params)}, {"variance", zeros_like(params)}, {"count", zeros({}, DType::int32)}};
+    return {{"params", params},
+            {"mean", zeros_like(params)},
+            {"variance", zeros_like(params)},
+            {"count", zeros({}, DType::int32)}};
   }
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
     const Tensor count = state["count"].leaf() + 1, t = convert(count, DType::float32);
-    const Tree mean = beta1_ * state["mean"] + (1 - beta1_) * grads, variance = beta2_ * state["variance"] + (1 - beta2_) * square(grads);
+    const Tree mean = beta1_ * state["mean"] + (1 - beta1_) * grads,
+               variance = beta2_ * state["variance"] + (1 - beta2_) * square(grads);
     const Tensor correct1 = 1 - power(beta1_, t), correct2 = 1 - power(beta2_, t);
-    const Tree step = learning_rate_ * (mean / correct1) / (sqrt(variance / correct2 + Tensor(epsilon_root_)) + Tensor(epsilon_));
+    const Tree step =
+        learning_rate_ * (mean / correct1) / (sqrt(variance / correct2 + Tensor(epsilon_root_)) + Tensor(epsilon_));
     return {{"params", state["params"] - step}, {"mean", mean}, {"variance", variance}, {"count", count}};
   }
 
@@ -32,4 +37,6 @@ class Adam final : public Optimizer {
   double learning_rate_, beta1_, beta2_, epsilon_, epsilon_root_;
 };
 
-LOPT_PLUGIN(Adam, "adam", {.summary = "Adam: steps scaled by running means of the gradient and its square", .paper = "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015"})
+LOPT_PLUGIN(Adam, "adam",
+            {.summary = "Adam: steps scaled by running means of the gradient and its square",
+             .paper = "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015"})

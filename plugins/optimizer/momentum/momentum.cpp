@@ -9,7 +9,9 @@ class Momentum final : public Optimizer {
       : learning_rate_(s.real("learning_rate", 0.01).above(0).doc("step size")),
         momentum_(s.real("momentum", 0.9).between(0, 1).doc("share of the old step that stays in the new one")) {}
 
-  Tree init(const Tree& params, const InitContext&) const override { return {{"params", params}, {"momentum", zeros_like(params)}}; }
+  Tree init(const Tree& params, const InitContext&) const override {
+    return {{"params", params}, {"momentum", zeros_like(params)}};
+  }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
     Tree momentum = momentum_ * state["momentum"] + learning_rate_ * grads;
     return {{"params", state["params"] - momentum}, {"momentum", momentum}};
@@ -20,4 +22,6 @@ class Momentum final : public Optimizer {
   double learning_rate_, momentum_;
 };
 
-LOPT_PLUGIN(Momentum, "momentum", {.summary = "Gradient descent with heavy-ball momentum", .paper = "Polyak, Some methods of speeding up the convergence of iteration methods, 1964"})
+LOPT_PLUGIN(Momentum, "momentum",
+            {.summary = "Gradient descent with heavy-ball momentum",
+             .paper = "Polyak, Some methods of speeding up the convergence of iteration methods, 1964"})

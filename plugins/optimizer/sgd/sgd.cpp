@@ -8,11 +8,14 @@ class Sgd final : public Optimizer {
   explicit Sgd(Settings& s) : learning_rate_(s.real("learning_rate", 0.01).above(0).doc("step size")) {}
 
   Tree init(const Tree& params, const InitContext&) const override { return {{"params", params}}; }
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override { return {{"params", state["params"] - learning_rate_ * grads}}; }
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+    return {{"params", state["params"] - learning_rate_ * grads}};
+  }
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
   double learning_rate_;
 };
 
-LOPT_PLUGIN(Sgd, "sgd", {.summary = "Gradient descent", .paper = "Robbins and Monro, A stochastic approximation method, 1951"})
+LOPT_PLUGIN(Sgd, "sgd",
+            {.summary = "Gradient descent", .paper = "Robbins and Monro, A stochastic approximation method, 1951"})

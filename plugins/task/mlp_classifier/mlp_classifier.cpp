@@ -9,7 +9,8 @@ using namespace lopt;
 class MlpClassifier final : public Task {
  public:
   explicit MlpClassifier(Settings& s)
-      : hidden_(s.integers("hidden", std::vector<std::int64_t>{128}).between(1, 65536).doc("widths of the hidden layers")),
+      : hidden_(
+            s.integers("hidden", std::vector<std::int64_t>{128}).between(1, 65536).doc("widths of the hidden layers")),
         activation_(s.text("activation", "relu").one_of({"relu", "tanh", "sigmoid"}).doc("between the layers")),
         initial_scale_(s.real("initial_scale", 0.02).at_least(0).doc("standard deviation of the initial weights")),
         output_bias_(s.real("output_bias", 1).doc("initial value of the last layer's biases")),
@@ -47,7 +48,9 @@ class MlpClassifier final : public Task {
     const Values& examples = dataset_->examples(Split::train);
     const Array image = examples["image"], label = examples["label"];
     for (std::int32_t y : label.values<std::int32_t>())
-      if (y < 0 || y >= classes_) throw DataError("the dataset has the label " + std::to_string(y) + ", but the task mlp_classifier has " + std::to_string(classes_) + " classes (0 to " + std::to_string(classes_ - 1) + ")");
+      if (y < 0 || y >= classes_)
+        throw DataError("the dataset has the label " + std::to_string(y) + ", but the task mlp_classifier has " +
+                        std::to_string(classes_) + " classes (0 to " + std::to_string(classes_ - 1) + ")");
     std::vector<std::int64_t> widths{static_cast<std::int64_t>(image.size()) / image.shape()[0]};
     widths.insert(widths.end(), hidden_.begin(), hidden_.end());
     widths.push_back(classes_);

@@ -112,7 +112,9 @@ Array stack_arrays(std::span<const Array> arrays);
 
 template <class T>
 Array::Array(Shape shape, std::span<const T> elements) : Array(Type{dtype_of<T>, std::move(shape)}) {
-  if (elements.size() != size_) throw std::invalid_argument("an array of shape " + to_text(type_.shape) + " from " + std::to_string(elements.size()) + " elements");
+  if (elements.size() != size_)
+    throw std::invalid_argument("an array of shape " + to_text(type_.shape) + " from " +
+                                std::to_string(elements.size()) + " elements");
   T* to = static_cast<T*>(mutable_data());
   for (std::size_t i = 0; i < size_; ++i) to[i] = elements[i];
 }

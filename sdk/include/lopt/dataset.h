@@ -32,7 +32,8 @@ class DataError : public std::runtime_error {
 /// Arrays of an IDX file, plain or gzip: its dimensions, and its bytes as int32. Throws DataError.
 Array read_idx(const std::string& path);
 Array read_idx(std::span<const std::uint8_t> bytes, const std::string& name_for_errors);
-/// Named arrays of a NumPy .npz file; narrower integers are widened to int32 or uint32, float64 narrowed. Throws DataError.
+/// Named arrays of a NumPy .npz file; narrower integers are widened to int32 or uint32, float64 narrowed. Throws
+/// DataError.
 Values read_npz(const std::string& path);
 
 }  // namespace lopt

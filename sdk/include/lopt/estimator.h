@@ -1,6 +1,6 @@
 #pragma once
-// Gradient estimators: which inner problems run with which meta-parameters for how many steps, and what their losses say
-// about θ. This is code that runs now, on arrays; the engine runs what it asks for in parallel.
+// Gradient estimators: which inner problems run with which meta-parameters for how many steps, and what their losses
+// say about θ. This is code that runs now, on arrays; the engine runs what it asks for in parallel.
 
 #include <lopt/random.h>
 #include <lopt/tree.h>
@@ -22,8 +22,8 @@ struct Lane {
 
 /// How lanes are unrolled.
 struct UnrollOptions {
-  int steps = 1;                                          // inner steps
-  std::optional<std::int64_t> problem_length;             // a lane restarts at this iteration; none: never
+  int steps = 1;                                             // inner steps
+  std::optional<std::int64_t> problem_length;                // a lane restarts at this iteration; none: never
   float loss_clip = std::numeric_limits<float>::infinity();  // losses count at most this; NaN counts as this
 };
 
@@ -42,7 +42,8 @@ class Unroller {
   /// A problem at its start: parameters from `init(key)`, the optimizer's state made by θ.
   virtual Lane start(const Values& theta, HostKey key, std::uint32_t stream) const = 0;
   /// Unrolls lane i with meta-parameters thetas[i].
-  virtual Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const = 0;
+  virtual Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas,
+                          const UnrollOptions& options) const = 0;
   /// Unrolls all lanes with θ, and adds to `gradient` d(mean of all losses)/dθ, exactly, back to each lane's start
   /// or restart within the unroll. `from_start`: the lanes have just been started, so their states depend on θ too.
   virtual Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
@@ -69,7 +70,8 @@ class GradientEstimator {
 
   virtual EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const = 0;
   /// Brings the state one meta-step on.
-  virtual Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const = 0;
+  virtual Estimate estimate(const Values& theta, HostKey key, EstimatorState& state,
+                            const Unroller& unroller) const = 0;
   /// Inner steps of a problem, where the estimator knows: what optimizers are told as num_steps.
   virtual std::int64_t problem_steps() const { return 0; }
 };

@@ -30,11 +30,11 @@ struct lopt_component {
 
 /// What a plugin exports as the symbol `lopt_plugin_manifest`.
 struct lopt_manifest {
-  char magic[8];              // "lopt\0plg"
-  uint32_t struct_size;       // sizeof(lopt_manifest)
-  uint32_t api_version;       // LOPT_API_VERSION
-  const char* fingerprint;    // of the compiler's ABI, the standard library and the SDK's layout
-  uint32_t component_size;    // sizeof(lopt_component)
+  char magic[8];            // "lopt\0plg"
+  uint32_t struct_size;     // sizeof(lopt_manifest)
+  uint32_t api_version;     // LOPT_API_VERSION
+  const char* fingerprint;  // of the compiler's ABI, the standard library and the SDK's layout
+  uint32_t component_size;  // sizeof(lopt_component)
   uint32_t component_count;
   const lopt_component* components;
 };
@@ -55,7 +55,8 @@ inline constexpr const char* manifest_symbol = "lopt_plugin_manifest";
 #else
 #define LOPT_SANITIZER_ ""
 #endif
-inline constexpr const char* fingerprint = "c++abi-" LOPT_TEXT(__GXX_ABI_VERSION) " libstdc++-cxx11-" LOPT_TEXT(_GLIBCXX_USE_CXX11_ABI) " sdk-1" LOPT_SANITIZER_;
+inline constexpr const char* fingerprint = "c++abi-" LOPT_TEXT(__GXX_ABI_VERSION) " libstdc++-cxx11-" LOPT_TEXT(
+    _GLIBCXX_USE_CXX11_ABI) " sdk-1" LOPT_SANITIZER_;
 
 /// What a component says of itself beside its name.
 struct About {
@@ -86,11 +87,16 @@ void destroy(void* object) {
 }
 template <class Component>
 auto base_of() {
-  if constexpr (std::is_base_of_v<Task, Component>) return std::type_identity<Task>{};
-  else if constexpr (std::is_base_of_v<TaskFamily, Component>) return std::type_identity<TaskFamily>{};
-  else if constexpr (std::is_base_of_v<Optimizer, Component>) return std::type_identity<Optimizer>{};
-  else if constexpr (std::is_base_of_v<LearnedOptimizer, Component>) return std::type_identity<LearnedOptimizer>{};
-  else if constexpr (std::is_base_of_v<GradientEstimator, Component>) return std::type_identity<GradientEstimator>{};
+  if constexpr (std::is_base_of_v<Task, Component>)
+    return std::type_identity<Task>{};
+  else if constexpr (std::is_base_of_v<TaskFamily, Component>)
+    return std::type_identity<TaskFamily>{};
+  else if constexpr (std::is_base_of_v<Optimizer, Component>)
+    return std::type_identity<Optimizer>{};
+  else if constexpr (std::is_base_of_v<LearnedOptimizer, Component>)
+    return std::type_identity<LearnedOptimizer>{};
+  else if constexpr (std::is_base_of_v<GradientEstimator, Component>)
+    return std::type_identity<GradientEstimator>{};
   else {
     static_assert(std::is_base_of_v<Dataset, Component>, "a component derives from one of lopt's interfaces");
     return std::type_identity<Dataset>{};
@@ -102,8 +108,15 @@ auto base_of() {
 template <class Component>
 constexpr lopt_component component(const char* name, const About& about = {}) {
   using Base = typename decltype(detail::base_of<Component>())::type;
-  return {Base::kind, name,        about.summary,                    about.paper,           about.licence,
-          about.url,  about.version, &detail::create<Base, Component>, &detail::destroy<Base>};
+  return {Base::kind,
+          name,
+          about.summary,
+          about.paper,
+          about.licence,
+          about.url,
+          about.version,
+          &detail::create<Base, Component>,
+          &detail::destroy<Base>};
 }
 
 template <std::size_t count>
@@ -116,7 +129,7 @@ constexpr lopt_manifest manifest(const lopt_component (&components)[count]) {
 }  // namespace lopt
 
 /// Makes a library a plugin of one component: LOPT_PLUGIN(Momentum, "momentum", {.summary = "…", .paper = "…"}).
-#define LOPT_PLUGIN(Component, ...)                                                                        \
-  static constexpr lopt_component lopt_components[] = {lopt::component<Component>(__VA_ARGS__)};            \
-  extern "C" __attribute__((visibility("default"))) const lopt_manifest lopt_plugin_manifest;               \
+#define LOPT_PLUGIN(Component, ...)                                                              \
+  static constexpr lopt_component lopt_components[] = {lopt::component<Component>(__VA_ARGS__)}; \
+  extern "C" __attribute__((visibility("default"))) const lopt_manifest lopt_plugin_manifest;    \
   extern "C" constexpr lopt_manifest lopt_plugin_manifest = lopt::manifest(lopt_components);

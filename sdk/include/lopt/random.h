@@ -27,7 +27,9 @@ Tensor randint(const Key& key, const Shape& shape, std::int32_t low, std::int32_
 struct HostKey {
   std::uint32_t high = 0, low = 0;
   /// JAX's PRNGKey(seed).
-  static HostKey from_seed(std::uint64_t seed) { return {static_cast<std::uint32_t>(seed >> 32), static_cast<std::uint32_t>(seed)}; }
+  static HostKey from_seed(std::uint64_t seed) {
+    return {static_cast<std::uint32_t>(seed >> 32), static_cast<std::uint32_t>(seed)};
+  }
   bool operator==(const HostKey&) const = default;
 };
 

@@ -38,7 +38,8 @@ class SettingsSource {
   virtual std::int64_t integer(const Declaration&, std::optional<std::int64_t> fallback) = 0;
   virtual bool boolean(const Declaration&, std::optional<bool> fallback) = 0;
   virtual std::string text(const Declaration&, const std::optional<std::string>& fallback) = 0;
-  virtual std::vector<std::int64_t> integers(const Declaration&, const std::optional<std::vector<std::int64_t>>& fallback) = 0;
+  virtual std::vector<std::int64_t> integers(const Declaration&,
+                                             const std::optional<std::vector<std::int64_t>>& fallback) = 0;
   /// A component of a kind; null where the spec's is unusable (an error is then reported).
   virtual std::shared_ptr<const void> component(const Declaration&, const std::string& fallback) = 0;
 };
@@ -69,11 +70,15 @@ class NumberBuilder : public SettingBuilder<Derived, Value> {
  public:
   using SettingBuilder<Derived, Value>::SettingBuilder;
   /// More than `low`.
-  Derived& above(double low) { return this->declaration_.low = low, this->declaration_.low_is_out = true, this->self(); }
+  Derived& above(double low) {
+    return this->declaration_.low = low, this->declaration_.low_is_out = true, this->self();
+  }
   Derived& at_least(double low) { return this->declaration_.low = low, this->self(); }
   Derived& at_most(double high) { return this->declaration_.high = high, this->self(); }
   /// Less than `high`.
-  Derived& below(double high) { return this->declaration_.high = high, this->declaration_.high_is_out = true, this->self(); }
+  Derived& below(double high) {
+    return this->declaration_.high = high, this->declaration_.high_is_out = true, this->self();
+  }
   Derived& between(double low, double high) { return at_least(low).at_most(high); }
 };
 
@@ -92,7 +97,9 @@ class IntegerSetting : public NumberBuilder<IntegerSetting, std::int64_t> {
 class IntegersSetting : public NumberBuilder<IntegersSetting, std::vector<std::int64_t>> {
  public:
   using NumberBuilder::NumberBuilder;
-  operator std::vector<std::int64_t>() { return source_.integers(declaration_, fallback_); }  // NOLINT(google-explicit-constructor)
+  operator std::vector<std::int64_t>() {
+    return source_.integers(declaration_, fallback_);
+  }  // NOLINT(google-explicit-constructor)
 };
 class BooleanSetting : public SettingBuilder<BooleanSetting, bool> {
  public:
@@ -111,7 +118,8 @@ class ComponentSetting : public SettingBuilder<ComponentSetting<Component>, std:
  public:
   using SettingBuilder<ComponentSetting<Component>, std::string>::SettingBuilder;
   operator std::shared_ptr<const Component>() {  // NOLINT(google-explicit-constructor)
-    return std::static_pointer_cast<const Component>(this->source_.component(this->declaration_, this->fallback_.value_or("")));
+    return std::static_pointer_cast<const Component>(
+        this->source_.component(this->declaration_, this->fallback_.value_or("")));
   }
 };
 
@@ -120,7 +128,9 @@ class Settings {
  public:
   explicit Settings(SettingsSource& source) : source_(source) {}
 
-  RealSetting real(std::string name, std::optional<double> fallback = {}) { return {source_, std::move(name), "real", fallback}; }
+  RealSetting real(std::string name, std::optional<double> fallback = {}) {
+    return {source_, std::move(name), "real", fallback};
+  }
   /// At most 2³¹ − 1 unless it says otherwise.
   IntegerSetting integer(std::string name, std::optional<std::int64_t> fallback = {}) {
     IntegerSetting setting(source_, std::move(name), "integer", fallback);
@@ -130,8 +140,12 @@ class Settings {
   IntegersSetting integers(std::string name, std::optional<std::vector<std::int64_t>> fallback = {}) {
     return {source_, std::move(name), "integers", std::move(fallback)};
   }
-  BooleanSetting boolean(std::string name, std::optional<bool> fallback = {}) { return {source_, std::move(name), "boolean", fallback}; }
-  TextSetting text(std::string name, std::optional<std::string> fallback = {}) { return {source_, std::move(name), "text", std::move(fallback)}; }
+  BooleanSetting boolean(std::string name, std::optional<bool> fallback = {}) {
+    return {source_, std::move(name), "boolean", fallback};
+  }
+  TextSetting text(std::string name, std::optional<std::string> fallback = {}) {
+    return {source_, std::move(name), "text", std::move(fallback)};
+  }
   template <class Component>
   ComponentSetting<Component> component(std::string name, std::optional<std::string> fallback = {}) {
     return {source_, std::move(name), Component::kind, std::move(fallback)};

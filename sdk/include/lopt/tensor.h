@@ -142,7 +142,8 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes);
 
 /// x, through which no gradient flows.
 Tensor stop_gradient(const Tensor& x);
-/// d loss / d x for each x, of the shape of x; loss is a scalar. Gradients are tensors: they can be differentiated again.
+/// d loss / d x for each x, of the shape of x; loss is a scalar. Gradients are tensors: they can be differentiated
+/// again.
 std::vector<Tensor> gradient(const Tensor& loss, const std::vector<Tensor>& with_respect_to);
 
 }  // namespace lopt

@@ -31,7 +31,9 @@ class BasicTree {
   /// Throws TreeError if this is no leaf.
   const Leaf& leaf() const;
   Leaf& leaf();
-  operator const Leaf&() const { return leaf(); }  // NOLINT(google-explicit-constructor): theta["w0"] is used as a tensor
+  operator const Leaf&() const {
+    return leaf();
+  }  // NOLINT(google-explicit-constructor): theta["w0"] is used as a tensor
   /// The named trees below; empty for a leaf.
   const std::vector<Entry>& entries() const;
   std::vector<Entry>& entries();
@@ -129,7 +131,8 @@ const BasicTree<Leaf>& BasicTree<Leaf>::operator[](std::string_view name) const 
     if (key == name) return tree;
     there += (there.empty() ? "" : ", ") + key;
   }
-  throw TreeError("there is no '" + std::string(name) + "' in this tree; it has: " + (there.empty() ? "nothing" : there));
+  throw TreeError("there is no '" + std::string(name) +
+                  "' in this tree; it has: " + (there.empty() ? "nothing" : there));
 }
 template <class Leaf>
 BasicTree<Leaf>& BasicTree<Leaf>::operator[](std::string_view name) {
@@ -145,13 +148,15 @@ void BasicTree<Leaf>::set(std::string name, BasicTree tree) {
   entries().emplace_back(std::move(name), std::move(tree));
 }
 template <class Leaf>
-void BasicTree<Leaf>::collect(const std::string& prefix, std::vector<Leaf>* leaves, std::vector<std::string>* paths) const {
+void BasicTree<Leaf>::collect(const std::string& prefix, std::vector<Leaf>* leaves,
+                              std::vector<std::string>* paths) const {
   if (is_leaf()) {
     if (leaves) leaves->push_back(leaf());
     if (paths) paths->push_back(prefix);
     return;
   }
-  for (const auto& [key, tree] : entries()) tree.collect(paths ? (prefix.empty() ? key : prefix + "/" + key) : prefix, leaves, paths);
+  for (const auto& [key, tree] : entries())
+    tree.collect(paths ? (prefix.empty() ? key : prefix + "/" + key) : prefix, leaves, paths);
 }
 template <class Leaf>
 std::vector<Leaf> BasicTree<Leaf>::leaves() const {
@@ -183,7 +188,8 @@ BasicTree<Other> BasicTree<Leaf>::fill(std::span<const Other> leaves, std::size_
 template <class Leaf>
 template <class Other>
 BasicTree<Other> BasicTree<Leaf>::with_leaves(std::span<const Other> leaves) const {
-  if (leaves.size() != leaf_count()) throw TreeError(std::to_string(leaves.size()) + " leaves for a tree of " + std::to_string(leaf_count()));
+  if (leaves.size() != leaf_count())
+    throw TreeError(std::to_string(leaves.size()) + " leaves for a tree of " + std::to_string(leaf_count()));
   std::size_t next = 0;
   return fill<Other>(leaves, next);
 }
