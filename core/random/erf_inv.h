@@ -12,12 +12,13 @@ inline float erf_inverse(float x) {
                                -0.00125372503F, -0.00417768164F, 0.246640727F,    1.50140941F};
   constexpr float tail[] = {-0.000200214257F, 0.000100950558F, 0.00134934322F, -0.00367342844F, 0.00573950773F,
                             -0.0076224613F,   0.00943887047F,  1.00167406F,    2.83297682F};
-  float w = -std::log1p(-x * x);
+  const float t = -x * x;
+  float w = std::abs(t) < 0.41421356F ? -std::log1p(t) : -std::log(1 + t);  // as XLA splits it
   const bool is_central = w < 5.0F;
   w = is_central ? w - 2.5F : std::sqrt(w) - 3.0F;
   const float* c = is_central ? central : tail;
   float p = c[0];
-  for (int i = 1; i < 9; ++i) p = c[i] + p * w;
+  for (int i = 1; i < 9; ++i) p = std::fma(p, w, c[i]);
   return std::abs(x) == 1.0F ? x * std::numeric_limits<float>::infinity() : p * x;
 }
 

@@ -37,8 +37,7 @@ Array from_bits(HostKey key, const Shape& shape, Function f) {
 }
 float between(std::uint32_t bits, float low, float high) {
   const float fraction = std::bit_cast<float>((bits >> 9U) | 0x3f800000U) - 1.0F;
-  const float scaled = fraction * (high - low);
-  return std::max(low, scaled + low);
+  return std::max(low, std::fma(fraction, high - low, low));
 }
 }  // namespace
 

@@ -60,27 +60,18 @@ void binary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t col
   else
     second(Reader<T, false>(in[0]));
 }
-void select(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
-  using T = std::uint32_t;
-  auto choose = []([[maybe_unused]] auto d, auto condition, auto a, auto b) {
-    return hn::IfThenElse(hn::Ne(condition, hn::Zero(d)), a, b);
-  };
+template <class T, class Out, auto f>
+void ternary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
   auto third = [&](auto first, auto second) {
-    if (in[2].uniform)
-      loop<T, T>(choose, out, stride, columns, rows, first, second, Reader<T, true>(in[2]));
-    else
-      loop<T, T>(choose, out, stride, columns, rows, first, second, Reader<T, false>(in[2]));
+    if (in[2].uniform) loop<T, Out>(f, out, stride, columns, rows, first, second, Reader<T, true>(in[2]));
+    else loop<T, Out>(f, out, stride, columns, rows, first, second, Reader<T, false>(in[2]));
   };
   auto second = [&](auto first) {
-    if (in[1].uniform)
-      third(first, Reader<T, true>(in[1]));
-    else
-      third(first, Reader<T, false>(in[1]));
+    if (in[1].uniform) third(first, Reader<T, true>(in[1]));
+    else third(first, Reader<T, false>(in[1]));
   };
-  if (in[0].uniform)
-    second(Reader<T, true>(in[0]));
-  else
-    second(Reader<T, false>(in[0]));
+  if (in[0].uniform) second(Reader<T, true>(in[0]));
+  else second(Reader<T, false>(in[0]));
 }
 
 /// 1 where the mask is set.
@@ -122,8 +113,15 @@ constexpr auto less_equal = [](auto d, auto a, auto b) { return as_bool(d, hn::O
 constexpr auto and_ = [](auto, auto a, auto b) { return hn::And(a, b); };
 constexpr auto or_ = [](auto, auto a, auto b) { return hn::Or(a, b); };
 constexpr auto xor_ = [](auto, auto a, auto b) { return hn::Xor(a, b); };
+constexpr auto choose = [](auto d, auto condition, auto a, auto b) {
+  return hn::IfThenElse(hn::Ne(condition, hn::Zero(d)), a, b);
+};
+constexpr auto multiply_add = [](auto, auto a, auto b, auto c) { return hn::MulAdd(a, b, c); };
 constexpr auto to_float = [](auto, auto x) { return hn::ConvertTo(Tag<float>(), x); };  // int32 and bool
 constexpr auto same_bits = [](auto, auto x) { return x; };
+
+/// The level multiplies and adds with one rounding.
+constexpr bool fused = HWY_TARGET != HWY_SSE4 && HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
 
 Elementwise find(std::string_view name, DType dtype, DType result) {
   using F = float;
@@ -161,7 +159,8 @@ Elementwise find(std::string_view name, DType dtype, DType result) {
       {"and", nullptr, binary<I, I, and_>, binary<U, U, and_>},
       {"or", nullptr, binary<I, I, or_>, binary<U, U, or_>},
       {"xor", nullptr, binary<I, I, xor_>, binary<U, U, xor_>},
-      {"select", select, select, select},
+      {"multiply_add", fused ? ternary<F, F, multiply_add> : nullptr, nullptr, nullptr},
+      {"select", ternary<U, U, choose>, ternary<U, U, choose>, ternary<U, U, choose>},
       {"bitcast", unary<U, U, same_bits>, unary<U, U, same_bits>, unary<U, U, same_bits>},
   };
   if (name == "convert")

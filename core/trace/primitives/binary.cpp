@@ -41,6 +41,9 @@ const Primitive multiply_row = elementwise<2>(
       return Grads{v.dy * v.x[1], v.dy * v.x[0]};
     },
     [](auto a, decltype(a) b) { return wrapping(a, b, [](auto x, auto y) { return x * y; }); });
+const Primitive multiply_add_row = elementwise<3>(
+    "multiply_add", same, [](const Vjp& v) { return Grads{v.dy * v.x[1], v.dy * v.x[0], v.dy}; },
+    [](Real auto a, decltype(a) b, decltype(a) c) { return std::fma(a, b, c); });
 const Primitive divide_row = elementwise<2>(
     "divide", same,
     [](const Vjp& v) {
@@ -182,6 +185,12 @@ Tensor power(const Tensor& a, const Tensor& b) { return real_arithmetic(power_ro
 Tensor maximum(const Tensor& a, const Tensor& b) { return arithmetic(maximum_row, a, b); }
 Tensor minimum(const Tensor& a, const Tensor& b) { return arithmetic(minimum_row, a, b); }
 Tensor remainder(const Tensor& a, const Tensor& b) { return bitwise(remainder_row, a, b); }
+Tensor multiply_add(const Tensor& a, const Tensor& b, const Tensor& c) {
+  auto [left, right] = promoted(a, b, "multiply_add");
+  auto [first, last] = promoted(left, c, "multiply_add");
+  if (last.dtype() != DType::float32) throw ShapeError("multiply_add: float32 was expected");
+  return apply(multiply_add_row, {first, broadcast_to(right, last.shape()), last});
+}
 Tensor operator==(const Tensor& a, const Tensor& b) { return compare(equal_row, a, b); }
 Tensor operator!=(const Tensor& a, const Tensor& b) { return compare(not_equal_row, a, b); }
 Tensor operator<(const Tensor& a, const Tensor& b) { return compare(less_row, a, b); }

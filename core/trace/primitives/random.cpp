@@ -83,7 +83,7 @@ Tensor uniform(const Key& key, const Shape& shape, double low, double high) {
   const auto l = static_cast<float>(low), h = static_cast<float>(high);
   Tensor fraction =
       bitcast(shift_right(random_bits(key, shape), 9) | full(shape, 0x3f800000, DType::uint32), DType::float32) - 1;
-  return maximum(fraction * static_cast<double>(h - l) + static_cast<double>(l), static_cast<double>(l));
+  return maximum(multiply_add(fraction, static_cast<double>(h - l), static_cast<double>(l)), static_cast<double>(l));
 }
 
 Tensor normal(const Key& key, const Shape& shape) {

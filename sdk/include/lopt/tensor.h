@@ -51,6 +51,8 @@ Tensor operator-(const Tensor& a);
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor power(const Tensor& base, const Tensor& exponent);
+/// a·b + c, rounded once.
+Tensor multiply_add(const Tensor& a, const Tensor& b, const Tensor& c);
 /// Of integers, with the sign of the dividend.
 Tensor remainder(const Tensor& a, const Tensor& b);
 
