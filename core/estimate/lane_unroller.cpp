@@ -1,5 +1,7 @@
 #include "estimate/lane_unroller.h"
 
+#include "estimate/memory.h"
+
 #include <fmt/format.h>
 #include <tbb/parallel_for.h>
 
@@ -82,6 +84,7 @@ LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, OptimizerSo
     problems_.push_back(std::make_unique<InnerProblem>(family_->size() == 1 ? "task" : fmt::format("task {}", i),
                                                        family_->task(i), optimizer, theta, num_steps));
     batches_.push_back(family_->task(i).batches());
+    require_memory(problems_.back()->step().plan().arena_bytes, "one step of the task");
   }
 }
 LaneUnroller::~LaneUnroller() = default;
@@ -104,13 +107,26 @@ void LaneUnroller::restart(const std::vector<const void*>& theta, HostKey key, L
   lane.state = problem.state_types().with_leaves<Array>(state);
 }
 
-Lane LaneUnroller::start(const Values& theta, HostKey key, std::uint32_t stream) const {
-  Lane lane;
-  lane.stream = stream;
-  lane.key = key;
-  const std::vector<Array> leaves = theta.leaves();
-  restart(pointers_of(leaves), key, lane, worker());
-  return lane;
+std::vector<Lane> LaneUnroller::start(std::span<const LaneStart> starts) const {
+  std::size_t state_bytes = 0;
+  for (const auto& problem : problems_) {
+    std::size_t bytes = 0;
+    for (const Type& type : problem->state_types().leaves()) bytes += 4 * static_cast<std::size_t>(element_count(type.shape));
+    state_bytes = std::max(state_bytes, bytes);
+  }
+  // Each lane keeps its state and makes the next beside it.
+  require_memory(2 * state_bytes * starts.size(), fmt::format("{} inner problems at once", starts.size()));
+  std::vector<Lane> lanes(starts.size());
+  threads_.execute([&] {
+    tbb::parallel_for(std::size_t{0}, lanes.size(), [&](std::size_t i) {
+      lanes[i].stream = starts[i].stream;
+      lanes[i].position = starts[i].position;
+      lanes[i].key = starts[i].key;
+      const std::vector<Array> theta = starts[i].theta.leaves();
+      restart(pointers_of(theta), starts[i].key, lanes[i], worker());
+    });
+  });
+  return lanes;
 }
 
 void LaneUnroller::load_batch(const Lane& lane, Worker& w) const {

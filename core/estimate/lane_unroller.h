@@ -18,7 +18,7 @@ class LaneUnroller final : public Unroller {
                HostKey data_key, int threads, std::int64_t num_steps);
   ~LaneUnroller() override;
 
-  Lane start(const Values& theta, HostKey key, std::uint32_t stream) const override;
+  std::vector<Lane> start(std::span<const LaneStart> starts) const override;
   Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const override;
   Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                 bool from_start, Values& gradient) const override;

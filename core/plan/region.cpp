@@ -189,7 +189,7 @@ class Lowering {
     const bool terminal = context_.clusters.roles[value].terminal;
     const bool to_one = !terminal || op.type.shape.empty() || element_count(op.type.shape) == 1;
     if (to_one && x.width() > 1) {
-      TileInstruction& reduction = emit_result(Kind::column_reduction, {operand(x)}, 1);
+      TileInstruction& reduction = emit_result(Kind::column_reduction, {operand(in_tile(x))}, 1);
       reduction.inner = static_cast<std::int64_t>(x.width());
       reduction.primitive = op.primitive;
       x = all_columns(reduction.group);

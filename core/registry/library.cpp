@@ -3,6 +3,7 @@
 #include "registry/registry.h"
 
 #include <boost/dll/shared_library.hpp>
+#include <dlfcn.h>
 #include <elf.h>
 #include <fmt/format.h>
 
@@ -91,7 +92,9 @@ std::shared_ptr<PluginLibrary> load_library(const std::string& path) {
   check_file(path);
   auto handle = std::make_shared<PluginLibrary::Handle>();
   try {
-    handle->library.load(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+    // Never unloaded: an exception that a plugin threw outlives the objects of the plugin.
+    handle->library.load(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local |
+                                   static_cast<boost::dll::load_mode::type>(RTLD_NODELETE));
   } catch (const std::exception& failure) {
     throw PluginError(fmt::format("{}: cannot be loaded: {}", path, failure.what()));
   }

@@ -30,6 +30,8 @@ class RunFolder {
   void write_json(const std::string& name, const nlohmann::ordered_json& json) const;
   /// Adds a line to metrics.jsonl. Throws std::runtime_error; then the file ends with the line before.
   void add_metrics(const nlohmann::ordered_json& json);
+  /// True once a line of metrics was written.
+  bool has_metrics() const { return metrics_size_ > 0; }
   /// Removes the folder, if this object made it: nothing in it is of use.
   void discard();
 

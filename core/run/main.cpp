@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
   } catch (const lopt::DataError& error) {
     return fail(lopt::bad_data, error.what());
   } catch (const std::bad_alloc&) {
-    return fail(lopt::failed,
+    return fail(lopt::wrong_usage,
                 "there is not enough memory for this run; fewer tasks, smaller batches or a smaller network need less");
   } catch (const std::exception& error) {
     return fail(lopt::failed, error.what());

@@ -77,10 +77,15 @@ class TrainRun {
       folder_->discard();
       throw;
     }
-    if (meta_)
-      meta_train();
-    else
-      inner_train();
+    try {
+      if (meta_)
+        meta_train();
+      else
+        inner_train();
+    } catch (...) {
+      if (!folder_->has_metrics()) folder_->discard();
+      throw;
+    }
     if (!options_.trace.empty()) tracer_.write(options_.trace);
     finish();
     return received_signal == SIGINT ? interrupted : received_signal == SIGTERM ? terminated : success;

@@ -27,12 +27,10 @@ struct TruncationSettings {
   /// One problem a task, at a random iteration, so that not all restart together.
   std::vector<Lane> start(const Values& theta, HostKey key, const Unroller& unroller) const {
     const Array iterations = randint(key, {tasks}, 0, problem_length);
-    std::vector<Lane> lanes;
-    for (HostKey task_key : task_keys(key, tasks)) {
-      const auto task = static_cast<std::uint32_t>(lanes.size());
-      lanes.push_back(unroller.start(theta, task_key, task));
-      lanes.back().iteration = iterations.values<std::int32_t>()[task];
-    }
+    std::vector<LaneStart> starts;
+    for (HostKey task_key : task_keys(key, tasks)) starts.push_back({theta, task_key, static_cast<std::uint32_t>(starts.size())});
+    std::vector<Lane> lanes = unroller.start(starts);
+    for (std::size_t task = 0; task < lanes.size(); ++task) lanes[task].iteration = iterations.values<std::int32_t>()[task];
     return lanes;
   }
 };

@@ -27,15 +27,14 @@ class FullEs final : public GradientEstimator {
     const std::int32_t position = state.values["position"].leaf().item<std::int32_t>();
     const std::vector<HostKey> keys = task_keys(key, tasks_);
     const AntitheticPairs pairs = perturbed(theta, keys, std_);
-    std::vector<Lane> lanes;
+    std::vector<LaneStart> starts;
     for (std::size_t i = 0; i < pairs.thetas.size(); ++i) {
       const std::size_t task = i % keys.size();
-      lanes.push_back(unroller.start(pairs.thetas[i], keys[task], static_cast<std::uint32_t>(task)));
-      lanes.back().position = position;
+      starts.push_back({pairs.thetas[i], keys[task], static_cast<std::uint32_t>(task), position});
     }
     UnrollOptions options;
     options.steps = unroll_length_;
-    const Unrolled unrolled = unroller.unroll(std::move(lanes), pairs.thetas, options);
+    const Unrolled unrolled = unroller.unroll(unroller.start(starts), pairs.thetas, options);
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(unroll_length_)};
     Estimate result{losses.mean(), zeros_like(theta)};
     for (std::size_t task = 0; task < keys.size(); ++task)

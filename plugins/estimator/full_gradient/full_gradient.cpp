@@ -20,15 +20,13 @@ class FullGradient final : public GradientEstimator {
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     const std::int32_t position = state.values["position"].leaf().item<std::int32_t>();
-    std::vector<Lane> lanes;
-    for (HostKey task_key : task_keys(key, tasks_)) {
-      lanes.push_back(unroller.start(theta, task_key, static_cast<std::uint32_t>(lanes.size())));
-      lanes.back().position = position;
-    }
+    std::vector<LaneStart> starts;
+    for (HostKey task_key : task_keys(key, tasks_))
+      starts.push_back({theta, task_key, static_cast<std::uint32_t>(starts.size()), position});
     Estimate result{0, zeros_like(theta)};
     UnrollOptions options;
     options.steps = unroll_length_;
-    const Unrolled unrolled = unroller.unroll_with_gradient(std::move(lanes), theta, options, true, result.gradient);
+    const Unrolled unrolled = unroller.unroll_with_gradient(unroller.start(starts), theta, options, true, result.gradient);
     result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
                                      static_cast<double>(unrolled.losses.size()));
     state.values = {{"position", Array::scalar<std::int32_t>(position + unroll_length_)}};

@@ -20,6 +20,14 @@ struct Lane {
   Values state;                // of the optimizer
 };
 
+/// Where a lane begins.
+struct LaneStart {
+  const Values& theta;
+  HostKey key;
+  std::uint32_t stream = 0;
+  std::int64_t position = 0;
+};
+
 /// How lanes are unrolled.
 struct UnrollOptions {
   int steps = 1;                                             // inner steps
@@ -39,8 +47,9 @@ class Unroller {
  public:
   virtual ~Unroller() = default;
 
-  /// A problem at its start: parameters from `init(key)`, the optimizer's state made by θ.
-  virtual Lane start(const Values& theta, HostKey key, std::uint32_t stream) const = 0;
+  /// Problems at their start: parameters from `init(key)`, the optimizer's state made by θ. Throws lopt::ShapeError
+  /// where their states together need more memory than there is.
+  virtual std::vector<Lane> start(std::span<const LaneStart> starts) const = 0;
   /// Unrolls lane i with meta-parameters thetas[i].
   virtual Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas,
                           const UnrollOptions& options) const = 0;

@@ -1,0 +1,70 @@
+#pragma once
+// Runs the real runner, as a person does.
+
+#include <catch2/catch.hpp>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace lopt::test {
+
+namespace fs = std::filesystem;
+
+/// A folder of its own for a test, which goes when the test ends.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (fs::temp_directory_path() / "lopt-test-XXXXXX").string();
+    path_ = mkdtemp(pattern.data());
+  }
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  std::string path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  std::string write(const std::string& name, const std::string& content) const {
+    std::ofstream(file(name), std::ios::binary) << content;
+    return file(name);
+  }
+
+ private:
+  std::string path_;
+};
+
+struct Result {
+  int code = -1;       // exit code; 128 + n where signal n ended it
+  std::string output;  // both streams
+};
+
+/// Runs a shell command in the source folder; more than `seconds` is code 124.
+inline Result shell(const std::string& command, int seconds = 120) {
+  const std::string line = "cd '" LOPT_SOURCE "' && timeout " + std::to_string(seconds) + " " + command + " 2>&1";
+  std::FILE* pipe = popen(line.c_str(), "r");
+  Result result;
+  char block[4096];
+  for (std::size_t got = 0; (got = std::fread(block, 1, sizeof block, pipe)) > 0;) result.output.append(block, got);
+  const int status = pclose(pipe);
+  result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+inline const std::string runner = LOPT_BINARY "/bin/lopt-run";
+inline Result run(const std::string& arguments, int seconds = 120) { return shell(runner + " " + arguments, seconds); }
+
+inline std::string read_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream content;
+  content << file.rdbuf();
+  return content.str();
+}
+
+}  // namespace lopt::test

@@ -1,0 +1,102 @@
+// Plans: random programs give what the reference executor gives, and what should be fused is.
+#include "unit/random_programs.h"
+
+#include <catch2/catch.hpp>
+
+using namespace lopt;
+using namespace lopt::test;
+
+namespace {
+
+/// How far the planned executor is off, beyond what float32 costs the reference executor itself. The yardstick is the
+/// reference in float64: reference in float32 shows how ill-conditioned the program is.
+double excess_error(const RandomProgram& random) {
+  const std::vector<Array> planned = compile(random.program()).run(random.values());
+  const std::vector<Array> single = evaluate_reference(random.program(), random.values());
+  const std::vector<Array> exact = evaluate_reference(random.program(), random.values(), Precision::float64);
+  double worst = 0;
+  for (std::size_t i = 0; i < planned.size(); ++i)
+    worst = std::max(worst, difference(planned[i], exact[i]) / (20 * difference(single[i], exact[i]) + 1e-5));
+  return worst;
+}
+
+std::uint32_t new_seed() {
+  const char* given = std::getenv("LOPT_TEST_SEED");
+  return given ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
+}
+int program_count() {
+  const char* given = std::getenv("LOPT_TEST_PROGRAMS");
+  return given ? std::atoi(given) : 1000;
+}
+
+}  // namespace
+
+TEST_CASE("random programs agree between the planned and the reference executor") {
+  const std::uint32_t first = new_seed();
+  const int count = program_count();
+  WARN("seed " << first << ", " << count << " programs (LOPT_TEST_SEED and LOPT_TEST_PROGRAMS choose others)");
+  for (int i = 0; i < count; ++i) {
+    const std::uint32_t seed = first + static_cast<std::uint32_t>(i);
+    int length = 5 + static_cast<int>(seed % 20);
+    const double error = excess_error(RandomProgram(seed, length));
+    CHECK(!std::isnan(error));
+    if (error <= 1) continue;
+    while (length > 1 && !(excess_error(RandomProgram(seed, length - 1)) <= 1)) --length;
+    const RandomProgram smallest(seed, length);
+    FAIL("LOPT_TEST_SEED=" << seed << ", made smaller to " << length << " steps, error "
+                           << excess_error(smallest) << " times what is allowed:\n" << to_text(smallest.program()));
+  }
+}
+
+TEST_CASE("a network on rows becomes one region with the hidden layer in registers") {
+  auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
+  const Tensor p = real({64, 128}), g = real({64, 128}), w0 = real({2, 64}), b0 = real({64}), w1 = real({64, 2}), b1 = real({2});
+  const Tensor out = matmul(relu(matmul(stack({p, g}, -1), w0) + b0), w1) + b1;
+  const Plan plan = make_plan(make_program("update", {p, g, w0, b0, w1, b1}, {p - take(out, 0, -1) * exp(take(out, 1, -1))}));
+  REQUIRE(plan.kernels.size() == 1);
+  const Region& region = std::get<Region>(plan.kernels[0]);
+  CHECK(region.rows == 8192);
+  int chains = 0;
+  for (const TileInstruction& instruction : region.instructions) chains += instruction.kind == TileInstruction::Kind::chain;
+  CHECK(chains == 1);
+  CHECK(plan.arena_bytes == 0);
+}
+
+TEST_CASE("planning grows about linearly with the program") {
+  auto kernels_of = [](int layers) {
+    Tensor x = make_input("x", {DType::float32, {64, 64}}), y = x;
+    std::vector<Tensor> inputs{x};
+    for (int i = 0; i < layers; ++i) {
+      inputs.push_back(make_input("w", {DType::float32, {64, 64}}));
+      y = tanh(matmul(y, inputs.back()));
+    }
+    return make_plan(make_program("deep", inputs, {y})).kernels.size();
+  };
+  CHECK(kernels_of(10) == 20);
+  CHECK(kernels_of(100) == 200);
+}
+
+TEST_CASE("outputs may repeat, be inputs, or be views") {
+  const Tensor x = make_input("x", {DType::float32, {3, 4}});
+  const Tensor y = exp(x);
+  const Program program = make_program("p", {x}, {y, y, x, transpose(y), reshape(y, {12}), broadcast_to(x, {2, 3, 4})});
+  std::mt19937 random(5);
+  const std::vector<Array> values{random_array(random, x.type())};
+  const std::vector<Array> planned = compile(program).run(values), reference = evaluate_reference(program, values);
+  for (std::size_t i = 0; i < planned.size(); ++i) CHECK(difference(planned[i], reference[i]) < 1e-6);
+}
+
+TEST_CASE("empty tensors go through") {
+  const Tensor x = make_input("x", {DType::float32, {0, 4}}), w = make_input("w", {DType::float32, {4, 3}});
+  const Program program = make_program("p", {x, w}, {sum(matmul(x, w), {0}), exp(x), sum(x)});
+  const std::vector<Array> values{Array(DType::float32, {0, 4}), Array(DType::float32, {4, 3})};
+  const std::vector<Array> planned = compile(program).run(values), reference = evaluate_reference(program, values);
+  for (std::size_t i = 0; i < planned.size(); ++i) CHECK(planned[i] == reference[i]);
+}
+
+TEST_CASE("a plan refuses arrays of other types") {
+  const Tensor x = make_input("x", {DType::float32, {4}});
+  const Executable executable = compile(make_program("p", {x}, {exp(x)}));
+  CHECK_THROWS_AS(executable.run(std::vector<Array>{}), std::invalid_argument);
+  CHECK_THROWS_AS(executable.run(std::vector<Array>{Array(DType::float32, {5})}), std::invalid_argument);
+}

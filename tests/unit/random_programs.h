@@ -1,0 +1,128 @@
+#pragma once
+// Random programs for property tests.
+
+#include "unit/support.h"
+
+#include "gradient/gradient.h"
+
+namespace lopt::test {
+
+/// A program made of `length` random choices of a seed. Fewer choices of the same seed make a prefix of it, which is how
+/// a failing program is made smaller.
+class RandomProgram {
+ public:
+  RandomProgram(std::uint32_t seed, int length) : random_(seed) {
+    rows_ = pick({1, 3, 10, 16, 40, 129, 300});
+    columns_ = pick({1, 2, 3, 8, 17});
+    for (int i = 0; i < 3; ++i) add_input({DType::float32, random_shape()});
+    add_input({DType::int32, {rows_, columns_}});
+    for (int i = 0; i < length; ++i) add_step();
+    finish();
+  }
+
+  const Program& program() const { return program_; }
+  const std::vector<Array>& values() const { return values_; }
+
+ private:
+  std::int64_t pick(std::vector<std::int64_t> choices) { return choices[random_() % choices.size()]; }
+  Shape random_shape() {
+    switch (random_() % 6) {
+      case 0: return {};
+      case 1: return {rows_};
+      case 2: return {columns_};
+      case 3: return {rows_, 1};
+      default: return {rows_, columns_};
+    }
+  }
+  void add_input(const Type& type) {
+    inputs_.push_back(make_input("x" + std::to_string(inputs_.size()), type));
+    values_.push_back(random_array(random_, type, -1.5, 1.5));
+    (type.dtype == DType::float32 ? reals_ : integers_).push_back(inputs_.back());
+  }
+  const Tensor& real() { return reals_[reals_.size() - 1 - random_() % std::min<std::size_t>(reals_.size(), 6)]; }
+
+  static bool broadcasts(const Tensor& a, const Tensor& b) {
+    for (int i = 1; i <= std::min(a.rank(), b.rank()); ++i)
+      if (a.dim(-i) != b.dim(-i) && a.dim(-i) != 1 && b.dim(-i) != 1) return false;
+    return true;
+  }
+  /// Keeps values near 1, so that round-off stays comparable.
+  void keep(const Tensor& x) {
+    if (element_count(x.shape()) <= 20000) reals_.push_back(random_() % 3 == 0 ? x : tanh(x));
+  }
+
+  void add_step() {
+    const Tensor a = real(), b = real();
+    switch (random_() % 20) {
+      case 0: return broadcasts(a, b) ? keep(a + b) : void();
+      case 1: return broadcasts(a, b) ? keep(a * b) : void();
+      case 2: return broadcasts(a, b) ? keep(a - 0.5 * b) : void();
+      case 3: return keep(exp(a * 0.5));
+      case 4: return keep(sigmoid(a));
+      case 5: return keep(relu(a));
+      case 6: return broadcasts(a, b) ? keep(where(a < b, a, b * 2)) : void();
+      case 7: return broadcasts(a, b) ? keep(maximum(a, b)) : void();
+      case 8: return a.rank() > 0 ? keep(mean(a, {static_cast<int>(random_() % static_cast<unsigned>(a.rank()))})) : void();
+      case 9: return a.rank() > 0 ? keep(max(a, {-1})) : void();
+      case 10: return keep(mean(a * a));
+      case 11: return a.rank() > 0 ? keep(expand_dims(a, -1)) : void();
+      case 12: return a.rank() == 2 ? keep(transpose(a)) : void();
+      case 13: return add_layer(a);
+      case 14: return a.shape() == b.shape() && a.rank() > 0 ? keep(concatenate({a, b}, -1)) : void();
+      case 15: return a.shape() == b.shape() ? keep(stack({a, b}, static_cast<int>(random_() % static_cast<unsigned>(a.rank() + 1)))) : void();
+      case 16: return add_slice(a);
+      case 17: return a.rank() > 0 ? keep(pad(a, Shape(a.shape().size(), 1), Shape(a.shape().size(), 0))) : void();
+      case 18: return keep(reshape(a, {-1}));
+      default: return a.rank() > 0 ? keep(log_softmax(a)) : void();
+    }
+  }
+  void add_layer(const Tensor& x) {
+    if (x.rank() < 1 || x.dim(-1) == 0) return;
+    const std::int64_t width = pick({1, 2, 5, 16, 33});
+    const Type weights{DType::float32, {x.dim(-1), width}}, bias{DType::float32, {width}};
+    add_input(weights);
+    const Tensor w = inputs_.back();
+    add_input(bias);
+    const Tensor y = matmul(x, w) * (1 / std::sqrt(static_cast<double>(x.dim(-1)))) + inputs_.back();
+    keep(random_() % 2 ? relu(y) : y);
+  }
+  void add_slice(const Tensor& x) {
+    if (x.rank() < 1) return;
+    Shape start(x.shape().size(), 0), stop = x.shape(), stride(x.shape().size(), 1);
+    const std::size_t axis = random_() % stop.size();
+    if (stop[axis] < 2) return;
+    start[axis] = 1;
+    stride[axis] = pick({1, 1, 2});
+    keep(slice(x, start, stop, stride));
+  }
+
+  /// Outputs: the last values, and for every second program a gradient or a gradient of a gradient.
+  void finish() {
+    std::vector<Tensor> outputs{reals_.back(), real(), real()};
+    Tensor loss = mean(reals_.back()) + mean(square(real()));
+    if (random_() % 2) {
+      const std::vector<Tensor> first = gradient(loss, inputs_reals());
+      outputs.insert(outputs.end(), first.begin(), first.end());
+      if (random_() % 2) {
+        Tensor slope = mean(square(first[0]));
+        const std::vector<Tensor> second = gradient(slope, inputs_reals());
+        outputs.insert(outputs.end(), second.begin(), second.end());
+      }
+    }
+    program_ = make_program("random", inputs_, outputs);
+  }
+  std::vector<Tensor> inputs_reals() const {
+    std::vector<Tensor> result;
+    for (const Tensor& input : inputs_)
+      if (input.dtype() == DType::float32) result.push_back(input);
+    return result;
+  }
+
+  std::mt19937 random_;
+  std::int64_t rows_ = 1, columns_ = 1;
+  std::vector<Tensor> inputs_, reals_, integers_;
+  std::vector<Array> values_;
+  Program program_;
+};
+
+}  // namespace lopt::test
