@@ -41,7 +41,7 @@ Values read_theta(const LearnedOptimizer& learned, const std::string& path) {
   std::vector<Array> leaves;
   const std::vector<std::string> names = types.paths();
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const Type& type = types.leaves()[i];
+    const Type type = types.leaves()[i];
     if (!file.contains(names[i]))
       throw DataError(fmt::format("{}: has no array '{}', which this learned optimizer's θ has", path, names[i]));
     const Array& array = file[names[i]].leaf();

@@ -1,0 +1,147 @@
+// Runs from start to end: what they print, leave behind, and do when they are stopped.
+#include "data/npz.h"
+#include "runner/support.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace lopt;
+using namespace lopt::test;
+using Catch::Matchers::Contains;
+
+namespace {
+const std::string small = " 'task.hidden=[8]' task.batch_size=16 estimator.tasks=2 ";
+
+nlohmann::json json_of(const std::string& path) { return nlohmann::json::parse(read_file(path)); }
+std::size_t lines_of(const std::string& path) {
+  const std::string text = read_file(path);
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+}  // namespace
+
+TEST_CASE("a meta-training leaves its folder complete") {
+  TemporaryFolder folder;
+  const std::string out = folder.file("run");
+  const Result result = run("train configs/quickstart.yaml steps=4 apply.steps=3" + small + "--out " + out);
+  INFO(result.output);
+  REQUIRE(result.code == 0);
+  CHECK_THAT(result.output, Contains("Meta-loss") && Contains("learned optimizer") && Contains("sgd 0.1") && Contains(out));
+  for (const char* file : {"spec.yaml", "run.json", "metrics.jsonl", "summary.json", "theta.npz", "curves.svg", "applied.svg"})
+    CHECK(fs::exists(out + "/" + file));
+  CHECK(lines_of(out + "/metrics.jsonl") == 4);
+  const auto summary = json_of(out + "/summary.json");
+  CHECK(summary["meta_steps"] == 4);
+  CHECK(summary["applied"].size() == 3);
+  CHECK(json_of(out + "/run.json")["seed"] == 2);
+  CHECK(read_npz(out + "/theta.npz")["w0"].leaf().shape() == Shape{3, 64});
+
+  // The resolved spec is a spec: it gives the same run.
+  const std::string again = folder.file("again");
+  REQUIRE(run("train " + out + "/spec.yaml -q --out " + again).code == 0);
+  CHECK(read_npz(again + "/theta.npz").leaves() == read_npz(out + "/theta.npz").leaves());
+  CHECK(read_file(again + "/spec.yaml") == read_file(out + "/spec.yaml"));
+}
+
+TEST_CASE("a trained θ can be applied from its file") {
+  TemporaryFolder folder;
+  REQUIRE(run("train configs/quickstart.yaml steps=2 apply=null compare=null" + small + "-q --out " + folder.file("run")).code == 0);
+  const std::string arguments = "train configs/tutorial/random_optimizer.yaml theta_seeds=null steps=3 task.batch_size=16 theta=";
+  const Result result = run(arguments + folder.file("run") + "/theta.npz --out " + folder.file("applied"));
+  INFO(result.output);
+  CHECK(result.code == 0);
+  CHECK_THAT(result.output, Contains("given θ"));
+  CHECK(run(arguments + folder.file("run") + "/metrics.jsonl").code == 4);
+  CHECK(run(arguments + folder.file("run") + "/theta.npz learned_optimizer.hidden=5").code == 4);
+}
+
+TEST_CASE("every spec in configs runs") {
+  std::size_t count = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(LOPT_SOURCE "/configs")) {
+    if (entry.path().extension() != ".yaml") continue;
+    TemporaryFolder folder;
+    INFO(entry.path());
+    CHECK(run("check " + entry.path().string()).code == 0);
+    const Result result = shell("env LOPT_TRAIN_LENGTH=2 " + runner + " train " + entry.path().string() + " -q --out " + folder.file("run"));
+    INFO(result.output);
+    CHECK(result.code == 0);
+    CHECK(result.output.empty());
+    CHECK(lines_of(folder.file("run/metrics.jsonl")) == 2);
+    ++count;
+  }
+  CHECK(count >= 10);
+}
+
+TEST_CASE("several runs of random optimizers, and diverged ones are marked") {
+  TemporaryFolder folder;
+  const Result result = run("train configs/tutorial/random_optimizer.yaml steps=100 --out " + folder.file("run"));
+  INFO(result.output);
+  REQUIRE(result.code == 0);
+  const auto runs = json_of(folder.file("run/summary.json"))["runs"];
+  REQUIRE(runs.size() == 5);
+  const std::string svg = read_file(folder.file("run/curves.svg"));
+  std::size_t diverged = 0;
+  for (const auto& one : runs) diverged += one["diverged"].get<bool>();
+  if (diverged > 0) CHECK_THAT(svg, Contains("diverged"));
+  CHECK_THAT(svg, Contains("inner step") && Contains("training loss") && Contains("θ from seed 4"));
+}
+
+TEST_CASE("--data runs a spec on IDX files, whatever its task looks like") {
+  TemporaryFolder folder;
+  const std::string images{0, 0, 8, 3, 0, 0, 0, 40, 0, 0, 0, 9, 0, 0, 0, 9}, labels{0, 0, 8, 1, 0, 0, 0, 40};
+  for (const char* part : {"train", "t10k"}) {
+    folder.write(std::string(part) + "-images-idx3-ubyte", images + std::string(40 * 81, '\x40'));
+    folder.write(std::string(part) + "-labels-idx1-ubyte", labels + std::string(40, '\x03'));
+  }
+  const std::string family = folder.write("family.yaml", "name: f\nsteps: 2\noptimizer: sgd\ntask_family: {plugin: fixed, task: {plugin: mlp_classifier, batch_size: 8, dataset: digits}}\n");
+  const std::string bare = folder.write("bare.yaml", "name: b\nsteps: 2\noptimizer: sgd\ntask: mlp_classifier\n");
+  for (const std::string& spec : {family, bare}) {
+    const std::string out = folder.file("run-" + fs::path(spec).stem().string());
+    const Result result = run("train " + spec + " --data " + folder.path() + " --out " + out);
+    INFO(result.output);
+    CHECK(result.code == 0);
+    CHECK_THAT(read_file(out + "/spec.yaml"), Contains("idx_images") && Contains(folder.path()));
+  }
+  const Result preview = run("preview " + bare + " --data " + folder.path() + " --out " + folder.file("grid.png"));
+  INFO(preview.output);
+  CHECK(preview.code == 0);
+  CHECK(read_file(folder.file("grid.png")).substr(1, 3) == "PNG");
+}
+
+TEST_CASE("Ctrl-C keeps what is done so far and ends with 130") {
+  TemporaryFolder folder;
+  const std::string out = folder.file("run");
+  const Result result = shell("timeout --signal=INT 2 " + runner + " train configs/tutorial/pes.yaml steps=1000000 --out " + out);
+  INFO(result.output);
+  CHECK((result.code == 130 || result.code == 124));  // timeout reports 124 unless told to keep the code
+  const Result kept = shell("timeout --preserve-status --signal=INT 1 " + runner + " train configs/tutorial/pes.yaml steps=1000000 --out " + folder.file("kept"));
+  CHECK(kept.code == 130);
+  CHECK_THAT(kept.output, Contains("Stopped after"));
+  CHECK(json_of(folder.file("kept/summary.json"))["interrupted"] == true);
+  CHECK(fs::exists(folder.file("kept/theta.npz")));
+  CHECK(lines_of(folder.file("kept/metrics.jsonl")) == json_of(folder.file("kept/summary.json"))["meta_steps"].get<std::size_t>());
+}
+
+TEST_CASE("list and describe say what there is") {
+  const Result list = run("list");
+  CHECK(list.code == 0);
+  for (const char* name : {"digits", "idx_images", "replay", "mlp_classifier", "fixed", "sgd", "momentum", "adam", "per_parameter_mlp", "full_gradient", "full_es",
+                           "truncated_gradient", "truncated_es", "pes"}) {
+    CHECK_THAT(list.output, Contains(name));
+    const Result described = run(std::string("describe ") + name);
+    INFO(described.output);
+    CHECK(described.code == 0);
+    CHECK_THAT(described.output, Contains("Settings"));
+  }
+  const Result pes = run("describe pes");
+  CHECK_THAT(pes.output, Contains("as_in_tutorial") && Contains("default 0.01") && Contains("above 0") && Contains("in steps") && Contains("Paper: Vicol"));
+}
+
+TEST_CASE("what was trained by the quickstart beats SGD") {
+  TemporaryFolder folder;
+  const Result result = run("train configs/quickstart.yaml -q --out " + folder.file("run"), 300);
+  INFO(result.output);
+  REQUIRE(result.code == 0);
+  const auto applied = json_of(folder.file("run/summary.json"))["applied"];
+  CHECK(applied[0]["optimizer"] == "learned optimizer");
+  CHECK(applied[1]["optimizer"] == "sgd 0.1");
+  CHECK(applied[0]["loss_last_10"].get<double>() < applied[1]["loss_last_10"].get<double>());
+}
