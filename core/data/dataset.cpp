@@ -5,13 +5,15 @@
 namespace lopt {
 namespace {
 
-/// A random order of 0 … n − 1 that can be asked for any place at once: a Feistel network of four rounds on the
-/// smallest even number of bits that holds n, repeated until the result is below n (Black and Rogaway, Ciphers with
-/// arbitrary finite domains, 2002).
+/// A random order of 0 … n − 1 that can be asked for any place at once: a Feistel network of four rounds on as many bits
+/// as n needs, repeated until the result is below n (Black and Rogaway, Ciphers with arbitrary finite domains, 2002).
 class RandomOrder {
  public:
   RandomOrder(HostKey key, std::uint32_t n) : n_(n) {
-    while ((std::uint64_t{1} << (2 * half_)) < n) ++half_;
+    int bits = 2;
+    while ((std::uint64_t{1} << bits) < n) ++bits;
+    low_bits_ = bits / 2;
+    high_bits_ = bits - low_bits_;
     const HostKey a = threefry(key, 0, 0), b = threefry(key, 0, 1);
     round_keys_[0] = a.high;
     round_keys_[1] = a.low;
@@ -20,15 +22,14 @@ class RandomOrder {
   }
 
   std::uint32_t at(std::uint32_t place) const {
-    const std::uint32_t mask = static_cast<std::uint32_t>((std::uint64_t{1} << half_) - 1);
+    const std::uint32_t low_mask = (1U << low_bits_) - 1, high_mask = (1U << high_bits_) - 1;
     do {
-      std::uint32_t left = place >> half_, right = place & mask;
-      for (std::uint32_t round_key : round_keys_) {
-        const std::uint32_t next = left ^ (mixed(right ^ round_key) & mask);
-        left = right;
-        right = next;
-      }
-      place = (left << half_) | right;
+      std::uint32_t high = place >> low_bits_, low = place & low_mask;
+      high ^= mixed(low ^ round_keys_[0]) & high_mask;
+      low ^= mixed(high ^ round_keys_[1]) & low_mask;
+      high ^= mixed(low ^ round_keys_[2]) & high_mask;
+      low ^= mixed(high ^ round_keys_[3]) & low_mask;
+      place = (high << low_bits_) | low;
     } while (place >= n_);
     return place;
   }
@@ -41,7 +42,8 @@ class RandomOrder {
     return x ^ (x >> 16U);
   }
 
-  std::uint32_t n_, half_ = 1, round_keys_[4];
+  std::uint32_t n_, round_keys_[4];
+  int low_bits_, high_bits_;
 };
 
 }  // namespace

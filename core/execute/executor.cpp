@@ -1,7 +1,6 @@
 #include "execute/executor.h"
 
 #include "execute/reference.h"
-#include "random/threefry.h"
 
 #include <fmt/format.h>
 
@@ -322,7 +321,7 @@ void Executable::run(std::span<const void* const> inputs, std::span<void* const>
             std::memset(pointers[kernel.to], 0, plan_.buffers[kernel.to].size * 4);
           else if constexpr (std::is_same_v<K, RandomBits>) {
             const std::uint32_t* key = words(kernel.key.buffer) + kernel.key.offset;
-            fill_random_bits({key[0], key[kernel.key.strides[0]]}, {words(kernel.to), plan_.buffers[kernel.to].size});
+            kernels::random_bits(key[0], key[kernel.key.strides[0]], words(kernel.to), plan_.buffers[kernel.to].size);
           } else {
             std::vector<const void*> arguments;
             for (BufferId input : kernel.inputs) arguments.push_back(pointers[input]);

@@ -1,7 +1,7 @@
 #pragma once
 // Runs plans. An Executable is shared by threads; each thread has an arena of its own.
 
-#include "execute/kernels/kernels.h"
+#include "kernels/kernels.h"
 #include "plan/plan.h"
 
 #include <memory>

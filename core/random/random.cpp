@@ -1,6 +1,6 @@
 #include <lopt/random.h>
 
-#include "random/erf_inv.h"
+#include "kernels/kernels.h"
 #include "random/threefry.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ HostKey fold_in(HostKey key, std::uint32_t data) { return threefry(key, 0, data)
 
 Array random_bits(HostKey key, const Shape& shape) {
   Array result(DType::uint32, shape);
-  fill_random_bits(key, result.mutable_values<std::uint32_t>());
+  kernels::random_bits(key.high, key.low, result.mutable_values<std::uint32_t>().data(), result.size());
   return result;
 }
 
@@ -46,9 +46,9 @@ Array uniform(HostKey key, const Shape& shape, float low, float high) {
 }
 
 Array normal(HostKey key, const Shape& shape) {
-  const float low = std::nextafter(-1.0F, 0.0F);
-  return from_bits<float>(key, shape,
-                          [=](std::uint32_t bits) { return std::sqrt(2.0F) * erf_inverse(between(bits, low, 1.0F)); });
+  Array result(DType::float32, shape);
+  kernels::random_normal(key.high, key.low, result.mutable_values<float>().data(), result.size());
+  return result;
 }
 
 Array randint(HostKey key, const Shape& shape, std::int32_t low, std::int32_t high) {

@@ -1,6 +1,6 @@
 // lopt-run train: runs a spec and writes its folder.
 #include "data/npz.h"
-#include "execute/kernels/kernels.h"
+#include "kernels/kernels.h"
 #include "learn/training.h"
 #include "report/curves.h"
 #include "report/progress.h"

@@ -1,4 +1,5 @@
 // Random numbers inside programs. The primitives call what the host calls; the distributions are written in primitives.
+#include "kernels/kernels.h"
 #include "random/threefry.h"
 #include "trace/primitives/elementwise.h"
 
@@ -29,7 +30,8 @@ const Primitive random_bits_row =
                         }},
                    []<class R>(ReferenceArguments<R>& call) {
                      auto result = make_xarray<std::uint32_t>(call.type.shape);
-                     fill_random_bits(key_of(words(call, 0).data()), {result.data(), result.size()});
+                     const HostKey key = key_of(words(call, 0).data());
+      kernels::random_bits(key.high, key.low, result.data(), result.size());
                      call.result = std::move(result);
                    });
 

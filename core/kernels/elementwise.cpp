@@ -1,11 +1,11 @@
 // SIMD kernels of elementwise primitives, by the primitive's name. A primitive that is not here runs through its loop.
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "execute/kernels/elementwise.cpp"
+#define HWY_TARGET_INCLUDE "kernels/elementwise.cpp"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include "execute/kernels/functions-inl.h"
-#include "execute/kernels/kernels.h"
+#include "kernels/functions-inl.h"
+#include "kernels/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {

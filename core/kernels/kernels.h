@@ -24,6 +24,11 @@ using Elementwise = void (*)(const Columns* inputs, void* out, std::ptrdiff_t ou
 /// The kernel of an elementwise primitive for inputs and result of these types; null: there is none.
 Elementwise find_elementwise(std::string_view primitive, DType dtype, DType result);
 
+/// Random bits of a key's two words: element i from threefry(key, i). Any count below 2³².
+void random_bits(std::uint32_t key0, std::uint32_t key1, std::uint32_t* out, std::size_t count);
+/// Standard normal numbers from the same bits.
+void random_normal(std::uint32_t key0, std::uint32_t key1, float* out, std::size_t count);
+
 struct Layer {
   const float* weights = nullptr;
   std::ptrdiff_t row_stride = 0, column_stride = 0;  // weight (i, j) at i · row_stride + j · column_stride

@@ -1,11 +1,11 @@
 // SIMD kernels of dense layers, matrix products and sums.
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "execute/kernels/products.cpp"
+#define HWY_TARGET_INCLUDE "kernels/products.cpp"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include "execute/kernels/functions-inl.h"
-#include "execute/kernels/kernels.h"
+#include "kernels/functions-inl.h"
+#include "kernels/kernels.h"
 
 #include <algorithm>
 
