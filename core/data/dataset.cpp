@@ -5,8 +5,9 @@
 namespace lopt {
 namespace {
 
-/// A random order of 0 … n − 1 that can be asked for any place at once: a Feistel network of four rounds on as many bits
-/// as n needs, repeated until the result is below n (Black and Rogaway, Ciphers with arbitrary finite domains, 2002).
+/// A random order of 0 … n − 1 that can be asked for any place at once: a Feistel network of four rounds on as many
+/// bits as n needs, repeated until the result is below n (Black and Rogaway, Ciphers with arbitrary finite domains,
+/// 2002).
 class RandomOrder {
  public:
   RandomOrder(HostKey key, std::uint32_t n) : n_(n) {

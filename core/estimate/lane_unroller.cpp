@@ -111,7 +111,8 @@ std::vector<Lane> LaneUnroller::start(std::span<const LaneStart> starts) const {
   std::size_t state_bytes = 0;
   for (const auto& problem : problems_) {
     std::size_t bytes = 0;
-    for (const Type& type : problem->state_types().leaves()) bytes += 4 * static_cast<std::size_t>(element_count(type.shape));
+    for (const Type& type : problem->state_types().leaves())
+      bytes += 4 * static_cast<std::size_t>(element_count(type.shape));
     state_bytes = std::max(state_bytes, bytes);
   }
   // Each lane keeps its state and makes the next beside it.

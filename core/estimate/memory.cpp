@@ -27,8 +27,8 @@ void require_memory(std::size_t bytes, const std::string& what) {
   const std::size_t available = available_bytes();
   if (available == 0 || bytes <= available) return;
   constexpr double gigabyte = 1e9;
-  throw ShapeError(fmt::format("{} need about {:.1f} GB of memory, and {:.1f} GB are free", what, static_cast<double>(bytes) / gigabyte,
-                               static_cast<double>(available) / gigabyte));
+  throw ShapeError(fmt::format("{} need about {:.1f} GB of memory, and {:.1f} GB are free", what,
+                               static_cast<double>(bytes) / gigabyte, static_cast<double>(available) / gigabyte));
 }
 
 }  // namespace lopt

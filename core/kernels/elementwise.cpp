@@ -63,15 +63,21 @@ void binary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t col
 template <class T, class Out, auto f>
 void ternary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
   auto third = [&](auto first, auto second) {
-    if (in[2].uniform) loop<T, Out>(f, out, stride, columns, rows, first, second, Reader<T, true>(in[2]));
-    else loop<T, Out>(f, out, stride, columns, rows, first, second, Reader<T, false>(in[2]));
+    if (in[2].uniform)
+      loop<T, Out>(f, out, stride, columns, rows, first, second, Reader<T, true>(in[2]));
+    else
+      loop<T, Out>(f, out, stride, columns, rows, first, second, Reader<T, false>(in[2]));
   };
   auto second = [&](auto first) {
-    if (in[1].uniform) third(first, Reader<T, true>(in[1]));
-    else third(first, Reader<T, false>(in[1]));
+    if (in[1].uniform)
+      third(first, Reader<T, true>(in[1]));
+    else
+      third(first, Reader<T, false>(in[1]));
   };
-  if (in[0].uniform) second(Reader<T, true>(in[0]));
-  else second(Reader<T, false>(in[0]));
+  if (in[0].uniform)
+    second(Reader<T, true>(in[0]));
+  else
+    second(Reader<T, false>(in[0]));
 }
 
 /// 1 where the mask is set.
@@ -113,6 +119,9 @@ constexpr auto less_equal = [](auto d, auto a, auto b) { return as_bool(d, hn::O
 constexpr auto and_ = [](auto, auto a, auto b) { return hn::And(a, b); };
 constexpr auto or_ = [](auto, auto a, auto b) { return hn::Or(a, b); };
 constexpr auto xor_ = [](auto, auto a, auto b) { return hn::Xor(a, b); };
+constexpr auto where_positive = [](auto d, auto condition, auto x) {
+  return hn::IfThenElseZero(hn::Gt(condition, hn::Zero(d)), x);
+};
 constexpr auto choose = [](auto d, auto condition, auto a, auto b) {
   return hn::IfThenElse(hn::Ne(condition, hn::Zero(d)), a, b);
 };
@@ -121,7 +130,8 @@ constexpr auto to_float = [](auto, auto x) { return hn::ConvertTo(Tag<float>(), 
 constexpr auto same_bits = [](auto, auto x) { return x; };
 
 /// The level multiplies and adds with one rounding.
-constexpr bool fused = HWY_TARGET != HWY_SSE4 && HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
+constexpr bool fused =
+    HWY_TARGET != HWY_SSE4 && HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
 
 Elementwise find(std::string_view name, DType dtype, DType result) {
   using F = float;
@@ -152,6 +162,7 @@ Elementwise find(std::string_view name, DType dtype, DType result) {
       {"divide", binary<F, F, divide>, nullptr, nullptr},
       {"maximum", binary<F, F, maximum>, nullptr, nullptr},
       {"minimum", binary<F, F, minimum>, nullptr, nullptr},
+      {"where_positive", binary<F, F, where_positive>, nullptr, nullptr},
       {"equal", binary<F, U, equal>, binary<I, U, equal>, binary<U, U, equal>},
       {"not_equal", binary<F, U, not_equal>, binary<I, U, not_equal>, binary<U, U, not_equal>},
       {"less", binary<F, U, less>, binary<I, U, less>, binary<U, U, less>},

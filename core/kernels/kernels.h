@@ -36,6 +36,7 @@ struct Layer {
   const float* bias = nullptr;  // null: none
   std::ptrdiff_t bias_stride = 0;
   bool relu = false;
+  bool accumulate = false;  // begin with what is in the result
 };
 
 struct MatrixProduct {
@@ -56,9 +57,9 @@ struct Table {
   /// Two layers, the hidden columns in registers. second.outputs ≤ 4.
   void (*chain)(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out,
                 std::ptrdiff_t out_stride, std::size_t rows);
-  /// out[i · columns + j] += Σ over rows of a_i b_j; any number of rows.
+  /// out[i · out_stride + j] += Σ over rows of a_i b_j; any number of rows.
   void (*outer)(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride,
-                std::size_t columns, float* out, std::size_t rows);
+                std::size_t columns, float* out, std::size_t out_stride, std::size_t rows);
   /// out[j] += Σ over rows of x_j; any number of rows.
   void (*row_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
   void (*column_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
@@ -69,5 +70,8 @@ struct Table {
   void (*reduce_max)(const float* from, float* to, std::size_t outer, std::size_t reduced, std::size_t inner);
 };
 const Table& table();
+
+/// Floating-point operations a second of one thread that does nothing but multiply and add, measured now (about 20 ms).
+double measured_peak_flops();
 
 }  // namespace lopt::kernels

@@ -8,6 +8,7 @@
 #include "kernels/kernels.h"
 
 #include <algorithm>
+#include <chrono>
 
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
@@ -20,7 +21,8 @@ constexpr std::size_t max_lanes = HWY_MAX_BYTES / 4;
 /// Vectors of rows that a layer works on at once: as many as the registers hold.
 constexpr std::size_t row_vectors = wide ? 4 : 2;
 
-HWY_INLINE V relu(D d, V x) { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x); }
+/// In this order the maximum keeps NaN.
+HWY_INLINE V relu(D d, V x) { return hn::Max(hn::Zero(d), x); }
 
 // Dense layers: rows across the lanes of a vector, weights as scalars.
 
@@ -32,9 +34,11 @@ HWY_INLINE void dense_block(const float* x, std::ptrdiff_t x_stride, const Layer
   const std::size_t lanes = hn::Lanes(d);
   V sum[count][vectors];
   for (std::size_t j = 0; j < count; ++j) {
-    const V start =
-        layer.bias ? hn::Set(d, layer.bias[static_cast<std::ptrdiff_t>(first + j) * layer.bias_stride]) : hn::Zero(d);
-    for (std::size_t v = 0; v < vectors; ++v) sum[j][v] = start;
+    const auto column = static_cast<std::ptrdiff_t>(first + j);
+    const V start = layer.bias ? hn::Set(d, layer.bias[column * layer.bias_stride]) : hn::Zero(d);
+    for (std::size_t v = 0; v < vectors; ++v)
+      sum[j][v] =
+          layer.accumulate ? hn::LoadU(d, out + column * out_stride + static_cast<std::ptrdiff_t>(v * lanes)) : start;
   }
   const float* w = layer.weights + static_cast<std::ptrdiff_t>(first) * layer.column_stride;
   for (std::size_t i = 0; i < layer.inputs; ++i, x += x_stride, w += layer.row_stride) {
@@ -174,22 +178,23 @@ HWY_INLINE void outer_block(const float* a, std::ptrdiff_t a_stride, const float
 }
 template <std::size_t a_count>
 void outer_rows(const float* a, std::ptrdiff_t a_stride, const float* b, std::ptrdiff_t b_stride, std::size_t columns,
-                float* out, std::size_t rows) {
+                float* out, std::size_t out_stride, std::size_t rows) {
   std::size_t j = 0;
   auto at = [&](std::size_t column) { return b + static_cast<std::ptrdiff_t>(column) * b_stride; };
-  for (; j + 4 <= columns; j += 4) outer_block<a_count, 4>(a, a_stride, at(j), b_stride, out + j, columns, rows);
-  if (columns - j >= 2) {
-    outer_block<a_count, 2>(a, a_stride, at(j), b_stride, out + j, columns, rows);
-    j += 2;
-  }
-  if (j < columns) outer_block<a_count, 1>(a, a_stride, at(j), b_stride, out + j, columns, rows);
+  for (; j + 4 <= columns; j += 4) outer_block<a_count, 4>(a, a_stride, at(j), b_stride, out + j, out_stride, rows);
+  if (columns - j == 3) return outer_block<a_count, 3>(a, a_stride, at(j), b_stride, out + j, out_stride, rows);
+  if (columns - j == 2) return outer_block<a_count, 2>(a, a_stride, at(j), b_stride, out + j, out_stride, rows);
+  if (columns - j == 1) return outer_block<a_count, 1>(a, a_stride, at(j), b_stride, out + j, out_stride, rows);
 }
 void outer(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride,
-           std::size_t columns, float* out, std::size_t rows) {
+           std::size_t columns, float* out, std::size_t out_stride, std::size_t rows) {
   std::size_t i = 0;
   auto at = [&](std::size_t row) { return a + static_cast<std::ptrdiff_t>(row) * a_stride; };
-  for (; i + 4 <= inner; i += 4) outer_rows<4>(at(i), a_stride, b, b_stride, columns, out + i * columns, rows);
-  for (; i < inner; ++i) outer_rows<1>(at(i), a_stride, b, b_stride, columns, out + i * columns, rows);
+  for (; i + 4 <= inner; i += 4)
+    outer_rows<4>(at(i), a_stride, b, b_stride, columns, out + i * out_stride, out_stride, rows);
+  if (inner - i == 3)
+    return outer_rows<3>(at(i), a_stride, b, b_stride, columns, out + i * out_stride, out_stride, rows);
+  for (; i < inner; ++i) outer_rows<1>(at(i), a_stride, b, b_stride, columns, out + i * out_stride, out_stride, rows);
 }
 
 float sum_of(const float* x, std::size_t count) {
@@ -316,6 +321,21 @@ void matrix_product(const MatrixProduct& p) {
   if (column < p.n) product_columns<8, 1, true>(p, column);
 }
 
+/// Multiplies and adds in ten independent chains; returns how many operations that were.
+double multiply_and_add(std::size_t rounds, float* sink) {
+  const D d;
+  constexpr std::size_t chains = 10;
+  V sums[chains];
+  for (std::size_t c = 0; c < chains; ++c) sums[c] = hn::Set(d, static_cast<float>(c));
+  const V factor = hn::Set(d, 0.999F), term = hn::Set(d, 1e-6F);
+  for (std::size_t r = 0; r < rounds; ++r)
+    for (V& sum : sums) sum = hn::MulAdd(sum, factor, term);
+  V all = sums[0];
+  for (std::size_t c = 1; c < chains; ++c) all = hn::Add(all, sums[c]);
+  hn::StoreU(all, d, sink);
+  return 2.0 * static_cast<double>(rounds * chains * hn::Lanes(d));
+}
+
 const Table* make_table() {
   static const Table result{
       hwy::TargetName(HWY_TARGET), dense,          chain,        outer,         row_sum, column_reduce<Plus>,
@@ -329,6 +349,18 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lopt::kernels {
 HWY_EXPORT(make_table);
+HWY_EXPORT(multiply_and_add);
+
+double measured_peak_flops() {
+  float sink[64];
+  double best = 0;
+  for (int i = 0; i < 4; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    const double flop = HWY_DYNAMIC_DISPATCH(multiply_and_add)(1000000, sink);
+    best = std::max(best, flop / std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
 const Table& table() {
   static const Table& chosen = *HWY_DYNAMIC_DISPATCH(make_table)();
   return chosen;

@@ -1,4 +1,5 @@
-// Random numbers, as many at once as a vector holds: Threefry-2x32 with 20 rounds (Salmon et al., 2011), as JAX uses it.
+// Random numbers, as many at once as a vector holds: Threefry-2x32 with 20 rounds (Salmon et al., 2011), as JAX uses
+// it.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/random.cpp"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
@@ -53,8 +54,10 @@ void for_bits(std::uint32_t key0, std::uint32_t key1, T* out, std::size_t count,
   const std::size_t lanes = hn::Lanes(u);
   for (std::size_t i = 0; i < count; i += lanes) {
     const auto values = f(mixed_words(key0, key1, hn::Iota(u, static_cast<std::uint32_t>(i))));
-    if (i + lanes <= count) hn::StoreU(values, d, out + i);
-    else hn::BlendedStore(values, hn::FirstN(d, count - i), d, out + i);
+    if (i + lanes <= count)
+      hn::StoreU(values, d, out + i);
+    else
+      hn::BlendedStore(values, hn::FirstN(d, count - i), d, out + i);
   }
 }
 

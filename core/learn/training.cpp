@@ -128,7 +128,8 @@ InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, Optimizer
       unroller_(std::move(family), std::move(optimizer), types_of(thetas_.at(0)), data, threads, steps),
       losses_(thetas_.size()) {
   std::vector<LaneStart> starts;
-  for (std::size_t i = 0; i < thetas_.size(); ++i) starts.push_back({thetas_[i], HostKey::from_seed(seeds[i]), static_cast<std::uint32_t>(i)});
+  for (std::size_t i = 0; i < thetas_.size(); ++i)
+    starts.push_back({thetas_[i], HostKey::from_seed(seeds[i]), static_cast<std::uint32_t>(i)});
   lanes_ = unroller_.start(starts);
 }
 

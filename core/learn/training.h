@@ -55,6 +55,7 @@ class InnerTraining {
   bool advance(int most);
   int steps_done() const { return static_cast<int>(losses_.empty() ? 0 : losses_[0].size()); }
   const std::vector<std::vector<float>>& losses() const { return losses_; }
+  const LaneUnroller& unroller() const { return unroller_; }
   /// The parameters of a run.
   Values params(std::size_t run) const;
   /// Mean loss over the test split, where the task has enough test data.

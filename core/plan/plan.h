@@ -79,16 +79,32 @@ struct TileInstruction {
   std::uint32_t group = 0;   // result: group of scratch columns
   std::int64_t columns = 1;  // of the result
   std::int64_t inner = 1;
+  /// Inside a section: which sides run block by block. The others are complete, or are summed up over the blocks.
+  struct Blocked {
+    bool result = false;               // the result's columns; of outer: the columns of what it adds to
+    bool inputs = false;               // of dense and outer: the inputs' columns, its inner dimension
+    std::vector<bool> operand_shifts;  // operand k is complete: the block is a part of it
+  } blocked;
   BufferId buffer = 0;                // load, store, row_sum, outer
   std::vector<std::int64_t> offsets;  // load
   RowPattern rows;                    // load
   std::vector<DenseLayer> layers;
 };
 
+/// Instructions [begin, end) on values of `width` columns, run for a few of these columns at a time, all instructions
+/// on them before the next few: what is wide never leaves the cache. Groups of `width` columns have room for one such
+/// block.
+struct Section {
+  std::size_t begin = 0, end = 0;
+  std::int64_t width = 0;
+};
+inline constexpr std::int64_t section_block = 8;
+
 struct Region {
+  std::vector<Section> sections;
   std::int64_t rows = 0;
-  std::int64_t tile_rows = 0;  // a multiple of 16
-  std::int64_t scratch_columns = 0;
+  std::int64_t tile_rows = 0;             // a multiple of 16
+  std::int64_t scratch_columns = 0;       // three more follow, for operands of primitives that run through their loop
   std::vector<std::int64_t> group_start;  // first scratch column of each group
   std::vector<TileInstruction> instructions;
   std::vector<ValueId> operations;  // what it computes, for reports
@@ -137,8 +153,5 @@ struct Plan {
 
 /// Plans a program. The plan does not refer to the program afterwards.
 Plan make_plan(const Program& program);
-
-/// A page a person can read: each kernel, what is fused in it, its floating-point operations and bytes.
-std::string to_text(const Plan& plan, const Program& program);
 
 }  // namespace lopt

@@ -175,7 +175,7 @@ class Planner {
                                     [&](const View& view) { return copy_of(view); }},
                                    cluster);
       plan_.scratch_bytes =
-          std::max(plan_.scratch_bytes, static_cast<std::size_t>(region.scratch_columns * region.tile_rows) * 4);
+          std::max(plan_.scratch_bytes, static_cast<std::size_t>((region.scratch_columns + 3) * region.tile_rows) * 4);
       plan_.kernels.emplace_back(std::move(region));
       return;
     }

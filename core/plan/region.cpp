@@ -1,9 +1,11 @@
 #include "plan/region.h"
 
 #include "plan/scratch.h"
+#include "plan/sections.h"
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <stdexcept>
 
 namespace lopt {
@@ -37,6 +39,7 @@ class Lowering {
     region_.operations = context_.clusters.members[cluster_];
     for (ValueId value : region_.operations)
       if (!done_.contains(value)) lower(value);
+    find_sections(region_, group_columns_);
     assign_scratch(region_, group_columns_);
     return std::move(region_);
   }
@@ -71,6 +74,12 @@ class Lowering {
     instruction.group = new_group(columns);
     return instruction;
   }
+  TileValue emit_layers(const TileOperand& x, std::vector<DenseLayer> layers) {
+    TileInstruction& instruction =
+        emit_result(layers.size() == 2 ? Kind::chain : Kind::dense, {x}, layers.back().outputs);
+    instruction.layers = std::move(layers);
+    return all_columns(instruction.group);
+  }
 
   /// A value that lies in memory when the region starts.
   TileValue external(ValueId value) {
@@ -99,59 +108,65 @@ class Lowering {
   /// A value that is computed here, or lies in memory.
   TileValue value_of(ValueId value) {
     if (auto found = computed_.find(value); found != computed_.end()) return found->second;
+    if (auto found = hidden_.find(value); found != hidden_.end())
+      return computed_[value] = emit_layers(found->second.x, {found->second.layer});
+    if (is_inside(value)) return value_of(operation(value).inputs[0]);  // a reshape, made when it is asked for
     return external(value);
   }
 
-  /// As an operand: its columns evenly apart, copied together where they are not.
-  TileOperand operand(const TileValue& value) {
-    TileOperand result{.kind = value.kind};
+  /// Its columns lie evenly apart, so that an operand can name them.
+  static bool is_even(const TileValue& value) {
     auto even = [](std::size_t count, auto at) {
       for (std::size_t i = 2; i < count; ++i)
         if (at(i) - at(i - 1) != at(1) - at(0)) return false;
       return true;
     };
-    if (value.kind != TileOperand::Kind::tile) {
-      auto at = [&](std::size_t i) { return value.elements[i]; };
-      if (even(value.width(), at)) {
-        result.buffer = value.buffer;
-        result.first = at(0);
-        result.step = value.width() > 1 ? at(1) - at(0) : 0;
-        return result;
-      }
-    } else {
-      auto at = [&](std::size_t i) { return value.columns[i].index; };
-      const bool one_group = std::all_of(value.columns.begin(), value.columns.end(),
-                                         [&](const Column& c) { return c.group == value.columns[0].group; });
-      if (one_group && even(value.width(), at)) {
-        result.group = value.columns[0].group;
-        result.first = at(0);
-        result.step = value.width() > 1 ? at(1) - at(0) : 1;
-        return result;
-      }
-    }
-    return operand(gathered(value));
+    if (value.kind != TileOperand::Kind::tile)
+      return even(value.width(), [&](std::size_t i) { return value.elements[i]; });
+    return even(value.width(), [&](std::size_t i) { return value.columns[i].index; }) &&
+           std::all_of(value.columns.begin(), value.columns.end(),
+                       [&](const Column& c) { return c.group == value.columns[0].group; });
   }
 
-  /// The columns of a value copied beside each other, run by run.
-  TileValue gathered(const TileValue& value) {
-    const std::uint32_t group = new_group(static_cast<std::int64_t>(value.width()));
-    for (std::size_t i = 0; i < value.width(); ++i) {
-      TileValue one{value.kind, {}, value.buffer, {}};
-      if (value.kind == TileOperand::Kind::tile)
-        one.columns = {value.columns[i]};
-      else
-        one.elements = {value.elements[i]};
-      TileInstruction& copy = emit(Kind::copy, {operand(one)}, 1);
+  /// As an operand: its columns evenly apart, copied together where they are not.
+  TileOperand operand(const TileValue& value) {
+    if (!is_even(value)) return operand(gathered(value));
+    TileOperand result{.kind = value.kind};
+    if (value.kind == TileOperand::Kind::tile) {
+      result.group = value.columns[0].group;
+      result.first = value.columns[0].index;
+      result.step = value.width() > 1 ? value.columns[1].index - result.first : 1;
+    } else {
+      result.buffer = value.buffer;
+      result.first = value.elements[0];
+      result.step = value.width() > 1 ? value.elements[1] - result.first : 0;
+    }
+    return result;
+  }
+
+  /// Columns copied beside each other.
+  TileValue copied(const std::vector<TileValue>& columns) {
+    const std::uint32_t group = new_group(static_cast<std::int64_t>(columns.size()));
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      TileInstruction& copy = emit(Kind::copy, {operand(columns[i])}, 1);
       copy.group = group;
       copy.inner = static_cast<std::int64_t>(i);  // where in the group
     }
     return all_columns(group);
+  }
+  TileValue gathered(const TileValue& value) {
+    std::vector<TileValue> columns;
+    for (std::size_t i = 0; i < value.width(); ++i) columns.push_back(column_of(value, i));
+    return copied(columns);
   }
 
   /// Uniform values as columns.
   TileValue in_tile(const TileValue& value) {
     return value.kind == TileOperand::Kind::uniform ? gathered(value) : value;
   }
+
+  /// Made here, and not a window on memory.
+  bool is_inside(ValueId value) const { return inside(value) && !windows_.contains(value); }
 
   void finish(ValueId value, TileValue tile) {
     if (context_.is_stored(value)) {
@@ -266,64 +281,82 @@ class Lowering {
     for (ValueId value = from; value != to; value = context_.users[value][0]) done_[value] = true;
   }
 
+  /// A layer of few outputs that takes `value` in, directly or reshaped.
+  std::optional<ValueId> narrow_layer_on(ValueId value) const {
+    for (ValueId user : context_.users[value]) {
+      if (!inside(user)) continue;
+      const Operation& op = operation(user);
+      if (op.primitive->name == "reshape") {
+        if (auto found = narrow_layer_on(user)) return found;
+      } else if (op.primitive->fusion == Fusion::matmul && !std::get<Transposed>(op.attributes).a &&
+                 is_same(op.inputs[0], value) && !inside(op.inputs[1]) && op.type.shape[1] <= 4) {
+        return user;
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// A layer, or two with the hidden columns in registers. What else needs the hidden columns computes them again.
   void lower_dense(ValueId value) {
-    const ValueId input = operation(value).inputs[0];
-    TileOperand x = operand(in_tile(value_of(input)));
+    constexpr std::int64_t cheap_inputs = 8;
+    const TileOperand x = operand(in_tile(value_of(operation(value).inputs[0])));
     ValueId end = value;
     std::vector<DenseLayer> layers{take_layer(end)};
-    auto next = sole_user(end);
-    if (next && operation(*next).primitive->fusion == Fusion::matmul &&
-        !std::get<Transposed>(operation(*next).attributes).a && is_same(operation(*next).inputs[0], end) &&
-        !inside(operation(*next).inputs[1]) && operation(*next).type.shape[1] <= 4) {
-      mark_done(end, *next);
+    const auto next = narrow_layer_on(end);
+    const bool alone = sole_user(end).has_value();
+    if (next && !context_.is_stored(end) && (alone || layers[0].inputs <= cheap_inputs)) {
+      if (!alone) hidden_[end] = {x, layers[0]};
+      done_[end] = true;
       end = *next;
       layers.push_back(take_layer(end));
     }
-    TileInstruction& instruction =
-        emit_result(layers.size() == 2 ? Kind::chain : Kind::dense, {x}, layers.back().outputs);
-    instruction.layers = std::move(layers);
-    finish(end, all_columns(instruction.group));
+    finish(end, emit_layers(x, std::move(layers)));
   }
 
   /// Operations that move columns: each result column is a column of an input, or zero.
   void lower_columns(ValueId value) {
     const Operation& op = operation(value);
     const std::string_view name = op.primitive->name;
-    const bool from_inside = std::any_of(op.inputs.begin(), op.inputs.end(),
-                                         [&](ValueId input) { return inside(input) && computed_.contains(input); });
-    if (is_view(op) && !from_inside) {  // a window on memory
+    const bool from_inside =
+        std::any_of(op.inputs.begin(), op.inputs.end(), [&](ValueId input) { return is_inside(input); });
+    if (is_view(op) && !from_inside) windows_.insert(value);
+    if ((is_view(op) && !from_inside) || name == "reshape") {
       done_[value] = true;
       return;
     }
-    if (name == "reshape") return finish(value, value_of(op.inputs[0]));
     std::vector<TileValue> inputs;
-    for (ValueId input : op.inputs)
-      inputs.push_back(name == "broadcast" || name == "slice" ? value_of(input) : in_one_kind(value_of(input)));
-    TileValue result{inputs[0].kind, {}, inputs[0].buffer, {}};
+    for (ValueId input : op.inputs) inputs.push_back(value_of(input));
+    std::vector<TileValue> columns;
     for (std::int64_t column = 0; column < width_of(value); ++column) {
       const auto [input, element] = source(op, column);
-      if (input == no_input) {
-        result.columns.push_back(zero_column());
-      } else if (result.kind == TileOperand::Kind::tile) {
-        result.columns.push_back(inputs[input].columns[static_cast<std::size_t>(element)]);
-      } else {
-        result.elements.push_back(inputs[input].elements[static_cast<std::size_t>(element)]);
-      }
+      columns.push_back(input == no_input ? zero_column() : column_of(inputs[input], static_cast<std::size_t>(element)));
     }
-    finish(value, std::move(result));
+    finish(value, joined(columns));
   }
 
-  /// As columns of scratch, whatever it was: what is joined must be of one kind.
-  TileValue in_one_kind(const TileValue& value) {
-    return value.kind == TileOperand::Kind::tile ? value : gathered(value);
+  static TileValue column_of(const TileValue& value, std::size_t column) {
+    TileValue one{value.kind, {}, value.buffer, {}};
+    if (value.kind == TileOperand::Kind::tile) one.columns = {value.columns[column]};
+    else one.elements = {value.elements[column]};
+    return one;
   }
 
-  Column zero_column() {
-    if (!zero_group_) {
-      TileInstruction& zero = emit_result(Kind::zero, {}, 1);
-      zero_group_ = zero.group;
+  /// Columns beside each other: as they lie where they are of one kind and evenly apart, copied into one group elsewhere.
+  TileValue joined(const std::vector<TileValue>& columns) {
+    TileValue result = columns[0];
+    bool one_kind = true;
+    for (std::size_t i = 1; i < columns.size(); ++i) {
+      one_kind = one_kind && columns[i].kind == result.kind && columns[i].buffer == result.buffer;
+      result.columns.insert(result.columns.end(), columns[i].columns.begin(), columns[i].columns.end());
+      result.elements.insert(result.elements.end(), columns[i].elements.begin(), columns[i].elements.end());
     }
-    return {*zero_group_, 0};
+    if (one_kind && is_even(result)) return result;
+    return copied(columns);
+  }
+
+  TileValue zero_column() {
+    if (!zero_group_) zero_group_ = emit_result(Kind::zero, {}, 1).group;
+    return all_columns(*zero_group_);
   }
 
   static constexpr std::size_t no_input = ~std::size_t{0};
@@ -364,6 +397,12 @@ class Lowering {
   std::vector<std::int64_t> group_columns_;
   std::map<ValueId, TileValue> computed_, external_;
   std::map<ValueId, bool> done_;
+  std::set<ValueId> windows_;  // views of values that lie in memory
+  struct Hidden {
+    TileOperand x;
+    DenseLayer layer;
+  };
+  std::map<ValueId, Hidden> hidden_;  // layers whose columns are computed when they are asked for
   std::optional<std::uint32_t> zero_group_;
 };
 

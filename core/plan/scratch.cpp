@@ -1,6 +1,9 @@
 #include "plan/scratch.h"
 
+#include "plan/sections.h"
+
 #include <algorithm>
+#include <set>
 
 namespace lopt {
 
@@ -33,52 +36,85 @@ void SpanAllocator::give_back(std::size_t start, std::size_t size) {
     }
 }
 
-void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
-  const std::size_t never = ~std::size_t{0};
-  std::vector<std::size_t> last_use(columns.size(), never);
-  for (std::size_t i = 0; i < region.instructions.size(); ++i) {
-    const TileInstruction& instruction = region.instructions[i];
-    for (const TileOperand& operand : instruction.operands)
-      if (operand.kind == TileOperand::Kind::tile) last_use[operand.group] = i;
-  }
-  auto writes = [](const TileInstruction& instruction) {
-    using Kind = TileInstruction::Kind;
-    return instruction.kind != Kind::store && instruction.kind != Kind::row_sum && instruction.kind != Kind::outer;
+namespace {
+
+constexpr std::size_t never = ~std::size_t{0};
+
+/// Groups that each run of a section makes from the beginning.
+std::set<std::uint32_t> made_anew(const Region& region, const Section& section) {
+  std::set<std::uint32_t> result;
+  for (std::size_t i = section.begin; i < section.end; ++i)
+    if (writes_group(region.instructions[i]) && region.instructions[i].blocked.result) result.insert(region.instructions[i].group);
+  return result;
+}
+
+/// The instruction that uses each group last. A group that a section touches lives until the section ends, for the section
+/// runs many times; but for those that each of its runs makes anew.
+std::vector<std::size_t> last_uses(const Region& region, std::size_t groups) {
+  std::vector<std::size_t> last(groups, never);
+  auto use = [&](std::uint32_t group, std::size_t at) {
+    last[group] = last[group] == never ? at : std::max(last[group], at);
   };
+  for (std::size_t i = 0; i < region.instructions.size(); ++i)
+    for (const TileOperand& operand : region.instructions[i].operands)
+      if (operand.kind == TileOperand::Kind::tile) use(operand.group, i);
+  for (const Section& section : region.sections) {
+    const std::set<std::uint32_t> anew = made_anew(region, section);
+    for (std::size_t i = section.begin; i < section.end; ++i) {
+      for (const TileOperand& operand : region.instructions[i].operands)
+        if (operand.kind == TileOperand::Kind::tile && !anew.contains(operand.group)) use(operand.group, section.end - 1);
+      const std::uint32_t group = region.instructions[i].group;
+      if (writes_group(region.instructions[i])) use(group, anew.contains(group) ? i : section.end - 1);
+    }
+  }
+  return last;
+}
+
+/// An operand of an elementwise instruction whose place the result may take, column for column.
+bool can_replace(const TileInstruction& instruction, std::uint32_t group, const std::vector<std::int64_t>& columns) {
+  return instruction.kind == TileInstruction::Kind::elementwise && columns[group] == columns[instruction.group] &&
+         std::all_of(instruction.operands.begin(), instruction.operands.end(), [&](const TileOperand& operand) {
+           return operand.kind != TileOperand::Kind::tile || operand.group != group ||
+                  (operand.first == 0 && (operand.step == 1 || instruction.columns == 1));
+         });
+}
+
+}  // namespace
+
+void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
+  const std::vector<std::size_t> last_use = last_uses(region, columns.size());
   region.group_start.assign(columns.size(), -1);
   SpanAllocator scratch;
-  auto release = [&](std::uint32_t group) {
-    scratch.give_back(static_cast<std::size_t>(region.group_start[group]), static_cast<std::size_t>(columns[group]));
+  auto place = [&](std::uint32_t group) {
+    if (region.group_start[group] < 0)
+      region.group_start[group] = static_cast<std::int64_t>(scratch.take(static_cast<std::size_t>(columns[group])));
   };
   for (std::size_t i = 0; i < region.instructions.size(); ++i) {
     const TileInstruction& instruction = region.instructions[i];
-    std::vector<std::uint32_t> dying;
-    for (const TileOperand& operand : instruction.operands)
-      if (operand.kind == TileOperand::Kind::tile && last_use[operand.group] == i &&
-          std::find(dying.begin(), dying.end(), operand.group) == dying.end())
-        dying.push_back(operand.group);
-    if (writes(instruction) && region.group_start[instruction.group] < 0) {
-      // An elementwise result may take the place of an operand that ends here, column for column.
-      auto in_place = std::find_if(dying.begin(), dying.end(), [&](std::uint32_t group) {
-        return instruction.kind == TileInstruction::Kind::elementwise && columns[group] == instruction.columns &&
-               std::all_of(instruction.operands.begin(), instruction.operands.end(), [&](const TileOperand& operand) {
-                 return operand.kind != TileOperand::Kind::tile || operand.group != group ||
-                        (operand.first == 0 && (operand.step == 1 || instruction.columns == 1));
-               });
-      });
+    for (const Section& section : region.sections)
+      if (section.begin == i)  // what is summed up over its runs keeps its place from the first on
+        for (std::size_t k = i; k < section.end; ++k)
+          if (writes_group(region.instructions[k]) && !region.instructions[k].blocked.result)
+            place(region.instructions[k].group);
+    std::set<std::uint32_t> dying;
+    for (std::uint32_t group = 0; group < columns.size(); ++group)
+      if (last_use[group] == i && region.group_start[group] >= 0) dying.insert(group);
+    if (writes_group(instruction) && region.group_start[instruction.group] < 0) {
+      const auto in_place = std::find_if(dying.begin(), dying.end(),
+                                         [&](std::uint32_t group) { return can_replace(instruction, group, columns); });
       if (in_place != dying.end()) {
         region.group_start[instruction.group] = region.group_start[*in_place];
         dying.erase(in_place);
       } else {
-        region.group_start[instruction.group] =
-            static_cast<std::int64_t>(scratch.take(static_cast<std::size_t>(columns[instruction.group])));
+        place(instruction.group);
       }
-      if (last_use[instruction.group] == never) dying.push_back(instruction.group);
+      if (last_use[instruction.group] == never) dying.insert(instruction.group);
     }
-    for (std::uint32_t group : dying) release(group);
+    for (std::uint32_t group : dying)
+      scratch.give_back(static_cast<std::size_t>(region.group_start[group]), static_cast<std::size_t>(columns[group]));
   }
   region.scratch_columns = static_cast<std::int64_t>(scratch.high_water());
-  constexpr std::int64_t cache_words = 8192;  // 32 KB: the smallest L1 of the processors we run on
+  constexpr std::int64_t cache_words = 24576;  // 96 KB: a part of the smallest second cache of the processors we run on
   region.tile_rows = 512;
   while (region.tile_rows > 64 && region.tile_rows * region.scratch_columns > cache_words) region.tile_rows /= 2;
   region.tile_rows = std::min(region.tile_rows, (region.rows + 15) / 16 * 16);

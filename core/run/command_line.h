@@ -56,6 +56,7 @@ std::optional<int> train_length();
 int run_train(int argc, char** argv);
 int run_check(int argc, char** argv);
 int run_preview(int argc, char** argv);
+int run_plan(int argc, char** argv);
 int run_list(int argc, char** argv);
 int run_describe(int argc, char** argv);
 

@@ -20,6 +20,7 @@ constexpr Verb verbs[] = {
     {"train", lopt::run_train, "run a spec: an inner training, or a meta-training"},
     {"check", lopt::run_check, "report all that is wrong with a spec, without running it"},
     {"preview", lopt::run_preview, "draw the first images of a spec's data"},
+    {"plan", lopt::run_plan, "show what a spec's programs are made of, and where their time goes"},
     {"list", lopt::run_list, "show the plugins that are found"},
     {"describe", lopt::run_describe, "explain a plugin and its settings"},
 };

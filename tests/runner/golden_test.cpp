@@ -52,8 +52,9 @@ double largest(const Values& a, const std::string& name_a, const Values& b, cons
 
 /// Five meta-steps. `tolerance` is for gradients.
 void require_meta_training(const std::string& npz, const std::string& spec, int seed, double tolerance) {
-  const Values jax = golden_file(npz), ours = traced(spec, replay(npz) + "steps=5 apply=null seed=" + std::to_string(seed) +
-                                                              " estimator.tasks=" + (npz == "full_grad" ? "1" : "8"));
+  const Values jax = golden_file(npz),
+               ours = traced(spec, replay(npz) + "steps=5 apply=null seed=" + std::to_string(seed) +
+                                       " estimator.tasks=" + (npz == "full_grad" ? "1" : "8"));
   INFO(npz);
   CHECK(largest(ours, "theta0_w0", jax, "theta0_w0") < 1e-6);
   for (int s = 0; s < 5; ++s) {
@@ -75,11 +76,11 @@ void require_meta_training(const std::string& npz, const std::string& spec, int 
 
 }  // namespace
 
-// Tolerances. Each gradient was also computed in float64 from the same noise and batches. JAX's float32 is off from that
-// by at most 5.4e-5 (full_grad), 1.1e-5 (full_grad_vectorized), 3.5e-5 (truncated_grad), 3.7e-4 (full_es), 6.9e-5
-// (truncated_es) and 1.8e-5 (truncated_pes), relative to the gradient's norm, on the machine where it was recorded; other
-// vector units round otherwise, and ES divides that by σ. So: 2 × for the exact gradients (both sides round), and for ES
-// what two processors were seen to differ by in JAX itself, or less.
+// Tolerances. Each gradient was also computed in float64 from the same noise and batches. JAX's float32 is off from
+// that by at most 5.4e-5 (full_grad), 1.1e-5 (full_grad_vectorized), 3.5e-5 (truncated_grad), 3.7e-4 (full_es), 6.9e-5
+// (truncated_es) and 1.8e-5 (truncated_pes), relative to the gradient's norm, on the machine where it was recorded;
+// other vector units round otherwise, and ES divides that by σ. So: 2 × for the exact gradients (both sides round), and
+// for ES what two processors were seen to differ by in JAX itself, or less.
 TEST_CASE("full_gradient gives JAX's numbers") { require_meta_training("full_grad", "full_gradient", 0, 1.1e-4); }
 TEST_CASE("full_gradient_vectorized gives JAX's numbers") {
   require_meta_training("full_grad_vectorized", "full_gradient_vectorized", 0, 5e-5);
@@ -93,7 +94,8 @@ TEST_CASE("pes gives JAX's numbers") { require_meta_training("truncated_pes", "p
 
 TEST_CASE("inner trainings give JAX's numbers") {
   const Values jax = golden_file("optimizers");
-  for (const auto& [spec, name] : {std::pair{"sgd", "sgd_0.1"}, {"momentum", "momentum_0.01"}, {"adam", "adam_0.001"}}) {
+  for (const auto& [spec, name] :
+       {std::pair{"sgd", "sgd_0.1"}, {"momentum", "momentum_0.01"}, {"adam", "adam_0.001"}}) {
     INFO(spec);
     const Values ours = traced(spec, replay("optimizers") + "steps=50 seed=0");
     // 50 steps, each with round-off of 2e-7 in the loss.
@@ -109,18 +111,21 @@ TEST_CASE("the learned optimizer gives JAX's numbers") {
   for (int j = 0; j < 5; ++j) {
     INFO("seed " << j);
     const std::string seed = std::to_string(j);
-    const Values ours = traced("random_optimizer", replay("learned_mlp") + "steps=10 seed=" + seed + " theta_seeds=[" + seed + "]");
+    const Values ours =
+        traced("random_optimizer", replay("learned_mlp") + "steps=10 seed=" + seed + " theta_seeds=[" + seed + "]");
     CHECK(largest(ours, "losses", jax, "init" + seed + "_losses") < 1e-5);
   }
   for (int steps = 1; steps <= 2; ++steps) {
     const std::string name = "step" + std::to_string(steps) + "_param_";
-    const Values ours = traced("random_optimizer", replay("learned_mlp") + "theta_seeds=[0] steps=" + std::to_string(steps));
+    const Values ours =
+        traced("random_optimizer", replay("learned_mlp") + "theta_seeds=[0] steps=" + std::to_string(steps));
     CHECK(relative(ours, jax, "final_", name) < 1e-6);
   }
 }
 
 TEST_CASE("the same bits for any number of threads") {
-  for (const char* spec : {"full_gradient", "full_gradient_vectorized", "full_es", "truncated_gradient", "truncated_es", "pes"}) {
+  for (const char* spec :
+       {"full_gradient", "full_gradient_vectorized", "full_es", "truncated_gradient", "truncated_es", "pes"}) {
     const std::string arguments = " steps=3 apply=null estimator.tasks=5 task.batch_size=32 'task.hidden=[20]'";
     const Values one = traced(spec, arguments + " --threads 1");
     for (const char* threads : {"2", "3", "7"}) {

@@ -24,8 +24,10 @@ TEST_CASE("a meta-training leaves its folder complete") {
   const Result result = run("train configs/quickstart.yaml steps=4 apply.steps=3" + small + "--out " + out);
   INFO(result.output);
   REQUIRE(result.code == 0);
-  CHECK_THAT(result.output, Contains("Meta-loss") && Contains("learned optimizer") && Contains("sgd 0.1") && Contains(out));
-  for (const char* file : {"spec.yaml", "run.json", "metrics.jsonl", "summary.json", "theta.npz", "curves.svg", "applied.svg"})
+  CHECK_THAT(result.output,
+             Contains("Meta-loss") && Contains("learned optimizer") && Contains("sgd 0.1") && Contains(out));
+  for (const char* file :
+       {"spec.yaml", "run.json", "metrics.jsonl", "summary.json", "theta.npz", "curves.svg", "applied.svg"})
     CHECK(fs::exists(out + "/" + file));
   CHECK(lines_of(out + "/metrics.jsonl") == 4);
   const auto summary = json_of(out + "/summary.json");
@@ -43,8 +45,11 @@ TEST_CASE("a meta-training leaves its folder complete") {
 
 TEST_CASE("a trained θ can be applied from its file") {
   TemporaryFolder folder;
-  REQUIRE(run("train configs/quickstart.yaml steps=2 apply=null compare=null" + small + "-q --out " + folder.file("run")).code == 0);
-  const std::string arguments = "train configs/tutorial/random_optimizer.yaml theta_seeds=null steps=3 task.batch_size=16 theta=";
+  REQUIRE(
+      run("train configs/quickstart.yaml steps=2 apply=null compare=null" + small + "-q --out " + folder.file("run"))
+          .code == 0);
+  const std::string arguments =
+      "train configs/tutorial/random_optimizer.yaml theta_seeds=null steps=3 task.batch_size=16 theta=";
   const Result result = run(arguments + folder.file("run") + "/theta.npz --out " + folder.file("applied"));
   INFO(result.output);
   CHECK(result.code == 0);
@@ -60,7 +65,8 @@ TEST_CASE("every spec in configs runs") {
     TemporaryFolder folder;
     INFO(entry.path());
     CHECK(run("check " + entry.path().string()).code == 0);
-    const Result result = shell("env LOPT_TRAIN_LENGTH=2 " + runner + " train " + entry.path().string() + " -q --out " + folder.file("run"));
+    const Result result = shell("env LOPT_TRAIN_LENGTH=2 " + runner + " train " + entry.path().string() + " -q --out " +
+                                folder.file("run"));
     INFO(result.output);
     CHECK(result.code == 0);
     CHECK(result.output.empty());
@@ -91,7 +97,9 @@ TEST_CASE("--data runs a spec on IDX files, whatever its task looks like") {
     folder.write(std::string(part) + "-images-idx3-ubyte", images + std::string(40 * 81, '\x40'));
     folder.write(std::string(part) + "-labels-idx1-ubyte", labels + std::string(40, '\x03'));
   }
-  const std::string family = folder.write("family.yaml", "name: f\nsteps: 2\noptimizer: sgd\ntask_family: {plugin: fixed, task: {plugin: mlp_classifier, batch_size: 8, dataset: digits}}\n");
+  const std::string family = folder.write("family.yaml",
+                                          "name: f\nsteps: 2\noptimizer: sgd\ntask_family: {plugin: fixed, task: "
+                                          "{plugin: mlp_classifier, batch_size: 8, dataset: digits}}\n");
   const std::string bare = folder.write("bare.yaml", "name: b\nsteps: 2\noptimizer: sgd\ntask: mlp_classifier\n");
   for (const std::string& spec : {family, bare}) {
     const std::string out = folder.file("run-" + fs::path(spec).stem().string());
@@ -109,22 +117,26 @@ TEST_CASE("--data runs a spec on IDX files, whatever its task looks like") {
 TEST_CASE("Ctrl-C keeps what is done so far and ends with 130") {
   TemporaryFolder folder;
   const std::string out = folder.file("run");
-  const Result result = shell("timeout --signal=INT 2 " + runner + " train configs/tutorial/pes.yaml steps=1000000 --out " + out);
+  const Result result =
+      shell("timeout --signal=INT 2 " + runner + " train configs/tutorial/pes.yaml steps=1000000 --out " + out);
   INFO(result.output);
   CHECK((result.code == 130 || result.code == 124));  // timeout reports 124 unless told to keep the code
-  const Result kept = shell("timeout --preserve-status --signal=INT 1 " + runner + " train configs/tutorial/pes.yaml steps=1000000 --out " + folder.file("kept"));
+  const Result kept = shell("timeout --preserve-status --signal=INT 1 " + runner +
+                            " train configs/tutorial/pes.yaml steps=1000000 --out " + folder.file("kept"));
   CHECK(kept.code == 130);
   CHECK_THAT(kept.output, Contains("Stopped after"));
   CHECK(json_of(folder.file("kept/summary.json"))["interrupted"] == true);
   CHECK(fs::exists(folder.file("kept/theta.npz")));
-  CHECK(lines_of(folder.file("kept/metrics.jsonl")) == json_of(folder.file("kept/summary.json"))["meta_steps"].get<std::size_t>());
+  CHECK(lines_of(folder.file("kept/metrics.jsonl")) ==
+        json_of(folder.file("kept/summary.json"))["meta_steps"].get<std::size_t>());
 }
 
 TEST_CASE("list and describe say what there is") {
   const Result list = run("list");
   CHECK(list.code == 0);
-  for (const char* name : {"digits", "idx_images", "replay", "mlp_classifier", "fixed", "sgd", "momentum", "adam", "per_parameter_mlp", "full_gradient", "full_es",
-                           "truncated_gradient", "truncated_es", "pes"}) {
+  for (const char* name :
+       {"digits", "idx_images", "replay", "mlp_classifier", "fixed", "sgd", "momentum", "adam", "per_parameter_mlp",
+        "full_gradient", "full_es", "truncated_gradient", "truncated_es", "pes"}) {
     CHECK_THAT(list.output, Contains(name));
     const Result described = run(std::string("describe ") + name);
     INFO(described.output);
@@ -132,7 +144,8 @@ TEST_CASE("list and describe say what there is") {
     CHECK_THAT(described.output, Contains("Settings"));
   }
   const Result pes = run("describe pes");
-  CHECK_THAT(pes.output, Contains("as_in_tutorial") && Contains("default 0.01") && Contains("above 0") && Contains("in steps") && Contains("Paper: Vicol"));
+  CHECK_THAT(pes.output, Contains("as_in_tutorial") && Contains("default 0.01") && Contains("above 0") &&
+                             Contains("in steps") && Contains("Paper: Vicol"));
 }
 
 TEST_CASE("what was trained by the quickstart beats SGD") {

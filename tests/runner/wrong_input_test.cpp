@@ -33,7 +33,8 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }
 
 /// Trains a spec of this text, and requires a code, words in the sentence, and no folder.
-void require_refused(const std::string& spec, int code, const std::vector<std::string>& words, const std::string& more = "") {
+void require_refused(const std::string& spec, int code, const std::vector<std::string>& words,
+                     const std::string& more = "") {
   TemporaryFolder folder;
   const std::string file = folder.write("spec.yaml", spec);
   const Result result = run("train " + file + " --out " + folder.file("run") + " " + more, 20);
@@ -100,21 +101,28 @@ TEST_CASE("values of the wrong type or range say where, what and what would be r
   require_refused(replaced(good, "hidden: [8]", "hidden: [0]"), 2, {"spec.yaml:6:12", "task.hidden", "at least 1"});
   require_refused(replaced(good, "hidden: [8]", "hidden: [x]"), 2, {"task.hidden", "number"});
   require_refused(replaced(good, "hidden: [8]", "hidden: [65536, 65536]"), 2, {"2147483647 elements"});
-  require_refused(replaced(good, "tasks: 2", "tasks: 1000000\n  problem_length: 5"), 2, {"memory"}, "'task.hidden=[4096]'");
+  require_refused(replaced(good, "tasks: 2", "tasks: 1000000\n  problem_length: 5"), 2, {"memory"},
+                  "'task.hidden=[4096]'");
   require_refused(replaced(good, "batch_size: 16", "batch_size: 100000000000"), 2, {"task.batch_size", "at most"});
-  require_refused(replaced(good, "hidden: [8]", "activation: rellu"), 2, {"task.activation", "relu, tanh, sigmoid", "did you mean 'relu'"});
-  require_refused(replaced(good, "tasks: 2", "tasks: 2\n  as_in_tutorial: maybe"), 2, {"estimator.as_in_tutorial", "true or false"});
+  require_refused(replaced(good, "hidden: [8]", "activation: rellu"), 2,
+                  {"task.activation", "relu, tanh, sigmoid", "did you mean 'relu'"});
+  require_refused(replaced(good, "tasks: 2", "tasks: 2\n  as_in_tutorial: maybe"), 2,
+                  {"estimator.as_in_tutorial", "true or false"});
   require_refused(replaced(good, "name: test", "name: ../x"), 2, {"name", "plain word"});
 }
 
 TEST_CASE("names that do not exist come with the closest that does") {
   require_refused(replaced(good, "seed: 1", "sead: 1"), 2, {"spec.yaml:2:7", "sead", "did you mean 'seed'"});
-  require_refused(replaced(good, "unroll_length", "unroll_lenght"), 2, {"estimator.unroll_lenght", "did you mean 'unroll_length'"});
-  require_refused(replaced(good, "plugin: pes", "plugin: pess"), 2, {"spec.yaml:13:11", "estimator.plugin", "did you mean 'pes'"});
+  require_refused(replaced(good, "unroll_length", "unroll_lenght"), 2,
+                  {"estimator.unroll_lenght", "did you mean 'unroll_length'"});
+  require_refused(replaced(good, "plugin: pes", "plugin: pess"), 2,
+                  {"spec.yaml:13:11", "estimator.plugin", "did you mean 'pes'"});
   require_refused(replaced(good, "plugin: pes", "plugin: adam"), 2, {"'adam'", "optimizer", "estimator is needed"});
-  require_refused(replaced(good, "dataset: digits", "dataset: digit"), 2, {"task.dataset.plugin", "did you mean 'digits'"});
+  require_refused(replaced(good, "dataset: digits", "dataset: digit"), 2,
+                  {"task.dataset.plugin", "did you mean 'digits'"});
   require_refused(replaced(good, "plugin: pes\n", "plugin: [pes]\n"), 2, {"estimator.plugin"});
-  require_refused(replaced(good, "meta_optimizer: {plugin: adam, learning_rate: 0.001}", ""), 2, {"meta_optimizer", "missing"});
+  require_refused(replaced(good, "meta_optimizer: {plugin: adam, learning_rate: 0.001}", ""), 2,
+                  {"meta_optimizer", "missing"});
   require_refused(replaced(good, "estimator:", "optimizer: sgd\nestimator:"), 2, {"not both"});
 }
 
@@ -123,7 +131,8 @@ TEST_CASE("all errors of a spec are reported at once") {
   std::string text = replaced(replaced(replaced(good, "seed: 1", "sead: 1"), "tasks: 2", "tasks: 0"), "0.001}", "-1}");
   const Result result = run("check " + folder.write("spec.yaml", text));
   CHECK(result.code == 2);
-  CHECK_THAT(result.output, Contains("sead") && Contains("estimator.tasks") && Contains("meta_optimizer.learning_rate"));
+  CHECK_THAT(result.output,
+             Contains("sead") && Contains("estimator.tasks") && Contains("meta_optimizer.learning_rate"));
   CHECK(run("check " + folder.write("spec.yaml", good)).code == 0);
 }
 
@@ -253,8 +262,11 @@ TEST_CASE("npz files with other arrays than they should have are data errors") {
   TemporaryFolder folder;
   const std::string file = folder.write("spec.yaml", good);
   const std::string data = LOPT_GOLDEN "/data.npz", batches = LOPT_GOLDEN "/optimizers.npz";
-  auto refused = [&](const std::string& d, const std::string& b, const std::string& words, const std::string& more = "task.batch_size=128") {
-    const Result result = run("train " + file + " --out " + folder.file("run") + " 'task.dataset={plugin: replay, data: " + d + ", batches: " + b + "}' " + more, 20);
+  auto refused = [&](const std::string& d, const std::string& b, const std::string& words,
+                     const std::string& more = "task.batch_size=128") {
+    const Result result = run("train " + file + " --out " + folder.file("run") +
+                                  " 'task.dataset={plugin: replay, data: " + d + ", batches: " + b + "}' " + more,
+                              20);
     INFO(result.output);
     CHECK(result.code == 4);
     CHECK_THAT(result.output, Contains(words));

@@ -36,7 +36,8 @@ TEST_CASE("images are resized as JAX resizes them") {
   for (std::size_t size : {8, 14}) {
     const Array expected = npz["output_" + std::to_string(size) + "x" + std::to_string(size)];
     std::vector<float> ours = resize_bilinear({pixels.begin(), pixels.end()}, 6, 28, 28, size);
-    for (std::size_t i = 0; i < ours.size(); ++i) CHECK(ours[i] / 255.0F == Approx(expected.values<float>()[i]).margin(1e-6));
+    for (std::size_t i = 0; i < ours.size(); ++i)
+      CHECK(ours[i] / 255.0F == Approx(expected.values<float>()[i]).margin(1e-6));
   }
 }
 
@@ -97,7 +98,8 @@ TEST_CASE("the order looks random") {
 TEST_CASE("npz files keep names, types and elements") {
   const std::string path = (std::filesystem::temp_directory_path() / "lopt-npz-test.npz").string();
   std::mt19937 random(4);
-  const Values tree{{"a", random_array(random, {DType::float32, {3, 4}})}, {"b", {{"c", random_array(random, {DType::int32, {5}}, -9, 9)}}},
+  const Values tree{{"a", random_array(random, {DType::float32, {3, 4}})},
+                    {"b", {{"c", random_array(random, {DType::int32, {5}}, -9, 9)}}},
                     {"d", random_array(random, {DType::uint32, {}})}};
   write_npz(path, tree);
   const Values back = read_npz(path);
@@ -115,13 +117,17 @@ TEST_CASE("damaged npy bytes are data errors, never crashes") {
     all += '\0';
     return all + text + std::string(bytes, '\0');
   };
-  auto parse = [](const std::string& bytes) { return parse_npy({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "test"); };
+  auto parse = [](const std::string& bytes) {
+    return parse_npy({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "test");
+  };
   CHECK(parse(npy(header, 24)).shape() == Shape{2, 3});
   const std::string whole = npy(header, 24);
-  for (std::size_t length = 0; length < whole.size(); ++length) CHECK_THROWS_AS(parse(whole.substr(0, length)), DataError);
+  for (std::size_t length = 0; length < whole.size(); ++length)
+    CHECK_THROWS_AS(parse(whole.substr(0, length)), DataError);
   CHECK_THROWS_AS(parse(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 24)), DataError);
   CHECK_THROWS_AS(parse(npy("{'descr': '<c8', 'fortran_order': False, 'shape': (2, 3), }", 48)), DataError);
-  CHECK_THROWS_AS(parse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999, 99999999), }", 24)), DataError);
+  CHECK_THROWS_AS(parse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999, 99999999), }", 24)),
+                  DataError);
   CHECK_THROWS_AS(parse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, -3), }", 24)), DataError);
   std::mt19937 random(6);
   for (int i = 0; i < 5000; ++i) {
@@ -129,7 +135,6 @@ TEST_CASE("damaged npy bytes are data errors, never crashes") {
     for (int k = 0; k < 3; ++k) damaged[random() % damaged.size()] = static_cast<char>(random());
     try {
       static_cast<void>(parse(damaged));
-    } catch (const DataError&) {
-    }
+    } catch (const DataError&) {}
   }
 }

@@ -26,7 +26,8 @@ class LinearProblems final : public Unroller {
     }
     return lanes;
   }
-  Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const override {
+  Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas,
+                  const UnrollOptions& options) const override {
     Unrolled result{std::move(lanes), {}, {}};
     for (std::size_t i = 0; i < result.lanes.size(); ++i) {
       Lane& lane = result.lanes[i];
@@ -88,7 +89,8 @@ TEST_CASE("the default of pes is unbiased, truncated ES misses earlier segments"
   CHECK(pes == Approx(5.5).epsilon(0.02));
   const double truncated = mean_gradient(*estimator(registry, "{plugin: truncated_es" + common), 3010);
   CHECK(truncated < 3);
-  // The tutorial's form divides by 2σ, not 2σ². Its late credit adds variance: what meets the old sum is independent of it.
+  // The tutorial's form divides by 2σ, not 2σ². Its late credit adds variance: what meets the old sum is independent of
+  // it.
   const double tutorial = mean_gradient(*estimator(registry, "{plugin: pes, as_in_tutorial: true" + common), 3010);
   CHECK(tutorial / 0.1 == Approx(5.5).epsilon(0.05));
 }
@@ -96,6 +98,7 @@ TEST_CASE("the default of pes is unbiased, truncated ES misses earlier segments"
 TEST_CASE("full_es is exact on linear losses") {
   Registry registry = plugins();
   // Steps 1 … 4 have losses θ, 2θ, 3θ, 4θ: the gradient of their mean is 2.5 in each direction of one dimension.
-  const double es = mean_gradient(*estimator(registry, "{plugin: full_es, tasks: 64, unroll_length: 4, std: 0.1}"), 1010);
+  const double es =
+      mean_gradient(*estimator(registry, "{plugin: full_es, tasks: 64, unroll_length: 4, std: 0.1}"), 1010);
   CHECK(es == Approx(2.5).epsilon(0.02));
 }

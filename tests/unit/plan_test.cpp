@@ -43,21 +43,25 @@ TEST_CASE("random programs agree between the planned and the reference executor"
     if (error <= 1) continue;
     while (length > 1 && !(excess_error(RandomProgram(seed, length - 1)) <= 1)) --length;
     const RandomProgram smallest(seed, length);
-    FAIL("LOPT_TEST_SEED=" << seed << ", made smaller to " << length << " steps, error "
-                           << excess_error(smallest) << " times what is allowed:\n" << to_text(smallest.program()));
+    FAIL("LOPT_TEST_SEED=" << seed << ", made smaller to " << length << " steps, error " << excess_error(smallest)
+                           << " times what is allowed:\n"
+                           << to_text(smallest.program()));
   }
 }
 
 TEST_CASE("a network on rows becomes one region with the hidden layer in registers") {
   auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
-  const Tensor p = real({64, 128}), g = real({64, 128}), w0 = real({2, 64}), b0 = real({64}), w1 = real({64, 2}), b1 = real({2});
+  const Tensor p = real({64, 128}), g = real({64, 128}), w0 = real({2, 64}), b0 = real({64}), w1 = real({64, 2}),
+               b1 = real({2});
   const Tensor out = matmul(relu(matmul(stack({p, g}, -1), w0) + b0), w1) + b1;
-  const Plan plan = make_plan(make_program("update", {p, g, w0, b0, w1, b1}, {p - take(out, 0, -1) * exp(take(out, 1, -1))}));
+  const Plan plan =
+      make_plan(make_program("update", {p, g, w0, b0, w1, b1}, {p - take(out, 0, -1) * exp(take(out, 1, -1))}));
   REQUIRE(plan.kernels.size() == 1);
   const Region& region = std::get<Region>(plan.kernels[0]);
   CHECK(region.rows == 8192);
   int chains = 0;
-  for (const TileInstruction& instruction : region.instructions) chains += instruction.kind == TileInstruction::Kind::chain;
+  for (const TileInstruction& instruction : region.instructions)
+    chains += instruction.kind == TileInstruction::Kind::chain;
   CHECK(chains == 1);
   CHECK(plan.arena_bytes == 0);
 }

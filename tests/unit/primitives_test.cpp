@@ -1,4 +1,5 @@
-// Every primitive: planned against reference executor, gradient against finite differences in float64, second order too.
+// Every primitive: planned against reference executor, gradient against finite differences in float64, second order
+// too.
 #include "gradient/gradient.h"
 #include "unit/support.h"
 
@@ -62,6 +63,9 @@ std::vector<Case> binary_cases() {
       {"add", {real({5, 7}), real({7})}, [](T x) { return x[0] + x[1]; }},
       {"subtract", {real({5, 7}), real({5, 1})}, [](T x) { return x[0] - x[1]; }},
       {"multiply", {real({5, 7}), real({})}, [](T x) { return x[0] * x[1]; }},
+      {"where_positive",
+       {real({20}), real({20})},
+       [](T x) { return where_positive(stop_gradient(x[0]), x[1] * x[1]); }},
       {"multiply_add", {real({20}), real({20}), real({})}, [](T x) { return multiply_add(x[0], x[1], x[2]); }},
       {"divide", {real({3, 1, 4}), real({2, 1})}, [](T x) { return x[0] / x[1]; }, 0.5, 2},
       {"power", {real({20}), real({20})}, [](T x) { return power(x[0], x[1]); }, 0.5, 2},
@@ -86,26 +90,67 @@ std::vector<Case> binary_cases() {
 std::vector<Case> array_cases() {
   using T = const std::vector<Tensor>&;
   return {
-      {"reshape", {real({4, 6})}, [](T x) { return reshape(x[0], {3, -1}); }},
-      {"broadcast", {real({4, 1})}, [](T x) { return broadcast_to(x[0], {2, 4, 3}) * x[0]; }},
-      {"transpose", {real({3, 4, 5})}, [](T x) { return transpose(x[0], {2, 0, 1}); }},
-      {"slice", {real({9, 5})}, [](T x) { return slice(x[0], {1, 0}, {8, 4}, {3, 2}); }},
-      {"slice", {real({20, 5})}, [](T x) { return slice(exp(x[0]), {0, 1}, {20, 3}); }},
-      {"pad", {real({20, 2})}, [](T x) { return pad(x[0] * x[0], {0, 1}, {0, 2}); }},
-      {"pad", {real({2, 3})}, [](T x) { return pad(x[0], {1, 0}, {2, 1}); }},
-      {"concatenate", {real({20, 2}), real({20, 3})}, [](T x) { return concatenate({x[0], exp(x[1])}, 1); }},
-      {"concatenate", {real({2, 3}), real({4, 3})}, [](T x) { return concatenate({x[0], x[1]}, 0); }},
+      {"reshape",
+       {real({4, 6})},
+       [](T x) {
+         return reshape(x[0], {3, -1});
+       }},
+      {"broadcast",
+       {real({4, 1})},
+       [](T x) {
+         return broadcast_to(x[0], {2, 4, 3}) * x[0];
+       }},
+      {"transpose",
+       {real({3, 4, 5})},
+       [](T x) {
+         return transpose(x[0], {2, 0, 1});
+       }},
+      {"slice",
+       {real({9, 5})},
+       [](T x) {
+         return slice(x[0], {1, 0}, {8, 4}, {3, 2});
+       }},
+      {"slice",
+       {real({20, 5})},
+       [](T x) {
+         return slice(exp(x[0]), {0, 1}, {20, 3});
+       }},
+      {"pad",
+       {real({20, 2})},
+       [](T x) {
+         return pad(x[0] * x[0], {0, 1}, {0, 2});
+       }},
+      {"pad",
+       {real({2, 3})},
+       [](T x) {
+         return pad(x[0], {1, 0}, {2, 1});
+       }},
+      {"concatenate",
+       {real({20, 2}), real({20, 3})},
+       [](T x) {
+         return concatenate({x[0], exp(x[1])}, 1);
+       }},
+      {"concatenate",
+       {real({2, 3}), real({4, 3})},
+       [](T x) {
+         return concatenate({x[0], x[1]}, 0);
+       }},
       {"sum", {real({20, 6})}, [](T x) { return sum(x[0] * x[0], {1}); }},
       {"sum", {real({200, 6})}, [](T x) { return sum(x[0] * x[0], {0}); }},
       {"sum", {real({3, 4, 5})}, [](T x) { return sum(x[0], {1}); }},
-      {"sum", {real({3, 4, 5})}, [](T x) { return sum(x[0], {0, 2}); }},
+      {"sum",
+       {real({3, 4, 5})},
+       [](T x) {
+         return sum(x[0], {0, 2});
+       }},
       {"sum", {real({300})}, [](T x) { return sum(exp(x[0])); }},
       {"sum", {integer({3, 40})}, [](T x) { return sum(x[0], {1}); }, -9, 9, false},
       {"max", {real({20, 6})}, [](T x) { return max(exp(x[0]), {1}); }},
       {"max", {real({6, 20})}, [](T x) { return max(x[0], {0}); }},
       {"max", {integer({6, 20})}, [](T x) { return max(x[0], {1}); }, -9, 9, false},
       {"matmul", {real({5, 7}), real({7, 3})}, [](T x) { return matmul(x[0], x[1]); }},
-      {"matmul", {real({200, 3}), real({3, 9}), real({9}), real({9, 2})},
+      {"matmul",
+       {real({200, 3}), real({3, 9}), real({9}), real({9, 2})},
        [](T x) { return matmul(tanh(matmul(x[0], x[1]) + x[2]), x[3]); }},
       {"matmul", {real({4, 5, 6}), real({6, 2})}, [](T x) { return matmul(x[0], x[1]); }},
       {"matmul", {real({5, 70}), real({70, 33})}, [](T x) { return matmul(x[0], x[1]); }},
@@ -244,13 +289,26 @@ TEST_CASE("ties of maximum share the gradient, as in JAX") {
 
 TEST_CASE("NaN and infinity go through functions as IEEE says") {
   const float inf = INFINITY, nan = NAN;
-  const std::vector<float> special{nan, inf, -inf, 0.0F, -0.0F, 1e-42F, -1e-42F, 1, -1, 88.8F, -104.5F, 3e38F, 1e-8F, 0.99999994F};
+  const std::vector<float> special{nan, inf, -inf,  0.0F,    -0.0F, 1e-42F, -1e-42F,
+                                   1,   -1,  88.8F, -104.5F, 3e38F, 1e-8F,  0.99999994F};
   const Tensor x = make_input("x", real({static_cast<std::int64_t>(special.size())}));
-  const std::vector<std::pair<std::string, Tensor>> functions{
-      {"exp", exp(x)}, {"log", log(x)}, {"log1p", log1p(x)}, {"sqrt", sqrt(x)}, {"rsqrt", rsqrt(x)}, {"tanh", tanh(x)},
-      {"sigmoid", sigmoid(x)}, {"relu", relu(x)}, {"sign", sign(x)}, {"abs", abs(x)}, {"floor", floor(x)},
-      {"maximum", maximum(x, 0.5)}, {"minimum", minimum(x, 0.5)}, {"less", convert(x < 1, DType::float32)},
-      {"less_equal", convert(x <= 1, DType::float32)}, {"equal", convert(x == x, DType::float32)}, {"divide", 1 / x}};
+  const std::vector<std::pair<std::string, Tensor>> functions{{"exp", exp(x)},
+                                                              {"log", log(x)},
+                                                              {"log1p", log1p(x)},
+                                                              {"sqrt", sqrt(x)},
+                                                              {"rsqrt", rsqrt(x)},
+                                                              {"tanh", tanh(x)},
+                                                              {"sigmoid", sigmoid(x)},
+                                                              {"relu", relu(x)},
+                                                              {"sign", sign(x)},
+                                                              {"abs", abs(x)},
+                                                              {"floor", floor(x)},
+                                                              {"maximum", maximum(x, 0.5)},
+                                                              {"minimum", minimum(x, 0.5)},
+                                                              {"less", convert(x < 1, DType::float32)},
+                                                              {"less_equal", convert(x <= 1, DType::float32)},
+                                                              {"equal", convert(x == x, DType::float32)},
+                                                              {"divide", 1 / x}};
   for (const auto& [name, y] : functions) {
     const Program program = make_program(name, {x}, {y});
     const std::vector<Array> values{Array({static_cast<std::int64_t>(special.size())}, special)};
@@ -281,7 +339,8 @@ TEST_CASE("exp, log, log1p, tanh and rsqrt are within 4 ulp over the whole range
     std::int64_t worst = 0;
     float where_worst = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const std::int64_t error = ulps(y.values<float>()[i], static_cast<float>(f.exact(static_cast<double>(values[i]))));
+      const std::int64_t error =
+          ulps(y.values<float>()[i], static_cast<float>(f.exact(static_cast<double>(values[i]))));
       if (error > worst) {
         worst = error;
         where_worst = values[i];

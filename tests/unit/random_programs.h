@@ -7,8 +7,8 @@
 
 namespace lopt::test {
 
-/// A program made of `length` random choices of a seed. Fewer choices of the same seed make a prefix of it, which is how
-/// a failing program is made smaller.
+/// A program made of `length` random choices of a seed. Fewer choices of the same seed make a prefix of it, which is
+/// how a failing program is made smaller.
 class RandomProgram {
  public:
   RandomProgram(std::uint32_t seed, int length) : random_(seed) {
@@ -62,14 +62,18 @@ class RandomProgram {
       case 5: return keep(relu(a));
       case 6: return broadcasts(a, b) ? keep(where(a < b, a, b * 2)) : void();
       case 7: return broadcasts(a, b) ? keep(maximum(a, b)) : void();
-      case 8: return a.rank() > 0 ? keep(mean(a, {static_cast<int>(random_() % static_cast<unsigned>(a.rank()))})) : void();
+      case 8:
+        return a.rank() > 0 ? keep(mean(a, {static_cast<int>(random_() % static_cast<unsigned>(a.rank()))})) : void();
       case 9: return a.rank() > 0 ? keep(max(a, {-1})) : void();
       case 10: return keep(mean(a * a));
       case 11: return a.rank() > 0 ? keep(expand_dims(a, -1)) : void();
       case 12: return a.rank() == 2 ? keep(transpose(a)) : void();
       case 13: return add_layer(a);
       case 14: return a.shape() == b.shape() && a.rank() > 0 ? keep(concatenate({a, b}, -1)) : void();
-      case 15: return a.shape() == b.shape() ? keep(stack({a, b}, static_cast<int>(random_() % static_cast<unsigned>(a.rank() + 1)))) : void();
+      case 15:
+        return a.shape() == b.shape()
+                   ? keep(stack({a, b}, static_cast<int>(random_() % static_cast<unsigned>(a.rank() + 1))))
+                   : void();
       case 16: return add_slice(a);
       case 17: return a.rank() > 0 ? keep(pad(a, Shape(a.shape().size(), 1), Shape(a.shape().size(), 0))) : void();
       case 18: return keep(reshape(a, {-1}));

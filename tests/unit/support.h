@@ -61,11 +61,14 @@ inline Array random_array(std::mt19937& random, const Type& type, double low = -
   Array array(type);
   std::uniform_real_distribution<double> real(low, high);
   for (std::size_t i = 0; i < array.size(); ++i) {
-    if (type.dtype == DType::float32) array.mutable_values<float>()[i] = static_cast<float>(real(random));
+    if (type.dtype == DType::float32)
+      array.mutable_values<float>()[i] = static_cast<float>(real(random));
     else if (type.dtype == DType::int32)
       array.mutable_values<std::int32_t>()[i] = static_cast<std::int32_t>(std::floor(real(random)));
-    else if (type.dtype == DType::boolean) array.mutable_values<std::uint32_t>()[i] = random() & 1U;
-    else array.mutable_values<std::uint32_t>()[i] = static_cast<std::uint32_t>(random());
+    else if (type.dtype == DType::boolean)
+      array.mutable_values<std::uint32_t>()[i] = random() & 1U;
+    else
+      array.mutable_values<std::uint32_t>()[i] = static_cast<std::uint32_t>(random());
   }
   return array;
 }

@@ -42,7 +42,10 @@ const Primitive multiply_row = elementwise<2>(
     },
     [](auto a, decltype(a) b) { return wrapping(a, b, [](auto x, auto y) { return x * y; }); });
 const Primitive multiply_add_row = elementwise<3>(
-    "multiply_add", same, [](const Vjp& v) { return Grads{v.dy * v.x[1], v.dy * v.x[0], v.dy}; },
+    "multiply_add", same,
+    [](const Vjp& v) {
+      return Grads{v.dy * v.x[1], v.dy * v.x[0], v.dy};
+    },
     [](Real auto a, decltype(a) b, decltype(a) c) { return std::fma(a, b, c); });
 const Primitive divide_row = elementwise<2>(
     "divide", same,
@@ -78,6 +81,9 @@ const Primitive remainder_row = elementwise<2>("remainder", same, nullptr, [](In
          : b == static_cast<decltype(b)>(-1) && std::is_signed_v<decltype(b)> ? 0
                                                                               : static_cast<decltype(a)>(a % b);
 });
+const Primitive where_positive_row = elementwise<2>(
+    "where_positive", same, [](const Vjp& v) { return Grads{Tensor(), where_positive(v.x[0], v.dy)}; },
+    [](Real auto condition, decltype(condition) x) { return condition > 0 ? x : 0; });
 const Primitive equal_row = elementwise<2>("equal", compared, nullptr, [](auto a, decltype(a) b) { return a == b; });
 const Primitive not_equal_row =
     elementwise<2>("not_equal", compared, nullptr, [](auto a, decltype(a) b) { return a != b; });
@@ -184,6 +190,9 @@ Tensor operator/(const Tensor& a, const Tensor& b) { return real_arithmetic(divi
 Tensor power(const Tensor& a, const Tensor& b) { return real_arithmetic(power_row, a, b); }
 Tensor maximum(const Tensor& a, const Tensor& b) { return arithmetic(maximum_row, a, b); }
 Tensor minimum(const Tensor& a, const Tensor& b) { return arithmetic(minimum_row, a, b); }
+Tensor where_positive(const Tensor& condition, const Tensor& x) {
+  return real_arithmetic(where_positive_row, condition, x);
+}
 Tensor remainder(const Tensor& a, const Tensor& b) { return bitwise(remainder_row, a, b); }
 Tensor multiply_add(const Tensor& a, const Tensor& b, const Tensor& c) {
   auto [left, right] = promoted(a, b, "multiply_add");

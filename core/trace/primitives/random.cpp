@@ -31,7 +31,7 @@ const Primitive random_bits_row =
                    []<class R>(ReferenceArguments<R>& call) {
                      auto result = make_xarray<std::uint32_t>(call.type.shape);
                      const HostKey key = key_of(words(call, 0).data());
-      kernels::random_bits(key.high, key.low, result.data(), result.size());
+                     kernels::random_bits(key.high, key.low, result.data(), result.size());
                      call.result = std::move(result);
                    });
 

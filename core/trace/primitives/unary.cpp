@@ -74,7 +74,7 @@ const Primitive abs_row = elementwise<1>(
     });
 // The derivative at 0 is 0. NaN stays NaN.
 const Primitive relu_row = elementwise<1>(
-    "relu", real_type, [](const Vjp& v) { return Grads{where(v.y > 0, v.dy, zeros_like(v.dy))}; },
+    "relu", real_type, [](const Vjp& v) { return Grads{where_positive(v.y, v.dy)}; },
     [](Real auto x) { return x > 0 || x != x ? x : decltype(x)(0); });
 // d erf⁻¹(x)/dx = √π/2 · exp(erf⁻¹(x)²)
 const Primitive erf_inv_row = elementwise<1>(

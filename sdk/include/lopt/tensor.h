@@ -95,6 +95,8 @@ Tensor shift_right(const Tensor& a, const Tensor& bits);
 Tensor is_nan(const Tensor& x);
 /// a where the condition holds, b elsewhere.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+/// x where the condition is above 0, and 0 elsewhere: the derivative of relu, in one step.
+Tensor where_positive(const Tensor& condition, const Tensor& x);
 Tensor convert(const Tensor& x, DType dtype);
 /// The same 32 bits read as another type.
 Tensor bitcast(const Tensor& x, DType dtype);

@@ -1,0 +1,142 @@
+#include "plan/cost.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+namespace lopt {
+namespace {
+
+double real(std::int64_t n) { return static_cast<double>(n); }
+
+double flop_of(const TileInstruction& i, double rows) {
+  using Kind = TileInstruction::Kind;
+  double flop = 0;
+  switch (i.kind) {
+    case Kind::elementwise: return rows * real(i.columns);
+    case Kind::column_reduction: return rows * real(i.inner);
+    case Kind::row_sum: return rows * real(i.columns);
+    case Kind::outer: return 2 * rows * real(i.columns) * real(i.inner);
+    case Kind::dense:
+    case Kind::chain:
+      for (const DenseLayer& layer : i.layers) flop += 2 * rows * real(layer.inputs) * real(layer.outputs);
+      return flop;
+    default: return 0;
+  }
+}
+
+Cost cost_of_region(const Region& region, const Plan& plan) {
+  Cost cost;
+  std::set<BufferId> touched;
+  for (const TileInstruction& i : region.instructions) {
+    using Kind = TileInstruction::Kind;
+    cost.flop += flop_of(i, real(region.rows));
+    if (i.kind == Kind::load || i.kind == Kind::store || i.kind == Kind::row_sum || i.kind == Kind::outer)
+      touched.insert(i.buffer);
+    for (const TileOperand& operand : i.operands)
+      if (operand.kind != TileOperand::Kind::tile) touched.insert(operand.buffer);
+    for (const DenseLayer& layer : i.layers) touched.insert(layer.weights);
+  }
+  for (BufferId buffer : touched) cost.bytes += 4 * static_cast<double>(plan.buffers[buffer].size);
+  return cost;
+}
+
+std::string describe_instruction(const TileInstruction& i) {
+  using Kind = TileInstruction::Kind;
+  switch (i.kind) {
+    case Kind::load: return fmt::format("load {}", i.columns);
+    case Kind::store: return fmt::format("store {}", i.columns);
+    case Kind::elementwise: return std::string(i.primitive->name);
+    case Kind::copy: return "copy";
+    case Kind::zero: return "zero";
+    case Kind::dense:
+      return fmt::format("dense {}→{}{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[0].relu ? " relu" : "");
+    case Kind::chain:
+      return fmt::format("chain {}→{}→{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[1].outputs);
+    case Kind::column_reduction: return fmt::format("{} of {}", i.primitive->name, i.inner);
+    case Kind::row_sum: return fmt::format("row sum {}", i.columns);
+    default: return fmt::format("outer {}×{}", i.inner, i.columns);
+  }
+}
+
+std::string describe_region(const Region& region) {
+  std::string text = fmt::format("region of {} rows, {} columns of scratch in tiles of {}:", region.rows,
+                                 region.scratch_columns, region.tile_rows);
+  std::string last;
+  int repeats = 0;
+  std::size_t next_section = 0;
+  auto flush = [&] {
+    if (!last.empty()) text += " " + last + (repeats > 1 ? fmt::format("×{}", repeats) : "");
+    last.clear();
+    repeats = 0;
+  };
+  for (std::size_t k = 0; k < region.instructions.size(); ++k) {
+    if (next_section < region.sections.size() && region.sections[next_section].begin == k) {
+      flush();
+      text += fmt::format(" {{by {} of {} columns:", section_block, region.sections[next_section].width);
+    }
+    const std::string next = describe_instruction(region.instructions[k]);
+    if (next != last) flush();
+    last = next;
+    ++repeats;
+    if (next_section < region.sections.size() && region.sections[next_section].end == k + 1) {
+      flush();
+      text += " }";
+      ++next_section;
+    }
+  }
+  flush();
+  return text;
+}
+
+}  // namespace
+
+Cost cost_of(const Kernel& kernel, const Plan& plan) {
+  auto bytes_of = [&](BufferId buffer) { return 4 * static_cast<double>(plan.buffers[buffer].size); };
+  return std::visit(
+      [&]<class K>(const K& k) -> Cost {
+        if constexpr (std::is_same_v<K, Region>)
+          return cost_of_region(k, plan);
+        else if constexpr (std::is_same_v<K, Gemm>) {
+          const double m = real(k.a.shape[0]), n = real(k.b.shape[1]), inner = real(k.b.shape[0]);
+          return {2 * m * n * inner, 4 * (m * inner + inner * n + m * n)};
+        } else if constexpr (std::is_same_v<K, Reduction>) {
+          return {real(k.outer * k.reduced * k.inner), bytes_of(k.from) + bytes_of(k.to)};
+        } else if constexpr (std::is_same_v<K, Copy>) {
+          return {0, 8 * real(element_count(k.from.shape))};
+        } else if constexpr (std::is_same_v<K, Fill> || std::is_same_v<K, RandomBits>) {
+          return {0, bytes_of(k.to)};
+        } else {
+          Cost cost{real(element_count(k.operation.type.shape)), bytes_of(k.to)};
+          for (BufferId input : k.inputs) cost.bytes += bytes_of(input);
+          return cost;
+        }
+      },
+      kernel);
+}
+
+std::string describe(const Kernel& kernel) {
+  return std::visit(
+      []<class K>(const K& k) -> std::string {
+        if constexpr (std::is_same_v<K, Region>)
+          return describe_region(k);
+        else if constexpr (std::is_same_v<K, Gemm>)
+          return fmt::format("product {} × {}{}", to_text(k.a.shape), to_text(k.b.shape),
+                             k.pack ? ", second one laid out first" : "");
+        else if constexpr (std::is_same_v<K, Reduction>)
+          return fmt::format("{} over {} of [{}, {}, {}]", k.maximum ? "max" : "sum", k.reduced, k.outer, k.reduced,
+                             k.inner);
+        else if constexpr (std::is_same_v<K, Copy>)
+          return fmt::format("copy {}", to_text(k.from.shape));
+        else if constexpr (std::is_same_v<K, Fill>)
+          return "fill with zeros";
+        else if constexpr (std::is_same_v<K, RandomBits>)
+          return "random bits";
+        else
+          return fmt::format("{} {} by the reference rule: it has no faster one", k.operation.primitive->name,
+                             to_text(k.operation.type));
+      },
+      kernel);
+}
+
+}  // namespace lopt
