@@ -66,9 +66,15 @@ class Planner {
       }
   }
 
-  /// What a view looks at in the end.
+  /// A view that takes no memory of its own. A slice of what its own region computes is stored as it is instead: the
+  /// whole need not be.
+  bool is_window(ValueId value) const {
+    if (!is_view(operation(value))) return false;
+    return operation(value).primitive->name != "slice" || !handed_over(value, operation(value).inputs[0]);
+  }
+  /// What a window looks at in the end.
   ValueId base_of(ValueId value) const {
-    while (is_view(operation(value))) value = operation(value).inputs[0];
+    while (is_window(value)) value = operation(value).inputs[0];
     return value;
   }
 
@@ -84,7 +90,7 @@ class Planner {
   void find_stored() {
     for (ValueId i = 0; i < program_.operations.size(); ++i)
       for (ValueId input : operation(i).inputs)
-        if (!is_view(operation(i)) && !handed_over(i, input)) stored_[base_of(input)] = true;
+        if (!is_window(i) && !handed_over(i, input)) stored_[base_of(input)] = true;
     for (ValueId output : program_.outputs) stored_[base_of(output)] = true;
   }
 
@@ -127,7 +133,7 @@ class Planner {
   /// Where a value lies that is made by now.
   View view_of(ValueId value) {
     if (views_[value]) return *views_[value];
-    if (!is_view(operation(value))) return *(views_[value] = whole(buffer_of(value), program_.type(value).shape));
+    if (!is_window(value)) return *(views_[value] = whole(buffer_of(value), program_.type(value).shape));
     const View from = view_of(operation(value).inputs[0]);
     std::optional<View> result = applied(from, operation(value));
     if (!result) result = applied(copy_of(from), operation(value));
@@ -168,7 +174,7 @@ class Planner {
     if (cluster != Clusters::none) {
       cluster_done_[cluster] = true;
       const auto& members = clusters_.members[cluster];
-      if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_view(operation(member)); }))
+      if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_window(member); }))
         return;
       Region region = lower_region({program_, clusters_, users_, [&](ValueId v) { return bool{stored_[v]}; },
                                     [&](ValueId v) { return buffer_of(v); }, [&](ValueId v) { return view_of(v); },
@@ -180,7 +186,7 @@ class Planner {
       return;
     }
     scheduled_[value] = true;
-    if (!is_view(operation(value)) && size_of(value) > 0) add_single(value);
+    if (!is_window(value) && size_of(value) > 0) add_single(value);
   }
 
   /// A kernel for an operation that stands alone.

@@ -60,7 +60,7 @@ class RandomProgram {
       case 3: return keep(exp(a * 0.5));
       case 4: return keep(sigmoid(a));
       case 5: return keep(relu(a));
-      case 6: return broadcasts(a, b) ? keep(where(a < b, a, b * 2)) : void();
+      case 6: return broadcasts(a, b) ? keep(where(a < 0.3712, a, b * 2)) : void();
       case 7: return broadcasts(a, b) ? keep(maximum(a, b)) : void();
       case 8:
         return a.rank() > 0 ? keep(mean(a, {static_cast<int>(random_() % static_cast<unsigned>(a.rank()))})) : void();
