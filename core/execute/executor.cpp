@@ -109,8 +109,7 @@ Executable::Executable(Plan plan) : plan_(std::move(plan)) {
 void Executable::run_region(const Region& region, const BoundKernels& kernels, Arena& arena) const {
   const std::vector<void*>& pointers = arena.pointers();
   for (const TileInstruction& i : region.instructions)
-    if (i.kind == TileInstruction::Kind::row_sum || i.kind == TileInstruction::Kind::outer)
-      std::memset(pointers[i.buffer], 0, plan_.buffers[i.buffer].size * 4);
+    for (BufferId sum : sums_of(i)) std::memset(pointers[sum], 0, plan_.buffers[sum].size * 4);
   for (std::int64_t row = 0; row < region.rows; row += region.tile_rows)
     Tile(region, pointers, arena.scratch(), row).run(kernels);
 }

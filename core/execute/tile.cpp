@@ -73,6 +73,7 @@ void Tile::run(const TileInstruction& i, kernels::Elementwise kernel, const Bloc
     case Kind::column_reduction: return column_reduction(i);
     case Kind::row_sum: return row_sum(i, block);
     case Kind::outer: return outer(i, block);
+    case Kind::hidden_backward: return hidden_backward(i);
   }
 }
 
@@ -208,6 +209,29 @@ void Tile::outer(const TileInstruction& i, const Block& block) const {
   }
   kernels::table().outer(real(a), a.stride, size(inner), real(b), b.stride, size(columns), out, size(i.columns),
                          size(count_));
+}
+
+void Tile::hidden_backward(const TileInstruction& i) const {
+  const kernels::Columns x = operand(i.operands[0]), dy = operand(i.operands[1]);
+  kernels::HiddenBackward h;
+  h.x = real(x);
+  h.x_stride = x.stride;
+  h.dy = real(dy);
+  h.dy_stride = dy.stride;
+  h.dx = real_group(i.group);
+  h.dx_stride = region_.tile_rows;
+  h.hidden = layer(i.layers[0]);
+  h.back = layer(i.layers[1]);
+  h.to_inputs = layer(i.layers[2]);
+  auto sum = [&](const TileInstruction::Sum& s) { return s.wanted ? static_cast<float*>(pointers_[s.buffer]) : nullptr; };
+  h.d_input_weights = sum(i.input_weights);
+  h.d_input_row = i.input_weights.row_stride;
+  h.d_input_column = i.input_weights.column_stride;
+  h.d_bias = sum(i.bias);
+  h.d_output_weights = sum(i.output_weights);
+  h.d_output_row = i.output_weights.row_stride;
+  h.d_output_column = i.output_weights.column_stride;
+  kernels::hidden_backward(h, size(count_));
 }
 
 }  // namespace lopt

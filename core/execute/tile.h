@@ -54,6 +54,7 @@ class Tile {
   void column_reduction(const TileInstruction& i) const;
   void row_sum(const TileInstruction& i, const Block& block) const;
   void outer(const TileInstruction& i, const Block& block) const;
+  void hidden_backward(const TileInstruction& i) const;
 
   std::uint32_t* group(std::uint32_t g, std::int64_t column) const {
     return scratch_ + (region_.group_start[g] + column) * region_.tile_rows;

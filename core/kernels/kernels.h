@@ -39,6 +39,22 @@ struct Layer {
   bool accumulate = false;  // begin with what is in the result
 };
 
+/// Backward through h = relu(x W + b), y = h U, given dy, for `rows` rows (any number):
+///   dh = where h > 0: dy Uᵀ;  dx = dh Wᵀ;  dW += xᵀ dh;  db += Σ dh;  dU += hᵀ dy.
+/// Between 1 and 4 inputs, 1 or 2 outputs.
+struct HiddenBackward {
+  const float *x = nullptr, *dy = nullptr;
+  float* dx = nullptr;
+  std::ptrdiff_t x_stride = 0, dy_stride = 0, dx_stride = 0;
+  Layer hidden, back, to_inputs;  // x → h, dy → dh, dh → dx
+  float* d_input_weights = nullptr;  // dW, db, dU; null: not wanted
+  std::ptrdiff_t d_input_row = 0, d_input_column = 0;
+  float* d_bias = nullptr;
+  float* d_output_weights = nullptr;
+  std::ptrdiff_t d_output_row = 0, d_output_column = 0;
+};
+void hidden_backward(const HiddenBackward& h, std::size_t rows);
+
 struct MatrixProduct {
   std::size_t m = 0, n = 0, k = 0;
   const float* a = nullptr;

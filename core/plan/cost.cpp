@@ -21,6 +21,10 @@ double flop_of(const TileInstruction& i, double rows) {
     case Kind::chain:
       for (const DenseLayer& layer : i.layers) flop += 2 * rows * real(layer.inputs) * real(layer.outputs);
       return flop;
+    case Kind::hidden_backward: {
+      const double inputs = real(i.layers[0].inputs), hidden = real(i.layers[0].outputs), outputs = real(i.layers[1].inputs);
+      return 2 * rows * hidden * (3 * inputs + 2 * outputs + 0.5);
+    }
     default: return 0;
   }
 }
@@ -31,8 +35,8 @@ Cost cost_of_region(const Region& region, const Plan& plan) {
   for (const TileInstruction& i : region.instructions) {
     using Kind = TileInstruction::Kind;
     cost.flop += flop_of(i, real(region.rows));
-    if (i.kind == Kind::load || i.kind == Kind::store || i.kind == Kind::row_sum || i.kind == Kind::outer)
-      touched.insert(i.buffer);
+    if (i.kind == Kind::load || i.kind == Kind::store) touched.insert(i.buffer);
+    for (BufferId sum : sums_of(i)) touched.insert(sum);
     for (const TileOperand& operand : i.operands)
       if (operand.kind != TileOperand::Kind::tile) touched.insert(operand.buffer);
     for (const DenseLayer& layer : i.layers) touched.insert(layer.weights);
@@ -53,6 +57,8 @@ std::string describe_instruction(const TileInstruction& i) {
       return fmt::format("dense {}→{}{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[0].relu ? " relu" : "");
     case Kind::chain:
       return fmt::format("chain {}→{}→{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[1].outputs);
+    case Kind::hidden_backward:
+      return fmt::format("backward {}→{}→{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[1].inputs);
     case Kind::column_reduction: return fmt::format("{} of {}", i.primitive->name, i.inner);
     case Kind::row_sum: return fmt::format("row sum {}", i.columns);
     default: return fmt::format("outer {}×{}", i.inner, i.columns);

@@ -69,6 +69,7 @@ struct TileInstruction {
     chain,             // layers[0], then layers[1], the columns between in registers
     column_reduction,  // over groups of `inner` columns of operand 0: sum or max
     row_sum,           // adds the rows of operand 0 to memory
+    hidden_backward,   // kernels::HiddenBackward: operands x and dy, layers x → h, dy → dh, dh → dx
     outer,             // adds operand 0ᵀ operand 1 over rows to memory, [inner, columns] row-major
   };
   Kind kind = Kind::copy;
@@ -85,11 +86,21 @@ struct TileInstruction {
     bool inputs = false;               // of dense and outer: the inputs' columns, its inner dimension
     std::vector<bool> operand_shifts;  // operand k is complete: the block is a part of it
   } blocked;
+  /// What hidden_backward adds to: dW [inputs, hidden], db and dU [hidden, outputs], each wanted or not.
+  struct Sum {
+    bool wanted = false;
+    BufferId buffer = 0;
+    std::int64_t row_stride = 0, column_stride = 0;
+  };
+  Sum input_weights, bias, output_weights;
   BufferId buffer = 0;                // load, store, row_sum, outer
   std::vector<std::int64_t> offsets;  // load
   RowPattern rows;                    // load
   std::vector<DenseLayer> layers;
 };
+
+/// The buffers that an instruction adds to, which begin as zeros.
+std::vector<BufferId> sums_of(const TileInstruction& instruction);
 
 /// Instructions [begin, end) on values of `width` columns, run for a few of these columns at a time, all instructions
 /// on them before the next few: what is wide never leaves the cache. Groups of `width` columns have room for one such

@@ -274,9 +274,8 @@ class Planner {
           if constexpr (std::is_same_v<K, Region>) {
             using Kind = TileInstruction::Kind;
             for (const TileInstruction& instruction : k.instructions) {
-              if (instruction.kind == Kind::load || instruction.kind == Kind::store ||
-                  instruction.kind == Kind::row_sum || instruction.kind == Kind::outer)
-                result.push_back(instruction.buffer);
+              if (instruction.kind == Kind::load || instruction.kind == Kind::store) result.push_back(instruction.buffer);
+              for (BufferId sum : sums_of(instruction)) result.push_back(sum);
               for (const TileOperand& operand : instruction.operands)
                 if (operand.kind != TileOperand::Kind::tile) result.push_back(operand.buffer);
               for (const DenseLayer& layer : instruction.layers) {

@@ -7,6 +7,15 @@
 
 namespace lopt {
 
+std::vector<BufferId> sums_of(const TileInstruction& i) {
+  if (i.kind == TileInstruction::Kind::row_sum || i.kind == TileInstruction::Kind::outer) return {i.buffer};
+  std::vector<BufferId> result;
+  if (i.kind == TileInstruction::Kind::hidden_backward)
+    for (const auto& sum : {i.input_weights, i.bias, i.output_weights})
+      if (sum.wanted) result.push_back(sum.buffer);
+  return result;
+}
+
 std::size_t SpanAllocator::take(std::size_t size) {
   for (auto it = free_.begin(); it != free_.end(); ++it)
     if (it->second >= size) {
@@ -115,7 +124,7 @@ void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
   }
   region.scratch_columns = static_cast<std::int64_t>(scratch.high_water());
   constexpr std::int64_t cache_words = 24576;  // 96 KB: a part of the smallest second cache of the processors we run on
-  region.tile_rows = 512;
+  region.tile_rows = 1024;
   while (region.tile_rows > 64 && region.tile_rows * region.scratch_columns > cache_words) region.tile_rows /= 2;
   region.tile_rows = std::min(region.tile_rows, (region.rows + 15) / 16 * 16);
 }

@@ -16,6 +16,51 @@ bool reads_any(const TileInstruction& i, const std::set<std::uint32_t>& groups) 
   });
 }
 
+/// The instructions of a section as one backward pass through a hidden layer, if that is what they are.
+std::optional<TileInstruction> as_hidden_backward(const std::vector<TileInstruction>& body) {
+  const TileInstruction *hidden = nullptr, *back = nullptr, *mask = nullptr, *to_inputs = nullptr;
+  auto reads = [](const TileInstruction& i, std::size_t k, const TileInstruction* from) {
+    return from && i.operands[k].kind == TileOperand::Kind::tile && i.operands[k].group == from->group;
+  };
+  for (const TileInstruction& i : body)
+    if (i.kind == Kind::dense && i.blocked.result) (i.layers[0].relu ? hidden : back) = &i;
+  for (const TileInstruction& i : body) {
+    if (i.kind == Kind::elementwise && i.primitive->name == "where_positive" && reads(i, 0, hidden) && reads(i, 1, back)) mask = &i;
+    if (i.kind == Kind::dense && i.blocked.inputs && reads(i, 0, mask)) to_inputs = &i;
+  }
+  if (!mask || !to_inputs || back->layers[0].has_bias || to_inputs->layers[0].has_bias || to_inputs->layers[0].relu) return std::nullopt;
+  const std::int64_t inputs = hidden->layers[0].inputs, outputs = back->layers[0].inputs;
+  if (inputs > 4 || outputs > 2 || to_inputs->layers[0].outputs != inputs) return std::nullopt;
+
+  TileInstruction fused;
+  fused.kind = Kind::hidden_backward;
+  fused.operands = {hidden->operands[0], back->operands[0]};
+  fused.layers = {hidden->layers[0], back->layers[0], to_inputs->layers[0]};
+  fused.columns = inputs;
+  fused.group = to_inputs->group;
+  auto same = [](const TileOperand& a, const TileOperand& b) {
+    return a.kind == b.kind && a.group == b.group && a.buffer == b.buffer && a.first == b.first && a.step == b.step;
+  };
+  std::size_t taken = 4;
+  for (const TileInstruction& i : body) {
+    if (i.kind == Kind::row_sum && reads(i, 0, mask) && !fused.bias.wanted) {
+      fused.bias = {true, i.buffer, 0, 1};
+    } else if (i.kind == Kind::outer && reads(i, 1, mask) && same(i.operands[0], fused.operands[0]) && !fused.input_weights.wanted) {
+      fused.input_weights = {true, i.buffer, i.columns, 1};
+    } else if (i.kind == Kind::outer && reads(i, 0, mask) && same(i.operands[1], fused.operands[0]) && !fused.input_weights.wanted) {
+      fused.input_weights = {true, i.buffer, 1, i.columns};
+    } else if (i.kind == Kind::outer && reads(i, 0, hidden) && same(i.operands[1], fused.operands[1]) && !fused.output_weights.wanted) {
+      fused.output_weights = {true, i.buffer, i.columns, 1};
+    } else if (i.kind == Kind::outer && reads(i, 1, hidden) && same(i.operands[0], fused.operands[1]) && !fused.output_weights.wanted) {
+      fused.output_weights = {true, i.buffer, 1, i.columns};
+    } else {
+      continue;
+    }
+    ++taken;
+  }
+  return taken == body.size() ? std::optional(fused) : std::nullopt;
+}
+
 class SectionFinder {
  public:
   SectionFinder(Region& region, std::vector<std::int64_t>& columns) : region_(region), columns_(columns) {}
@@ -60,6 +105,10 @@ class SectionFinder {
     for (const TileInstruction& i : split->body)
       if (writes_group(i) && i.blocked.result) columns_[i.group] = section_block;
     move_all(std::move(split->before));
+    if (std::optional<TileInstruction> fused = as_hidden_backward(split->body)) {
+      region_.instructions.push_back(std::move(*fused));
+      return std::move(split->after);
+    }
     const std::size_t begin = region_.instructions.size();
     move_all(std::move(split->body));
     region_.sections.push_back({begin, region_.instructions.size(), width});

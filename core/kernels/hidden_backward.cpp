@@ -1,0 +1,122 @@
+// The backward pass through a hidden layer of relu units between few inputs and few outputs, its units in registers.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/hidden_backward.cpp"
+#include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/highway.h>
+
+#include "kernels/kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace lopt::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+/// Hidden units at a time: their sums over rows stay in registers.
+constexpr std::size_t most_units = HWY_MAX_BYTES >= 64 ? 2 : 1;
+
+template <std::size_t units, std::size_t inputs, std::size_t outputs>
+struct Sums {
+  V input_weights[units][inputs], bias[units], output_weights[units][outputs];
+};
+
+HWY_INLINE void add_to(float* sum, V lanes) {
+  const D d;
+  *sum += hn::GetLane(hn::SumOfLanes(d, lanes));
+}
+
+/// One vector of rows. load(p) reads it at p, store(v, p) writes it.
+template <std::size_t units, std::size_t inputs, std::size_t outputs, class Load, class Store>
+HWY_INLINE void backward_rows(const HiddenBackward& h, std::size_t unit, const float* x, const float* dy, float* dx,
+                              Sums<units, inputs, outputs>& sums, Load load, Store store) {
+  const D d;
+  const V zero = hn::Zero(d);
+  V in[inputs], out[outputs], d_in[inputs];
+  for (std::size_t i = 0; i < inputs; ++i) in[i] = load(x + static_cast<std::ptrdiff_t>(i) * h.x_stride);
+  for (std::size_t o = 0; o < outputs; ++o) out[o] = load(dy + static_cast<std::ptrdiff_t>(o) * h.dy_stride);
+  for (std::size_t i = 0; i < inputs; ++i)
+    d_in[i] = unit == 0 ? zero : load(dx + static_cast<std::ptrdiff_t>(i) * h.dx_stride);
+  for (std::size_t u = 0; u < units; ++u) {
+    const auto j = static_cast<std::ptrdiff_t>(unit + u);
+    V hidden = h.hidden.bias ? hn::Set(d, h.hidden.bias[j * h.hidden.bias_stride]) : zero, d_hidden = zero;
+    const float* w = h.hidden.weights + j * h.hidden.column_stride;
+    for (std::size_t i = 0; i < inputs; ++i)
+      hidden = hn::MulAdd(in[i], hn::Set(d, w[static_cast<std::ptrdiff_t>(i) * h.hidden.row_stride]), hidden);
+    const float* back = h.back.weights + j * h.back.column_stride;
+    for (std::size_t o = 0; o < outputs; ++o)
+      d_hidden = hn::MulAdd(out[o], hn::Set(d, back[static_cast<std::ptrdiff_t>(o) * h.back.row_stride]), d_hidden);
+    d_hidden = hn::IfThenElseZero(hn::Gt(hidden, zero), d_hidden);
+    hidden = hn::Max(zero, hidden);
+    for (std::size_t o = 0; o < outputs; ++o)
+      sums.output_weights[u][o] = hn::MulAdd(hidden, out[o], sums.output_weights[u][o]);
+    for (std::size_t i = 0; i < inputs; ++i)
+      sums.input_weights[u][i] = hn::MulAdd(in[i], d_hidden, sums.input_weights[u][i]);
+    sums.bias[u] = hn::Add(sums.bias[u], d_hidden);
+    const float* to = h.to_inputs.weights + j * h.to_inputs.row_stride;
+    for (std::size_t i = 0; i < inputs; ++i)
+      d_in[i] = hn::MulAdd(d_hidden, hn::Set(d, to[static_cast<std::ptrdiff_t>(i) * h.to_inputs.column_stride]), d_in[i]);
+  }
+  for (std::size_t i = 0; i < inputs; ++i) store(d_in[i], dx + static_cast<std::ptrdiff_t>(i) * h.dx_stride);
+}
+
+template <std::size_t units, std::size_t inputs, std::size_t outputs>
+void backward_units(const HiddenBackward& h, std::size_t unit, std::size_t rows) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  Sums<units, inputs, outputs> sums;
+  for (std::size_t u = 0; u < units; ++u) {
+    for (V& s : sums.input_weights[u]) s = hn::Zero(d);
+    for (V& s : sums.output_weights[u]) s = hn::Zero(d);
+    sums.bias[u] = hn::Zero(d);
+  }
+  std::size_t r = 0;
+  for (; r + lanes <= rows; r += lanes)
+    backward_rows<units, inputs, outputs>(
+        h, unit, h.x + r, h.dy + r, h.dx + r, sums, [&](const float* p) { return hn::LoadU(d, p); },
+        [&](V v, float* p) { hn::StoreU(v, d, p); });
+  if (r < rows) {
+    const auto mask = hn::FirstN(d, rows - r);
+    backward_rows<units, inputs, outputs>(
+        h, unit, h.x + r, h.dy + r, h.dx + r, sums, [&](const float* p) { return hn::MaskedLoad(mask, d, p); },
+        [&](V v, float* p) { hn::StoreU(v, d, p); });
+  }
+  for (std::size_t u = 0; u < units; ++u) {
+    const auto j = static_cast<std::ptrdiff_t>(unit + u);
+    for (std::size_t i = 0; i < inputs; ++i)
+      if (h.d_input_weights)
+        add_to(h.d_input_weights + static_cast<std::ptrdiff_t>(i) * h.d_input_row + j * h.d_input_column, sums.input_weights[u][i]);
+    for (std::size_t o = 0; o < outputs; ++o)
+      if (h.d_output_weights)
+        add_to(h.d_output_weights + j * h.d_output_row + static_cast<std::ptrdiff_t>(o) * h.d_output_column, sums.output_weights[u][o]);
+    if (h.d_bias) add_to(h.d_bias + j, sums.bias[u]);
+  }
+}
+
+template <std::size_t inputs, std::size_t outputs>
+void backward(const HiddenBackward& h, std::size_t rows) {
+  std::size_t unit = 0;
+  for (; unit + most_units <= h.hidden.outputs; unit += most_units) backward_units<most_units, inputs, outputs>(h, unit, rows);
+  for (; unit < h.hidden.outputs; ++unit) backward_units<1, inputs, outputs>(h, unit, rows);
+}
+
+template <std::size_t outputs>
+void backward_inputs(const HiddenBackward& h, std::size_t rows) {
+  switch (h.hidden.inputs) {
+    case 1: return backward<1, outputs>(h, rows);
+    case 2: return backward<2, outputs>(h, rows);
+    case 3: return backward<3, outputs>(h, rows);
+    default: return backward<4, outputs>(h, rows);
+  }
+}
+
+void run(const HiddenBackward& h, std::size_t rows) { return h.back.inputs == 1 ? backward_inputs<1>(h, rows) : backward_inputs<2>(h, rows); }
+
+}  // namespace lopt::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace lopt::kernels {
+HWY_EXPORT(run);
+void hidden_backward(const HiddenBackward& h, std::size_t rows) { HWY_DYNAMIC_DISPATCH(run)(h, rows); }
+}  // namespace lopt::kernels
+#endif
