@@ -3,6 +3,7 @@
 #include "estimate/memory.h"
 
 #include <fmt/format.h>
+#include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
 
 #include <algorithm>
@@ -95,6 +96,16 @@ LaneUnroller::Worker& LaneUnroller::worker() const {
   return *mine;
 }
 
+template <class Function>
+void LaneUnroller::for_lanes(std::size_t count, Function f) const {
+  // One lane at a time: lanes are long, and threads should end together.
+  threads_.execute([&] {
+    tbb::parallel_for(
+        tbb::blocked_range<std::size_t>(0, count, 1), [&](const auto& range) { f(range.begin()); },
+        tbb::simple_partitioner());
+  });
+}
+
 void LaneUnroller::restart(const std::vector<const void*>& theta, HostKey key, Lane& lane, Worker& w) const {
   lane.task = static_cast<std::uint32_t>(family_->sample(key));
   const InnerProblem& problem = *problems_[lane.task];
@@ -118,14 +129,12 @@ std::vector<Lane> LaneUnroller::start(std::span<const LaneStart> starts) const {
   // Each lane keeps its state and makes the next beside it.
   require_memory(2 * state_bytes * starts.size(), fmt::format("{} inner problems at once", starts.size()));
   std::vector<Lane> lanes(starts.size());
-  threads_.execute([&] {
-    tbb::parallel_for(std::size_t{0}, lanes.size(), [&](std::size_t i) {
-      lanes[i].stream = starts[i].stream;
-      lanes[i].position = starts[i].position;
-      lanes[i].key = starts[i].key;
-      const std::vector<Array> theta = starts[i].theta.leaves();
-      restart(pointers_of(theta), starts[i].key, lanes[i], worker());
-    });
+  for_lanes(lanes.size(), [&](std::size_t i) {
+    lanes[i].stream = starts[i].stream;
+    lanes[i].position = starts[i].position;
+    lanes[i].key = starts[i].key;
+    const std::vector<Array> theta = starts[i].theta.leaves();
+    restart(pointers_of(theta), starts[i].key, lanes[i], worker());
   });
   return lanes;
 }
@@ -199,10 +208,8 @@ Unrolled LaneUnroller::unroll(std::vector<Lane> lanes, std::span<const Values> t
   const auto steps = static_cast<std::size_t>(options.steps);
   result.losses.resize(result.lanes.size() * steps);
   result.began.resize(result.losses.size());
-  threads_.execute([&] {
-    tbb::parallel_for(std::size_t{0}, result.lanes.size(), [&](std::size_t i) {
-      run_lane(result.lanes[i], thetas[i], options, &result.losses[i * steps], &result.began[i * steps], worker());
-    });
+  for_lanes(result.lanes.size(), [&](std::size_t i) {
+    run_lane(result.lanes[i], thetas[i], options, &result.losses[i * steps], &result.began[i * steps], worker());
   });
   return result;
 }
@@ -308,12 +315,10 @@ Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Value
   std::vector<HostKey> start_keys;
   const std::vector<Type> types = types_of(theta).leaves();
   std::vector<std::vector<Array>> gradients(result.lanes.size());
-  threads_.execute([&] {
-    tbb::parallel_for(std::size_t{0}, result.lanes.size(), [&](std::size_t i) {
-      gradients[i] = arrays_of(types);
-      run_lane_gradient(result.lanes[i], theta, options, from_start, weight, &result.losses[i * steps],
-                        &result.began[i * steps], gradients[i], worker());
-    });
+  for_lanes(result.lanes.size(), [&](std::size_t i) {
+    gradients[i] = arrays_of(types);
+    run_lane_gradient(result.lanes[i], theta, options, from_start, weight, &result.losses[i * steps],
+                      &result.began[i * steps], gradients[i], worker());
   });
   std::vector<Array> sums = gradient.leaves();
   gradient = Values();

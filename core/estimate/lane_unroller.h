@@ -31,6 +31,9 @@ class LaneUnroller final : public Unroller {
 
  private:
   struct Worker;
+  /// f(lane) for each lane, in parallel.
+  template <class Function>
+  void for_lanes(std::size_t count, Function f) const;
   void restart(const std::vector<const void*>& theta, HostKey key, Lane& lane, Worker& worker) const;
   void load_batch(const Lane& lane, Worker& worker) const;
   void run_lane(Lane& lane, const Values& theta, const UnrollOptions& options, float* losses, std::uint8_t* began,

@@ -11,14 +11,17 @@ const float* real(const kernels::Columns& columns) { return static_cast<const fl
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 /// Elements of the rows [begin, end) of a pattern, run by run of its innermost dimension.
-void load_pattern(const RowPattern& rows, const std::uint32_t* from, std::int64_t begin, std::int64_t end, std::uint32_t* to) {
+void load_pattern(const RowPattern& rows, const std::uint32_t* from, std::int64_t begin, std::int64_t end,
+                  std::uint32_t* to) {
   const std::int64_t length = rows.lengths.back(), stride = rows.strides.back();
-  RowPattern outer{Shape(rows.lengths.begin(), rows.lengths.end() - 1), Shape(rows.strides.begin(), rows.strides.end() - 1)};
+  RowPattern outer{Shape(rows.lengths.begin(), rows.lengths.end() - 1),
+                   Shape(rows.strides.begin(), rows.strides.end() - 1)};
   std::int64_t row = begin;
   for_rows(outer, begin / length, (end + length - 1) / length, [&](std::int64_t at) {
     const std::int64_t start = row % length, count = std::min(length - start, end - row);
     const std::uint32_t* run = from + at + start * stride;
-    if (stride == 1) std::memcpy(to, run, size(count) * 4);
+    if (stride == 1)
+      std::memcpy(to, run, size(count) * 4);
     else
       for (std::int64_t k = 0; k < count; ++k) to[k] = run[k * stride];
     to += count;
@@ -223,7 +226,9 @@ void Tile::hidden_backward(const TileInstruction& i) const {
   h.hidden = layer(i.layers[0]);
   h.back = layer(i.layers[1]);
   h.to_inputs = layer(i.layers[2]);
-  auto sum = [&](const TileInstruction::Sum& s) { return s.wanted ? static_cast<float*>(pointers_[s.buffer]) : nullptr; };
+  auto sum = [&](const TileInstruction::Sum& s) {
+    return s.wanted ? static_cast<float*>(pointers_[s.buffer]) : nullptr;
+  };
   h.d_input_weights = sum(i.input_weights);
   h.d_input_row = i.input_weights.row_stride;
   h.d_input_column = i.input_weights.column_stride;

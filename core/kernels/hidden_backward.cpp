@@ -54,7 +54,8 @@ HWY_INLINE void backward_rows(const HiddenBackward& h, std::size_t unit, const f
     sums.bias[u] = hn::Add(sums.bias[u], d_hidden);
     const float* to = h.to_inputs.weights + j * h.to_inputs.row_stride;
     for (std::size_t i = 0; i < inputs; ++i)
-      d_in[i] = hn::MulAdd(d_hidden, hn::Set(d, to[static_cast<std::ptrdiff_t>(i) * h.to_inputs.column_stride]), d_in[i]);
+      d_in[i] =
+          hn::MulAdd(d_hidden, hn::Set(d, to[static_cast<std::ptrdiff_t>(i) * h.to_inputs.column_stride]), d_in[i]);
   }
   for (std::size_t i = 0; i < inputs; ++i) store(d_in[i], dx + static_cast<std::ptrdiff_t>(i) * h.dx_stride);
 }
@@ -84,10 +85,12 @@ void backward_units(const HiddenBackward& h, std::size_t unit, std::size_t rows)
     const auto j = static_cast<std::ptrdiff_t>(unit + u);
     for (std::size_t i = 0; i < inputs; ++i)
       if (h.d_input_weights)
-        add_to(h.d_input_weights + static_cast<std::ptrdiff_t>(i) * h.d_input_row + j * h.d_input_column, sums.input_weights[u][i]);
+        add_to(h.d_input_weights + static_cast<std::ptrdiff_t>(i) * h.d_input_row + j * h.d_input_column,
+               sums.input_weights[u][i]);
     for (std::size_t o = 0; o < outputs; ++o)
       if (h.d_output_weights)
-        add_to(h.d_output_weights + j * h.d_output_row + static_cast<std::ptrdiff_t>(o) * h.d_output_column, sums.output_weights[u][o]);
+        add_to(h.d_output_weights + j * h.d_output_row + static_cast<std::ptrdiff_t>(o) * h.d_output_column,
+               sums.output_weights[u][o]);
     if (h.d_bias) add_to(h.d_bias + j, sums.bias[u]);
   }
 }
@@ -95,7 +98,8 @@ void backward_units(const HiddenBackward& h, std::size_t unit, std::size_t rows)
 template <std::size_t inputs, std::size_t outputs>
 void backward(const HiddenBackward& h, std::size_t rows) {
   std::size_t unit = 0;
-  for (; unit + most_units <= h.hidden.outputs; unit += most_units) backward_units<most_units, inputs, outputs>(h, unit, rows);
+  for (; unit + most_units <= h.hidden.outputs; unit += most_units)
+    backward_units<most_units, inputs, outputs>(h, unit, rows);
   for (; unit < h.hidden.outputs; ++unit) backward_units<1, inputs, outputs>(h, unit, rows);
 }
 
@@ -109,7 +113,9 @@ void backward_inputs(const HiddenBackward& h, std::size_t rows) {
   }
 }
 
-void run(const HiddenBackward& h, std::size_t rows) { return h.back.inputs == 1 ? backward_inputs<1>(h, rows) : backward_inputs<2>(h, rows); }
+void run(const HiddenBackward& h, std::size_t rows) {
+  return h.back.inputs == 1 ? backward_inputs<1>(h, rows) : backward_inputs<2>(h, rows);
+}
 
 }  // namespace lopt::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -46,7 +46,7 @@ struct HiddenBackward {
   const float *x = nullptr, *dy = nullptr;
   float* dx = nullptr;
   std::ptrdiff_t x_stride = 0, dy_stride = 0, dx_stride = 0;
-  Layer hidden, back, to_inputs;  // x → h, dy → dh, dh → dx
+  Layer hidden, back, to_inputs;     // x → h, dy → dh, dh → dx
   float* d_input_weights = nullptr;  // dW, db, dU; null: not wanted
   std::ptrdiff_t d_input_row = 0, d_input_column = 0;
   float* d_bias = nullptr;

@@ -22,7 +22,8 @@ double flop_of(const TileInstruction& i, double rows) {
       for (const DenseLayer& layer : i.layers) flop += 2 * rows * real(layer.inputs) * real(layer.outputs);
       return flop;
     case Kind::hidden_backward: {
-      const double inputs = real(i.layers[0].inputs), hidden = real(i.layers[0].outputs), outputs = real(i.layers[1].inputs);
+      const double inputs = real(i.layers[0].inputs), hidden = real(i.layers[0].outputs),
+                   outputs = real(i.layers[1].inputs);
       return 2 * rows * hidden * (3 * inputs + 2 * outputs + 0.5);
     }
     default: return 0;

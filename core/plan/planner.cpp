@@ -174,8 +174,7 @@ class Planner {
     if (cluster != Clusters::none) {
       cluster_done_[cluster] = true;
       const auto& members = clusters_.members[cluster];
-      if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_window(member); }))
-        return;
+      if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_window(member); })) return;
       Region region = lower_region({program_, clusters_, users_, [&](ValueId v) { return bool{stored_[v]}; },
                                     [&](ValueId v) { return buffer_of(v); }, [&](ValueId v) { return view_of(v); },
                                     [&](const View& view) { return copy_of(view); }},
@@ -274,7 +273,8 @@ class Planner {
           if constexpr (std::is_same_v<K, Region>) {
             using Kind = TileInstruction::Kind;
             for (const TileInstruction& instruction : k.instructions) {
-              if (instruction.kind == Kind::load || instruction.kind == Kind::store) result.push_back(instruction.buffer);
+              if (instruction.kind == Kind::load || instruction.kind == Kind::store)
+                result.push_back(instruction.buffer);
               for (BufferId sum : sums_of(instruction)) result.push_back(sum);
               for (const TileOperand& operand : instruction.operands)
                 if (operand.kind != TileOperand::Kind::tile) result.push_back(operand.buffer);

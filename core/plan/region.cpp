@@ -329,19 +329,23 @@ class Lowering {
     std::vector<TileValue> columns;
     for (std::int64_t column = 0; column < width_of(value); ++column) {
       const auto [input, element] = source(op, column);
-      columns.push_back(input == no_input ? zero_column() : column_of(inputs[input], static_cast<std::size_t>(element)));
+      columns.push_back(input == no_input ? zero_column()
+                                          : column_of(inputs[input], static_cast<std::size_t>(element)));
     }
     finish(value, joined(columns));
   }
 
   static TileValue column_of(const TileValue& value, std::size_t column) {
     TileValue one{value.kind, {}, value.buffer, {}};
-    if (value.kind == TileOperand::Kind::tile) one.columns = {value.columns[column]};
-    else one.elements = {value.elements[column]};
+    if (value.kind == TileOperand::Kind::tile)
+      one.columns = {value.columns[column]};
+    else
+      one.elements = {value.elements[column]};
     return one;
   }
 
-  /// Columns beside each other: as they lie where they are of one kind and evenly apart, copied into one group elsewhere.
+  /// Columns beside each other: as they lie where they are of one kind and evenly apart, copied into one group
+  /// elsewhere.
   TileValue joined(const std::vector<TileValue>& columns) {
     TileValue result = columns[0];
     bool one_kind = true;

@@ -53,12 +53,13 @@ constexpr std::size_t never = ~std::size_t{0};
 std::set<std::uint32_t> made_anew(const Region& region, const Section& section) {
   std::set<std::uint32_t> result;
   for (std::size_t i = section.begin; i < section.end; ++i)
-    if (writes_group(region.instructions[i]) && region.instructions[i].blocked.result) result.insert(region.instructions[i].group);
+    if (writes_group(region.instructions[i]) && region.instructions[i].blocked.result)
+      result.insert(region.instructions[i].group);
   return result;
 }
 
-/// The instruction that uses each group last. A group that a section touches lives until the section ends, for the section
-/// runs many times; but for those that each of its runs makes anew.
+/// The instruction that uses each group last. A group that a section touches lives until the section ends, for the
+/// section runs many times; but for those that each of its runs makes anew.
 std::vector<std::size_t> last_uses(const Region& region, std::size_t groups) {
   std::vector<std::size_t> last(groups, never);
   auto use = [&](std::uint32_t group, std::size_t at) {
@@ -71,7 +72,8 @@ std::vector<std::size_t> last_uses(const Region& region, std::size_t groups) {
     const std::set<std::uint32_t> anew = made_anew(region, section);
     for (std::size_t i = section.begin; i < section.end; ++i) {
       for (const TileOperand& operand : region.instructions[i].operands)
-        if (operand.kind == TileOperand::Kind::tile && !anew.contains(operand.group)) use(operand.group, section.end - 1);
+        if (operand.kind == TileOperand::Kind::tile && !anew.contains(operand.group))
+          use(operand.group, section.end - 1);
       const std::uint32_t group = region.instructions[i].group;
       if (writes_group(region.instructions[i])) use(group, anew.contains(group) ? i : section.end - 1);
     }

@@ -25,10 +25,13 @@ std::optional<TileInstruction> as_hidden_backward(const std::vector<TileInstruct
   for (const TileInstruction& i : body)
     if (i.kind == Kind::dense && i.blocked.result) (i.layers[0].relu ? hidden : back) = &i;
   for (const TileInstruction& i : body) {
-    if (i.kind == Kind::elementwise && i.primitive->name == "where_positive" && reads(i, 0, hidden) && reads(i, 1, back)) mask = &i;
+    if (i.kind == Kind::elementwise && i.primitive->name == "where_positive" && reads(i, 0, hidden) &&
+        reads(i, 1, back))
+      mask = &i;
     if (i.kind == Kind::dense && i.blocked.inputs && reads(i, 0, mask)) to_inputs = &i;
   }
-  if (!mask || !to_inputs || back->layers[0].has_bias || to_inputs->layers[0].has_bias || to_inputs->layers[0].relu) return std::nullopt;
+  if (!mask || !to_inputs || back->layers[0].has_bias || to_inputs->layers[0].has_bias || to_inputs->layers[0].relu)
+    return std::nullopt;
   const std::int64_t inputs = hidden->layers[0].inputs, outputs = back->layers[0].inputs;
   if (inputs > 4 || outputs > 2 || to_inputs->layers[0].outputs != inputs) return std::nullopt;
 
@@ -45,13 +48,17 @@ std::optional<TileInstruction> as_hidden_backward(const std::vector<TileInstruct
   for (const TileInstruction& i : body) {
     if (i.kind == Kind::row_sum && reads(i, 0, mask) && !fused.bias.wanted) {
       fused.bias = {true, i.buffer, 0, 1};
-    } else if (i.kind == Kind::outer && reads(i, 1, mask) && same(i.operands[0], fused.operands[0]) && !fused.input_weights.wanted) {
+    } else if (i.kind == Kind::outer && reads(i, 1, mask) && same(i.operands[0], fused.operands[0]) &&
+               !fused.input_weights.wanted) {
       fused.input_weights = {true, i.buffer, i.columns, 1};
-    } else if (i.kind == Kind::outer && reads(i, 0, mask) && same(i.operands[1], fused.operands[0]) && !fused.input_weights.wanted) {
+    } else if (i.kind == Kind::outer && reads(i, 0, mask) && same(i.operands[1], fused.operands[0]) &&
+               !fused.input_weights.wanted) {
       fused.input_weights = {true, i.buffer, 1, i.columns};
-    } else if (i.kind == Kind::outer && reads(i, 0, hidden) && same(i.operands[1], fused.operands[1]) && !fused.output_weights.wanted) {
+    } else if (i.kind == Kind::outer && reads(i, 0, hidden) && same(i.operands[1], fused.operands[1]) &&
+               !fused.output_weights.wanted) {
       fused.output_weights = {true, i.buffer, i.columns, 1};
-    } else if (i.kind == Kind::outer && reads(i, 1, hidden) && same(i.operands[0], fused.operands[1]) && !fused.output_weights.wanted) {
+    } else if (i.kind == Kind::outer && reads(i, 1, hidden) && same(i.operands[0], fused.operands[1]) &&
+               !fused.output_weights.wanted) {
       fused.output_weights = {true, i.buffer, 1, i.columns};
     } else {
       continue;

@@ -28,9 +28,11 @@ struct TruncationSettings {
   std::vector<Lane> start(const Values& theta, HostKey key, const Unroller& unroller) const {
     const Array iterations = randint(key, {tasks}, 0, problem_length);
     std::vector<LaneStart> starts;
-    for (HostKey task_key : task_keys(key, tasks)) starts.push_back({theta, task_key, static_cast<std::uint32_t>(starts.size())});
+    for (HostKey task_key : task_keys(key, tasks))
+      starts.push_back({theta, task_key, static_cast<std::uint32_t>(starts.size())});
     std::vector<Lane> lanes = unroller.start(starts);
-    for (std::size_t task = 0; task < lanes.size(); ++task) lanes[task].iteration = iterations.values<std::int32_t>()[task];
+    for (std::size_t task = 0; task < lanes.size(); ++task)
+      lanes[task].iteration = iterations.values<std::int32_t>()[task];
     return lanes;
   }
 };

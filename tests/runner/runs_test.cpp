@@ -149,6 +149,10 @@ TEST_CASE("list and describe say what there is") {
 }
 
 TEST_CASE("what was trained by the quickstart beats SGD") {
+  if (std::getenv("LOPT_SANITIZED")) {
+    WARN("with sanitizers the whole quickstart takes many minutes: not run");
+    return;
+  }
   TemporaryFolder folder;
   const Result result = run("train configs/quickstart.yaml -q --out " + folder.file("run"), 300);
   INFO(result.output);

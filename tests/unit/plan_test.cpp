@@ -17,9 +17,9 @@ std::vector<Array> nudged(std::vector<Array> values) {
   return values;
 }
 
-/// How far the planned executor is off, as a multiple of what is allowed. The yardstick is the reference in float64; what is
-/// allowed is what float32 costs the reference executor, and what the last bits of the inputs change: both show how
-/// ill-conditioned the program is.
+/// How far the planned executor is off, as a multiple of what is allowed. The yardstick is the reference in float64;
+/// what is allowed is what float32 costs the reference executor, and what the last bits of the inputs change: both show
+/// how ill-conditioned the program is.
 double excess_error(const RandomProgram& random) {
   const Program& program = random.program();
   const std::vector<Array> planned = compile(program).run(random.values());

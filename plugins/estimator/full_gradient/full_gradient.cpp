@@ -26,7 +26,8 @@ class FullGradient final : public GradientEstimator {
     Estimate result{0, zeros_like(theta)};
     UnrollOptions options;
     options.steps = unroll_length_;
-    const Unrolled unrolled = unroller.unroll_with_gradient(unroller.start(starts), theta, options, true, result.gradient);
+    const Unrolled unrolled =
+        unroller.unroll_with_gradient(unroller.start(starts), theta, options, true, result.gradient);
     result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
                                      static_cast<double>(unrolled.losses.size()));
     state.values = {{"position", Array::scalar<std::int32_t>(position + unroll_length_)}};
