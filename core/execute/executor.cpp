@@ -86,9 +86,19 @@ void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers) {
     b = packed;
     b_row = n;
   }
-  kernels::table().matrix_product({static_cast<std::size_t>(gemm.a.shape[0]), static_cast<std::size_t>(n),
-                                   static_cast<std::size_t>(k), a, gemm.a.strides[0], gemm.a.strides[1], b, b_row,
-                                   static_cast<float*>(pointers[gemm.c])});
+  kernels::MatrixProduct product;
+  product.m = static_cast<std::size_t>(gemm.a.shape[0]);
+  product.n = static_cast<std::size_t>(n);
+  product.k = static_cast<std::size_t>(k);
+  product.a = a;
+  product.a_row = gemm.a.strides[0];
+  product.a_column = gemm.a.strides[1];
+  product.b = b;
+  product.b_row = b_row;
+  product.c = static_cast<float*>(pointers[gemm.c]);
+  if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
+  product.relu = gemm.relu;
+  kernels::table().matrix_product(product);
 }
 
 }  // namespace

@@ -62,6 +62,8 @@ struct MatrixProduct {
   const float* b = nullptr;  // rows contiguous
   std::ptrdiff_t b_row = 0;
   float* c = nullptr;  // row-major
+  const float* bias = nullptr;  // [n], added to each row; null: none
+  bool relu = false;            // of what comes out
 };
 
 /// All other kernels.

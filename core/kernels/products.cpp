@@ -281,8 +281,11 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
   const std::size_t lanes = hn::Lanes(d);
   const auto mask = hn::FirstN(d, partial ? p.n - column - (vectors - 1) * lanes : lanes);
   V sum[count][vectors];
-  for (auto& r : sum)
-    for (V& s : r) s = hn::Zero(d);
+  for (std::size_t v = 0; v < vectors; ++v) {
+    V start = hn::Zero(d);
+    if (p.bias) start = partial && v == vectors - 1 ? hn::MaskedLoad(mask, d, p.bias + column + v * lanes) : hn::LoadU(d, p.bias + column + v * lanes);
+    for (std::size_t r = 0; r < count; ++r) sum[r][v] = start;
+  }
   const float* a = p.a + static_cast<std::ptrdiff_t>(row) * p.a_row;
   const float* b = p.b + column;
   for (std::size_t k = 0; k < p.k; ++k, a += p.a_column, b += p.b_row) {
@@ -297,10 +300,11 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
   for (std::size_t r = 0; r < count; ++r)
     for (std::size_t v = 0; v < vectors; ++v) {
       float* to = p.c + (row + r) * p.n + column + v * lanes;
+      const V result = p.relu ? relu(d, sum[r][v]) : sum[r][v];
       if (partial && v == vectors - 1)
-        hn::BlendedStore(sum[r][v], mask, d, to);
+        hn::BlendedStore(result, mask, d, to);
       else
-        hn::StoreU(sum[r][v], d, to);
+        hn::StoreU(result, d, to);
     }
 }
 template <std::size_t most_rows, std::size_t vectors, bool partial>

@@ -224,9 +224,53 @@ bool reads_by_row(const Program& program, ValueId operation, std::size_t input, 
   return true;
 }
 
+namespace {
+
+/// Finds what follows products that stand alone, and takes it out of the clusters.
+void find_product_ends(const Program& program, Clusters& clusters) {
+  constexpr ValueId many = ~0U;
+  std::vector<ValueId> sole_user(program.operations.size(), many);
+  std::vector<int> uses(program.operations.size(), 0);
+  for (ValueId i = 0; i < program.operations.size(); ++i)
+    for (ValueId input : program.operations[i].inputs) {
+      ++uses[input];
+      sole_user[input] = i;
+    }
+  for (ValueId output : program.outputs) uses[output] += 2;
+  auto next = [&](ValueId value, std::string_view name) {
+    return uses[value] == 1 && program.operations[sole_user[value]].primitive->name == name;
+  };
+  for (ValueId product = 0; product < program.operations.size(); ++product) {
+    if (program.operations[product].primitive->fusion != Fusion::matmul || clusters.roles[product].fusable) continue;
+    ProductEnd end;
+    end.end = product;
+    clusters.products[product] = end;
+    if (size_of(program, program.operations[product].inputs[0]) == 0 || size_of(program, product) == 0) continue;
+    if (next(product, "add")) {
+      const Operation& add = program.operations[sole_user[product]];
+      const ValueId other = add.inputs[0] == product ? add.inputs[1] : add.inputs[0];
+      const Operation& bias = program.operations[other];
+      if (bias.primitive->name == "broadcast" && size_of(program, bias.inputs[0]) == add.type.shape[1] &&
+          program.type(bias.inputs[0]).shape.back() == add.type.shape[1])
+        end = {sole_user[product], true, false, other};
+    }
+    if (next(end.end, "relu")) {
+      end.relu = true;
+      end.end = sole_user[end.end];
+    }
+    for (ValueId value = product; value != end.end; value = sole_user[value]) clusters.product_of[sole_user[value]] = product;
+    for (const auto& [value, of] : clusters.product_of)
+      if (of == product) clusters.roles[value] = {};
+    clusters.products[product] = end;
+  }
+}
+
+}  // namespace
+
 Clusters find_clusters(const Program& program) {
   Clusters clusters;
   for (const Operation& operation : program.operations) clusters.roles.push_back(role_of(program, operation));
+  find_product_ends(program, clusters);
   clusters.of.assign(program.operations.size(), Clusters::none);
   Merger merger(program, clusters);
   merger.run();

@@ -3,6 +3,8 @@
 
 #include "program/program.h"
 
+#include <map>
+
 namespace lopt {
 
 /// How an operation takes part in a region.
@@ -13,9 +15,18 @@ struct RowRole {
   bool terminal = false;      // its result is complete only when all rows are done: sums over rows
 };
 
+/// A matrix product that takes the bias and activation behind it with it: `end` is the value that comes out.
+struct ProductEnd {
+  ValueId end = 0;
+  bool has_bias = false, relu = false;
+  ValueId bias = 0;  // [m, n], the same in all rows
+};
+
 struct Clusters {
   static constexpr std::uint32_t none = ~0U;
   std::vector<RowRole> roles;                 // by operation
+  std::map<ValueId, ProductEnd> products;     // by matmul that stands alone
+  std::map<ValueId, ValueId> product_of;      // by the value at its end, and those between
   std::vector<std::uint32_t> of;              // cluster of an operation; none: it stands alone
   std::vector<std::vector<ValueId>> members;  // in program order
   std::vector<std::int64_t> rows;             // by cluster

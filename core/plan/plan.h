@@ -125,6 +125,8 @@ struct Gemm {
   BufferId c = 0;
   BufferId packed = 0;  // where b is packed to, if b's rows are not contiguous
   bool pack = false;
+  bool has_bias = false, relu = false;
+  View bias;  // [n], contiguous
 };
 /// out[o, i] = over r of in[o, r, i].
 struct Reduction {

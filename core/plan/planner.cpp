@@ -150,8 +150,9 @@ class Planner {
   void schedule(ValueId wanted) {
     std::vector<std::pair<ValueId, bool>> pending{{wanted, false}};
     while (!pending.empty()) {
-      const auto [value, ready] = pending.back();
+      auto [value, ready] = pending.back();
       pending.pop_back();
+      if (auto found = clusters_.product_of.find(value); found != clusters_.product_of.end()) value = found->second;
       const std::uint32_t cluster = clusters_.of[value];
       if (is_leaf(value) || scheduled_[value] || (cluster != Clusters::none && cluster_done_[cluster])) continue;
       if (ready) {
@@ -161,6 +162,8 @@ class Planner {
       pending.emplace_back(value, true);
       if (cluster == Clusters::none) {
         for (ValueId input : operation(value).inputs) pending.emplace_back(input, false);
+        if (auto found = clusters_.products.find(value); found != clusters_.products.end() && found->second.has_bias)
+          pending.emplace_back(found->second.bias, false);
       } else {
         for (ValueId member : clusters_.members[cluster])
           for (ValueId input : operation(member).inputs)
@@ -223,8 +226,18 @@ class Planner {
       }
       return view;
     };
-    Gemm gemm{
-        .a = oriented(view_of(op.inputs[0]), t.a), .b = oriented(view_of(op.inputs[1]), t.b), .c = buffer_of(value)};
+    Gemm gemm;
+    gemm.a = oriented(view_of(op.inputs[0]), t.a);
+    gemm.b = oriented(view_of(op.inputs[1]), t.b);
+    const ProductEnd& end = clusters_.products.at(value);
+    gemm.c = buffer_of(end.end);
+    gemm.relu = end.relu;
+    gemm.has_bias = end.has_bias;
+    if (end.has_bias) {
+      const View rows = view_of(end.bias);
+      gemm.bias = {rows.buffer, rows.offset, {rows.shape[1]}, {rows.strides[1]}};
+      if (!gemm.bias.contiguous()) gemm.bias = copy_of(gemm.bias);
+    }
     gemm.pack = gemm.b.strides[1] != 1 && gemm.b.shape[1] > 1;
     if (gemm.pack)
       gemm.packed = new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(gemm.b.shape)));
@@ -285,6 +298,7 @@ class Planner {
             }
           } else if constexpr (std::is_same_v<K, Gemm>) {
             result = {k.a.buffer, k.b.buffer, k.c};
+            if (k.has_bias) result.push_back(k.bias.buffer);
             if (k.pack) result.push_back(k.packed);
           } else if constexpr (std::is_same_v<K, Reduction>) {
             result = {k.from, k.to};
