@@ -62,7 +62,7 @@ Array converted(const Shape& shape, std::span<const std::uint8_t> bytes, const s
   for (std::size_t i = 0; i < to.size(); ++i) {
     From element;
     std::memcpy(&element, bytes.data() + i * sizeof(From), sizeof(From));
-    to[i] = static_cast<To>(element);
+    to[i] = static_cast<To>(element);  // NOLINT(bugprone-signed-char-misuse): int8 is a number here
     if constexpr (sizeof(From) == 8 && std::is_integral_v<From>)
       if (static_cast<From>(to[i]) != element)
         damaged(name, fmt::format("element {} is {}, which does not fit 32 bits", i, element));

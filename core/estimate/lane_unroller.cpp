@@ -78,8 +78,8 @@ Advance advance(Lane& lane, const UnrollOptions& options) {
 }
 }  // namespace
 
-LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, const Types& theta,
-                           HostKey data_key, int threads, std::int64_t num_steps)
+LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
+                           const Types& theta, HostKey data_key, int threads, std::int64_t num_steps)
     : family_(std::move(family)), data_key_(data_key), threads_(threads) {
   for (std::size_t i = 0; i < family_->size(); ++i) {
     problems_.push_back(std::make_unique<InnerProblem>(family_->size() == 1 ? "task" : fmt::format("task {}", i),
@@ -343,8 +343,9 @@ std::optional<float> LaneUnroller::evaluate(const Values& theta, const Lane& lan
   if (count < batches.size) return std::nullopt;
   std::vector<Array> inputs = theta.leaves();
   for (Array& leaf : lane.state.leaves()) inputs.push_back(std::move(leaf));
+  const std::int64_t batch_count = count / batches.size;
   double total = 0;
-  for (std::int64_t batch = 0; batch < count / batches.size; ++batch) {
+  for (std::int64_t batch = 0; batch < batch_count; ++batch) {
     std::vector<Array> list = inputs;
     for (const Array& leaf : examples.leaves()) {
       Type type = leaf.type();
@@ -358,7 +359,7 @@ std::optional<float> LaneUnroller::evaluate(const Values& theta, const Lane& lan
     list.push_back(to_array(fold_in(lane.key, static_cast<std::uint32_t>(batch))));
     total += static_cast<double>(problem.loss().run(list)[0].item<float>());
   }
-  return static_cast<float>(total / static_cast<double>(count / batches.size));
+  return static_cast<float>(total / static_cast<double>(batch_count));
 }
 
 }  // namespace lopt

@@ -14,7 +14,7 @@ namespace lopt {
 class LaneUnroller final : public Unroller {
  public:
   /// `theta`: the types of the meta-parameters. `data_key` decides the order of all batches.
-  LaneUnroller(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, const Types& theta,
+  LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
                HostKey data_key, int threads, std::int64_t num_steps);
   ~LaneUnroller() override;
 

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <ranges>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -57,12 +58,12 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
                                    to_text(outputs[i].type())));
     accumulate(outputs[i], cotangents[i]);
   }
-  for (auto it = order.rbegin(); it != order.rend(); ++it) {
-    const Node& node = *it->node();
+  for (const Tensor& y : std::ranges::reverse_view(order)) {
+    const Node& node = *y.node();
     auto found = gradient_of.find(&node);
     if (found == gradient_of.end() || !node.primitive->vjp || !depends.contains(&node)) continue;
     const Tensor dy = found->second;
-    std::vector<Tensor> dx = node.primitive->vjp({dy, *it, node.inputs, node.attributes});
+    std::vector<Tensor> dx = node.primitive->vjp({dy, y, node.inputs, node.attributes});
     for (std::size_t i = 0; i < dx.size(); ++i)
       if (depends.contains(node.inputs[i].node().get())) accumulate(node.inputs[i], dx[i]);
   }

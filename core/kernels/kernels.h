@@ -61,7 +61,7 @@ struct MatrixProduct {
   std::ptrdiff_t a_row = 0, a_column = 0;
   const float* b = nullptr;  // rows contiguous
   std::ptrdiff_t b_row = 0;
-  float* c = nullptr;  // row-major
+  float* c = nullptr;           // row-major
   const float* bias = nullptr;  // [n], added to each row; null: none
   bool relu = false;            // of what comes out
 };

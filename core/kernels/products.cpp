@@ -283,7 +283,9 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
   V sum[count][vectors];
   for (std::size_t v = 0; v < vectors; ++v) {
     V start = hn::Zero(d);
-    if (p.bias) start = partial && v == vectors - 1 ? hn::MaskedLoad(mask, d, p.bias + column + v * lanes) : hn::LoadU(d, p.bias + column + v * lanes);
+    if (p.bias)
+      start = partial && v == vectors - 1 ? hn::MaskedLoad(mask, d, p.bias + column + v * lanes)
+                                          : hn::LoadU(d, p.bias + column + v * lanes);
     for (std::size_t r = 0; r < count; ++r) sum[r][v] = start;
   }
   const float* a = p.a + static_cast<std::ptrdiff_t>(row) * p.a_row;
@@ -316,7 +318,7 @@ void product_columns(const MatrixProduct& p, std::size_t column) {
 }
 void matrix_product(const MatrixProduct& p) {
   constexpr std::size_t vectors = wide ? 4 : 2;
-  constexpr std::size_t most_rows = wide ? 6 : 6;
+  constexpr std::size_t most_rows = 6;
   const std::size_t lanes = hn::Lanes(D());
   std::size_t column = 0;
   for (; column + vectors * lanes <= p.n; column += vectors * lanes)

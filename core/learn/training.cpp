@@ -120,12 +120,12 @@ MetaStep MetaTraining::step() {
   return {step_++, estimate.loss, norm, !finite, gradient_, theta_};
 }
 
-InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer,
+InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                              std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data,
                              int threads, int steps)
     : steps_(steps),
       thetas_(std::move(thetas)),
-      unroller_(std::move(family), std::move(optimizer), types_of(thetas_.at(0)), data, threads, steps),
+      unroller_(std::move(family), optimizer, types_of(thetas_.at(0)), data, threads, steps),
       losses_(thetas_.size()) {
   std::vector<LaneStart> starts;
   for (std::size_t i = 0; i < thetas_.size(); ++i)

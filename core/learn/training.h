@@ -48,7 +48,7 @@ class MetaTraining {
 class InnerTraining {
  public:
   /// Run i starts from PRNGKey(seeds[i]) and is trained by `optimizer`, whose meta-parameters are thetas[i].
-  InnerTraining(std::shared_ptr<const TaskFamily> family, OptimizerSource optimizer, std::vector<Values> thetas,
+  InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, std::vector<Values> thetas,
                 const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps);
 
   /// Goes on by at most `most` steps; false when all are done.

@@ -258,7 +258,8 @@ void find_product_ends(const Program& program, Clusters& clusters) {
       end.relu = true;
       end.end = sole_user[end.end];
     }
-    for (ValueId value = product; value != end.end; value = sole_user[value]) clusters.product_of[sole_user[value]] = product;
+    for (ValueId value = product; value != end.end; value = sole_user[value])
+      clusters.product_of[sole_user[value]] = product;
     for (const auto& [value, of] : clusters.product_of)
       if (of == product) clusters.roles[value] = {};
     clusters.products[product] = end;

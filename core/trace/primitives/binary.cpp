@@ -82,7 +82,10 @@ const Primitive remainder_row = elementwise<2>("remainder", same, nullptr, [](In
                                                                               : static_cast<decltype(a)>(a % b);
 });
 const Primitive where_positive_row = elementwise<2>(
-    "where_positive", same, [](const Vjp& v) { return Grads{Tensor(), where_positive(v.x[0], v.dy)}; },
+    "where_positive", same,
+    [](const Vjp& v) {
+      return Grads{Tensor(), where_positive(v.x[0], v.dy)};
+    },
     [](Real auto condition, decltype(condition) x) { return condition > 0 ? x : 0; });
 const Primitive equal_row = elementwise<2>("equal", compared, nullptr, [](auto a, decltype(a) b) { return a == b; });
 const Primitive not_equal_row =

@@ -97,9 +97,8 @@ class IntegerSetting : public NumberBuilder<IntegerSetting, std::int64_t> {
 class IntegersSetting : public NumberBuilder<IntegersSetting, std::vector<std::int64_t>> {
  public:
   using NumberBuilder::NumberBuilder;
-  operator std::vector<std::int64_t>() {
-    return source_.integers(declaration_, fallback_);
-  }  // NOLINT(google-explicit-constructor)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator std::vector<std::int64_t>() { return source_.integers(declaration_, fallback_); }
 };
 class BooleanSetting : public SettingBuilder<BooleanSetting, bool> {
  public:

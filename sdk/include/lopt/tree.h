@@ -31,9 +31,8 @@ class BasicTree {
   /// Throws TreeError if this is no leaf.
   const Leaf& leaf() const;
   Leaf& leaf();
-  operator const Leaf&() const {
-    return leaf();
-  }  // NOLINT(google-explicit-constructor): theta["w0"] is used as a tensor
+  // theta["w0"] is used as a tensor.
+  operator const Leaf&() const { return leaf(); }  // NOLINT(google-explicit-constructor)
   /// The named trees below; empty for a leaf.
   const std::vector<Entry>& entries() const;
   std::vector<Entry>& entries();
