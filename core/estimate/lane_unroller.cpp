@@ -61,6 +61,7 @@ struct LaneUnroller::Worker {
   std::int32_t iteration = 0;
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
+  bool parallel = false;  // fewer lanes than threads: blocks of rows inside a lane run side by side
 };
 
 namespace {
@@ -80,7 +81,7 @@ Advance advance(Lane& lane, const UnrollOptions& options) {
 
 LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                            const Types& theta, HostKey data_key, int threads, std::int64_t num_steps)
-    : family_(std::move(family)), data_key_(data_key), threads_(threads) {
+    : family_(std::move(family)), data_key_(data_key), thread_count_(threads), threads_(threads) {
   for (std::size_t i = 0; i < family_->size(); ++i) {
     problems_.push_back(std::make_unique<InnerProblem>(family_->size() == 1 ? "task" : fmt::format("task {}", i),
                                                        family_->task(i), optimizer, theta, num_steps));
@@ -90,9 +91,10 @@ LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, const Optim
 }
 LaneUnroller::~LaneUnroller() = default;
 
-LaneUnroller::Worker& LaneUnroller::worker() const {
+LaneUnroller::Worker& LaneUnroller::worker(std::size_t lanes) const {
   std::unique_ptr<Worker>& mine = workers_.local();
   if (!mine) mine = std::make_unique<Worker>();
+  mine->parallel = lanes < static_cast<std::size_t>(thread_count_);
   return *mine;
 }
 
@@ -134,7 +136,7 @@ std::vector<Lane> LaneUnroller::start(std::span<const LaneStart> starts) const {
     lanes[i].position = starts[i].position;
     lanes[i].key = starts[i].key;
     const std::vector<Array> theta = starts[i].theta.leaves();
-    restart(pointers_of(theta), starts[i].key, lanes[i], worker());
+    restart(pointers_of(theta), starts[i].key, lanes[i], worker(lanes.size()));
   });
   return lanes;
 }
@@ -193,7 +195,7 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
     w.outputs = writable(next);
     float loss = 0;
     w.outputs.push_back(&loss);
-    problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena);
+    problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena, w.parallel);
     losses[k] = counted(loss, options.loss_clip).value;
     std::swap(state, next);
     ++lane.position;
@@ -209,7 +211,8 @@ Unrolled LaneUnroller::unroll(std::vector<Lane> lanes, std::span<const Values> t
   result.losses.resize(result.lanes.size() * steps);
   result.began.resize(result.losses.size());
   for_lanes(result.lanes.size(), [&](std::size_t i) {
-    run_lane(result.lanes[i], thetas[i], options, &result.losses[i * steps], &result.began[i * steps], worker());
+    run_lane(result.lanes[i], thetas[i], options, &result.losses[i * steps], &result.began[i * steps],
+             worker(result.lanes.size()));
   });
   return result;
 }
@@ -248,7 +251,7 @@ void LaneUnroller::run_lane_gradient(Lane& lane, const Values& theta, const Unro
     w.outputs = writable(next);
     float loss = 0;
     w.outputs.push_back(&loss);
-    problem.step().run(w.inputs, w.outputs, w.arena);
+    problem.step().run(w.inputs, w.outputs, w.arena, w.parallel);
     const CountedLoss count = counted(loss, options.loss_clip);
     losses[k] = count.value;
     steps.back().slope = count.slope * weight;
@@ -294,7 +297,7 @@ void LaneUnroller::run_lane_gradient(Lane& lane, const Values& theta, const Unro
         if (problem.differentiable()[i]) d_before.emplace_back(state[i].type());
     w.outputs = writable(d_theta);
     for (void* output : writable(d_before)) w.outputs.push_back(output);
-    problem.step_gradient({have_d_state, to_state}).run(w.inputs, w.outputs, w.arena);
+    problem.step_gradient({have_d_state, to_state}).run(w.inputs, w.outputs, w.arena, w.parallel);
     add_to(gradient, d_theta);
     d_state = std::move(d_before);
     have_d_state = to_state;
@@ -318,7 +321,7 @@ Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Value
   for_lanes(result.lanes.size(), [&](std::size_t i) {
     gradients[i] = arrays_of(types);
     run_lane_gradient(result.lanes[i], theta, options, from_start, weight, &result.losses[i * steps],
-                      &result.began[i * steps], gradients[i], worker());
+                      &result.began[i * steps], gradients[i], worker(result.lanes.size()));
   });
   std::vector<Array> sums = gradient.leaves();
   gradient = Values();

@@ -45,9 +45,11 @@ class LaneUnroller final : public Unroller {
   std::vector<std::unique_ptr<InnerProblem>> problems_;
   std::vector<Batches> batches_;
   HostKey data_key_;
+  int thread_count_;
   mutable tbb::task_arena threads_;
   mutable tbb::enumerable_thread_specific<std::unique_ptr<Worker>> workers_;
-  Worker& worker() const;
+  /// What this thread works with, when so many lanes run.
+  Worker& worker(std::size_t lanes) const;
 };
 
 }  // namespace lopt

@@ -102,6 +102,9 @@ struct TileInstruction {
 /// The buffers that an instruction adds to, which begin as zeros.
 std::vector<BufferId> sums_of(const TileInstruction& instruction);
 
+/// Bytes that a chunk's part of a sum takes.
+inline std::size_t partial_size(const Buffer& buffer) { return (buffer.size * 4 + 63) / 64 * 64; }
+
 /// Instructions [begin, end) on values of `width` columns, run for a few of these columns at a time, all instructions
 /// on them before the next few: what is wide never leaves the cache. Groups of `width` columns have room for one such
 /// block.
@@ -110,11 +113,14 @@ struct Section {
   std::int64_t width = 0;
 };
 inline constexpr std::int64_t section_block = 8;
+/// Chunks of a region at most.
+inline constexpr std::size_t max_chunks = 8;
 
 struct Region {
   std::vector<Section> sections;
   std::int64_t rows = 0;
-  std::int64_t tile_rows = 0;             // a multiple of 16
+  std::int64_t chunks = 1;     // of whole tiles, which may run in parallel and sum up by themselves; of the shape alone
+  std::int64_t tile_rows = 0;  // a multiple of 16
   std::int64_t scratch_columns = 0;       // three more follow, for operands of primitives that run through their loop
   std::vector<std::int64_t> group_start;  // first scratch column of each group
   std::vector<TileInstruction> instructions;
@@ -161,7 +167,8 @@ struct Plan {
   std::vector<Array> constants;
   std::vector<Kernel> kernels;
   std::size_t arena_bytes = 0;    // values, without a region's scratch
-  std::size_t scratch_bytes = 0;  // of the largest region
+  std::size_t scratch_bytes = 0;  // of the largest region, for one chunk at a time
+  std::size_t partial_bytes = 0;  // sums of all chunks of a region, of the one that needs most
 };
 
 /// Plans a program. The plan does not refer to the program afterwards.

@@ -182,8 +182,12 @@ class Planner {
                                     [&](ValueId v) { return buffer_of(v); }, [&](ValueId v) { return view_of(v); },
                                     [&](const View& view) { return copy_of(view); }},
                                    cluster);
-      plan_.scratch_bytes =
-          std::max(plan_.scratch_bytes, static_cast<std::size_t>((region.scratch_columns + 3) * region.tile_rows) * 4);
+      const auto words = static_cast<std::size_t>((region.scratch_columns + 3) * region.tile_rows);
+      plan_.scratch_bytes = std::max(plan_.scratch_bytes, (words * 4 + 63) / 64 * 64);
+      std::size_t partial_bytes = 0;
+      for (const TileInstruction& i : region.instructions)
+        for (BufferId sum : sums_of(i)) partial_bytes += partial_size(plan_.buffers[sum]);
+      plan_.partial_bytes = std::max(plan_.partial_bytes, partial_bytes * static_cast<std::size_t>(region.chunks));
       plan_.kernels.emplace_back(std::move(region));
       return;
     }

@@ -129,6 +129,9 @@ void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
   region.tile_rows = 1024;
   while (region.tile_rows > 64 && region.tile_rows * region.scratch_columns > cache_words) region.tile_rows /= 2;
   region.tile_rows = std::min(region.tile_rows, (region.rows + 15) / 16 * 16);
+  constexpr std::int64_t chunk_rows = 1024;
+  const std::int64_t tiles = (region.rows + region.tile_rows - 1) / region.tile_rows;
+  region.chunks = std::clamp<std::int64_t>(region.rows / chunk_rows, 1, std::min<std::int64_t>(tiles, max_chunks));
 }
 
 }  // namespace lopt

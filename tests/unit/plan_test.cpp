@@ -118,3 +118,29 @@ TEST_CASE("a plan refuses arrays of other types") {
   CHECK_THROWS_AS(executable.run(std::vector<Array>{}), std::invalid_argument);
   CHECK_THROWS_AS(executable.run(std::vector<Array>{Array(DType::float32, {5})}), std::invalid_argument);
 }
+
+TEST_CASE("blocks of rows in parallel give the bits that they give one after the other") {
+  auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
+  for (std::int64_t rows : {40, 5000, 20011}) {
+    const std::vector<Tensor> in{real({rows, 3}), real({3, 40}), real({40}), real({40, 2}), real({rows, 2})};
+    const Tensor out = matmul(relu(matmul(in[0], in[1]) + in[2]), in[3]);
+    std::vector<Tensor> outputs = gradient(mean(square(out - in[4])), in);
+    outputs.push_back(matmul(transpose(matmul(in[0], in[1])), tanh(matmul(in[0], in[1]))));
+    const Executable executable = compile(make_program("p", in, outputs));
+    std::mt19937 random(static_cast<unsigned>(rows));
+    std::vector<Array> values;
+    std::vector<const void*> inputs;
+    for (const Tensor& x : in) values.push_back(random_array(random, x.type()));
+    for (const Array& value : values) inputs.push_back(value.data());
+    const std::vector<Array> serial = executable.run(values);
+    std::vector<Array> parallel;
+    std::vector<void*> pointers;
+    for (const Array& array : serial) parallel.emplace_back(array.type());
+    for (Array& array : parallel) pointers.push_back(array.mutable_data());
+    Arena arena;
+    executable.run(inputs, pointers, arena, true);
+    CHECK(parallel == serial);
+    for (std::size_t i = 0; i < serial.size(); ++i)
+      CHECK(difference(serial[i], evaluate_reference(make_program("p", in, outputs), values)[i]) < 1e-4);
+  }
+}

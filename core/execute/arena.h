@@ -1,0 +1,25 @@
+#pragma once
+#include "plan/plan.h"
+
+#include <memory>
+
+namespace lopt {
+
+/// Memory that a thread runs plans in. Grows when a plan is first run in it, and never while one runs.
+class Arena {
+ public:
+  /// At least as much as `plan` needs.
+  /// `parallel`: with scratch for each block of rows that may run at once.
+  void reserve(const Plan& plan, bool parallel);
+  std::byte* values() { return values_.get(); }
+  std::byte* scratch() { return scratch_.get(); }
+  std::vector<void*>& pointers() { return pointers_; }
+  std::size_t bytes() const { return value_bytes_ + scratch_bytes_; }
+
+ private:
+  std::shared_ptr<std::byte> values_, scratch_;
+  std::size_t value_bytes_ = 0, scratch_bytes_ = 0;
+  std::vector<void*> pointers_;
+};
+
+}  // namespace lopt

@@ -1,0 +1,63 @@
+#include "execute/region_runner.h"
+
+#include "execute/blocks.h"
+
+#include <cstring>
+
+namespace lopt {
+namespace {
+
+void run_rows(const Region& region, const BoundKernels& kernels, const std::vector<void*>& pointers, std::byte* scratch,
+              std::int64_t begin, std::int64_t end) {
+  for (std::int64_t row = begin; row < end; row += region.tile_rows) Tile(region, pointers, scratch, row).run(kernels);
+}
+
+}  // namespace
+
+void run_region(const Region& region, const BoundKernels& kernels, const Plan& plan, Arena& arena, bool parallel) {
+  const std::vector<void*>& pointers = arena.pointers();
+  std::vector<BufferId> sums;
+  std::size_t partial_bytes = 0;
+  for (const TileInstruction& i : region.instructions)
+    for (BufferId sum : sums_of(i)) {
+      sums.push_back(sum);
+      partial_bytes += partial_size(plan.buffers[sum]);
+    }
+  if (region.chunks == 1) {
+    for (BufferId sum : sums) std::memset(pointers[sum], 0, plan.buffers[sum].size * 4);
+    return run_rows(region, kernels, pointers, arena.scratch(), 0, region.rows);
+  }
+
+  const auto chunks = static_cast<std::size_t>(region.chunks);
+  const std::int64_t tiles = (region.rows + region.tile_rows - 1) / region.tile_rows;
+  const std::int64_t chunk_rows = (tiles + region.chunks - 1) / region.chunks * region.tile_rows;
+  std::byte* partials = arena.scratch() + plan.scratch_bytes * (parallel ? max_chunks : 1);
+  std::memset(partials, 0, partial_bytes * chunks);
+  auto run_chunk = [&](std::size_t chunk) {
+    std::vector<void*> mine = pointers;
+    std::byte* at = partials + chunk * partial_bytes;
+    for (BufferId sum : sums) {
+      mine[sum] = at;
+      at += partial_size(plan.buffers[sum]);
+    }
+    const std::int64_t begin = static_cast<std::int64_t>(chunk) * chunk_rows;
+    run_rows(region, kernels, mine, arena.scratch() + (parallel ? chunk * plan.scratch_bytes : 0), begin,
+             std::min(begin + chunk_rows, region.rows));
+  };
+  if (parallel)
+    for_blocks(chunks, run_chunk);
+  else
+    for (std::size_t chunk = 0; chunk < chunks; ++chunk) run_chunk(chunk);
+
+  std::size_t offset = 0;
+  for (BufferId sum : sums) {
+    auto* to = static_cast<float*>(pointers[sum]);
+    for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
+      const auto* from = reinterpret_cast<const float*>(partials + chunk * partial_bytes + offset);
+      for (std::size_t k = 0; k < plan.buffers[sum].size; ++k) to[k] = chunk == 0 ? from[k] : to[k] + from[k];
+    }
+    offset += partial_size(plan.buffers[sum]);
+  }
+}
+
+}  // namespace lopt

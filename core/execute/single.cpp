@@ -1,0 +1,98 @@
+#include "execute/single.h"
+
+#include "execute/blocks.h"
+#include "execute/tile.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace lopt {
+
+void copy_view(const View& from, const std::uint32_t* source, const View& to, std::uint32_t* target) {
+  const std::int64_t count = element_count(from.shape);
+  source += from.offset;
+  target += to.offset;
+  if (from.contiguous() && to.contiguous()) {
+    std::memcpy(target, source, static_cast<std::size_t>(count) * 4);
+    return;
+  }
+  const std::size_t inner = from.shape.size() - 1;  // a scalar is contiguous
+  const std::int64_t length = from.shape[inner], step = from.strides[inner], to_step = to.strides[inner];
+  if (length == 0) return;
+  RowPattern rows{Shape(from.shape.begin(), from.shape.end() - 1), Shape(from.strides.begin(), from.strides.end() - 1)};
+  RowPattern to_rows{rows.lengths, Shape(to.strides.begin(), to.strides.end() - 1)};
+  std::vector<std::int64_t> starts;
+  for_rows(to_rows, 0, count / length, [&](std::int64_t at) { starts.push_back(at); });
+  std::size_t row = 0;
+  for_rows(rows, 0, count / length, [&](std::int64_t at) {
+    std::uint32_t* t = target + starts[row++];
+    for (std::int64_t i = 0; i < length; ++i) t[i * to_step] = source[at + i * step];
+  });
+}
+
+namespace {
+template <class T>
+void reduce_integers(const Reduction& r, const T* from, T* to) {
+  for (std::int64_t o = 0; o < r.outer; ++o)
+    for (std::int64_t i = 0; i < r.inner; ++i) {
+      const T* x = from + o * r.reduced * r.inner + i;
+      T result = *x;
+      for (std::int64_t k = 1; k < r.reduced; ++k) {
+        const T next = x[k * r.inner];
+        result = r.maximum ? std::max(result, next)
+                           : static_cast<T>(static_cast<std::uint32_t>(result) + static_cast<std::uint32_t>(next));
+      }
+      to[o * r.inner + i] = result;
+    }
+}
+}  // namespace
+
+void run_reduction(const Reduction& r, const void* from, void* to) {
+  const auto outer = static_cast<std::size_t>(r.outer), reduced = static_cast<std::size_t>(r.reduced),
+             inner = static_cast<std::size_t>(r.inner);
+  if (r.dtype == DType::float32)
+    (r.maximum ? kernels::table().reduce_max : kernels::table().reduce_sum)(
+        static_cast<const float*>(from), static_cast<float*>(to), outer, reduced, inner);
+  else if (r.dtype == DType::int32)
+    reduce_integers(r, static_cast<const std::int32_t*>(from), static_cast<std::int32_t*>(to));
+  else
+    reduce_integers(r, static_cast<const std::uint32_t*>(from), static_cast<std::uint32_t*>(to));
+}
+
+void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, bool parallel) {
+  const auto* a = static_cast<const float*>(pointers[gemm.a.buffer]) + gemm.a.offset;
+  const auto* b = static_cast<const float*>(pointers[gemm.b.buffer]) + gemm.b.offset;
+  const std::int64_t k = gemm.b.shape[0], n = gemm.b.shape[1];
+  std::int64_t b_row = gemm.b.strides[0];
+  if (gemm.pack) {
+    auto* packed = static_cast<float*>(pointers[gemm.packed]);
+    for (std::int64_t j = 0; j < n; ++j)
+      for (std::int64_t i = 0; i < k; ++i) packed[i * n + j] = b[i * gemm.b.strides[0] + j * gemm.b.strides[1]];
+    b = packed;
+    b_row = n;
+  }
+  kernels::MatrixProduct product;
+  product.m = static_cast<std::size_t>(gemm.a.shape[0]);
+  product.n = static_cast<std::size_t>(n);
+  product.k = static_cast<std::size_t>(k);
+  product.a = a;
+  product.a_row = gemm.a.strides[0];
+  product.a_column = gemm.a.strides[1];
+  product.b = b;
+  product.b_row = b_row;
+  product.c = static_cast<float*>(pointers[gemm.c]);
+  if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
+  product.relu = gemm.relu;
+  constexpr std::size_t block = 24, worth_it = 1U << 20U;  // rows; multiplications
+  if (!parallel || product.m < 2 * block || product.m * product.n * product.k < worth_it)
+    return kernels::table().matrix_product(product);
+  for_blocks((product.m + block - 1) / block, [&](std::size_t i) {
+    kernels::MatrixProduct part = product;
+    part.m = std::min(block, product.m - i * block);
+    part.a += static_cast<std::ptrdiff_t>(i * block) * part.a_row;
+    part.c += i * block * part.n;
+    kernels::table().matrix_product(part);
+  });
+}
+
+}  // namespace lopt
