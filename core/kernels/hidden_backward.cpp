@@ -4,6 +4,7 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
+#include "kernels/functions-inl.h"
 #include "kernels/kernels.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -76,9 +77,9 @@ void backward_units(const HiddenBackward& h, std::size_t unit, std::size_t rows)
         h, unit, h.x + r, h.dy + r, h.dx + r, sums, [&](const float* p) { return hn::LoadU(d, p); },
         [&](V v, float* p) { hn::StoreU(v, d, p); });
   if (r < rows) {
-    const auto mask = hn::FirstN(d, rows - r);
+    const FirstElements<D> rest(d, rows - r);
     backward_rows<units, inputs, outputs>(
-        h, unit, h.x + r, h.dy + r, h.dx + r, sums, [&](const float* p) { return hn::MaskedLoad(mask, d, p); },
+        h, unit, h.x + r, h.dy + r, h.dx + r, sums, [&](const float* p) { return rest.load(p); },
         [&](V v, float* p) { hn::StoreU(v, d, p); });
   }
   for (std::size_t u = 0; u < units; ++u) {

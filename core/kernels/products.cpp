@@ -170,8 +170,8 @@ HWY_INLINE void outer_block(const float* a, std::ptrdiff_t a_stride, const float
   std::size_t r = 0;
   for (; r + lanes <= rows; r += lanes) step([&](const float* p) { return hn::LoadU(d, p + r); });
   if (r < rows) {
-    const auto mask = hn::FirstN(d, rows - r);
-    step([&](const float* p) { return hn::MaskedLoad(mask, d, p + r); });
+    const FirstElements<D> rest(d, rows - r);
+    step([&](const float* p) { return rest.load(p + r); });
   }
   for (std::size_t i = 0; i < a_count; ++i)
     for (std::size_t j = 0; j < b_count; ++j) out[i * out_stride + j] += hn::GetLane(hn::SumOfLanes(d, sum[i][j]));
@@ -205,7 +205,7 @@ float sum_of(const float* x, std::size_t count) {
   for (; i + 4 * lanes <= count; i += 4 * lanes)
     for (std::size_t v = 0; v < 4; ++v) sum[v] = hn::Add(sum[v], hn::LoadU(d, x + i + v * lanes));
   for (; i + lanes <= count; i += lanes) sum[0] = hn::Add(sum[0], hn::LoadU(d, x + i));
-  if (i < count) sum[1] = hn::Add(sum[1], hn::MaskedLoad(hn::FirstN(d, count - i), d, x + i));
+  if (i < count) sum[1] = hn::Add(sum[1], FirstElements<D>(d, count - i).load(x + i));
   return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(sum[0], sum[1]), hn::Add(sum[2], sum[3]))));
 }
 void row_sum(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows) {
@@ -264,11 +264,10 @@ void reduce(const float* from, float* to, std::size_t outer_count, std::size_t r
     }
     for (std::size_t i = 0; i < inner; i += lanes) {
       const std::size_t count = std::min(lanes, inner - i);
-      const auto mask = hn::FirstN(d, count);
-      V result = hn::MaskedLoad(mask, d, from + i);
-      for (std::size_t r = 1; r < reduced; ++r)
-        result = Operator()(d, result, hn::MaskedLoad(mask, d, from + r * inner + i));
-      hn::BlendedStore(result, mask, d, to + i);
+      const FirstElements<D> part(d, count);
+      V result = part.load(from + i);
+      for (std::size_t r = 1; r < reduced; ++r) result = Operator()(d, result, part.load(from + r * inner + i));
+      part.store(result, to + i);
     }
   }
 }
@@ -279,12 +278,12 @@ template <std::size_t count, std::size_t vectors, bool partial>
 HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size_t column) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
-  const auto mask = hn::FirstN(d, partial ? p.n - column - (vectors - 1) * lanes : lanes);
+  const FirstElements<D> last(d, partial ? p.n - column - (vectors - 1) * lanes : lanes);
   V sum[count][vectors];
   for (std::size_t v = 0; v < vectors; ++v) {
     V start = hn::Zero(d);
     if (p.bias)
-      start = partial && v == vectors - 1 ? hn::MaskedLoad(mask, d, p.bias + column + v * lanes)
+      start = partial && v == vectors - 1 ? last.load(p.bias + column + v * lanes)
                                           : hn::LoadU(d, p.bias + column + v * lanes);
     for (std::size_t r = 0; r < count; ++r) sum[r][v] = start;
   }
@@ -293,7 +292,7 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
   for (std::size_t k = 0; k < p.k; ++k, a += p.a_column, b += p.b_row) {
     V right[vectors];
     for (std::size_t v = 0; v < vectors; ++v)
-      right[v] = partial && v == vectors - 1 ? hn::MaskedLoad(mask, d, b + v * lanes) : hn::LoadU(d, b + v * lanes);
+      right[v] = partial && v == vectors - 1 ? last.load(b + v * lanes) : hn::LoadU(d, b + v * lanes);
     for (std::size_t r = 0; r < count; ++r) {
       const V left = hn::Set(d, a[static_cast<std::ptrdiff_t>(r) * p.a_row]);
       for (std::size_t v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
@@ -304,7 +303,7 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
       float* to = p.c + (row + r) * p.n + column + v * lanes;
       const V result = p.relu ? relu(d, sum[r][v]) : sum[r][v];
       if (partial && v == vectors - 1)
-        hn::BlendedStore(result, mask, d, to);
+        last.store(result, to);
       else
         hn::StoreU(result, d, to);
     }
@@ -367,9 +366,6 @@ double measured_peak_flops() {
   }
   return best;
 }
-const Table& table() {
-  static const Table& chosen = *HWY_DYNAMIC_DISPATCH(make_table)();
-  return chosen;
-}
+const Table& table() { return *HWY_DYNAMIC_DISPATCH(make_table)(); }
 }  // namespace lopt::kernels
 #endif

@@ -57,7 +57,7 @@ void for_bits(std::uint32_t key0, std::uint32_t key1, T* out, std::size_t count,
     if (i + lanes <= count)
       hn::StoreU(values, d, out + i);
     else
-      hn::BlendedStore(values, hn::FirstN(d, count - i), d, out + i);
+      FirstElements<hn::Rebind<T, U>>(d, count - i).store(values, out + i);
   }
 }
 

@@ -1,11 +1,14 @@
 // lopt-run: runs experiments that YAML specs describe.
 #include "run/command_line.h"
 
+#include "kernels/simd.h"
 #include "report/run_folder.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iterator>
 #include <new>
 
@@ -33,7 +36,16 @@ void print_help() {
       "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");
 }
 
+/// LOPT_SIMD forces a SIMD level.
+void select_simd() {
+  const char* level = std::getenv("LOPT_SIMD");
+  if (!level || !*level || lopt::kernels::select_simd(level)) return;
+  throw lopt::UsageError(fmt::format("LOPT_SIMD: this processor has no level '{}'; it has {}", level,
+                                     fmt::join(lopt::kernels::simd_levels(), ", ")));
+}
+
 int dispatch(int argc, char** argv) {
+  select_simd();
   const std::string word = argc > 1 ? argv[1] : "";
   if (word == "--version") {
     fmt::print("lopt {}\n", LOPT_VERSION);

@@ -328,7 +328,8 @@ int run_train(int argc, char** argv) {
       "meta-training (with\n"
       "estimator). key.path=value replaces a value of the spec, as in estimator.std=0.02; the value is YAML, null "
       "removes it.\n"
-      "Specs to begin with are in configs/. LOPT_TRAIN_LENGTH=n in the environment makes every loop n steps long.");
+      "Specs to begin with are in configs/. LOPT_TRAIN_LENGTH=n in the environment makes every loop n steps long;\n"
+      "LOPT_SIMD=AVX2 (or SSE4, AVX3) forces a SIMD level.");
   if (!values) return success;
   std::vector<std::string> positional;
   if (values->count("positional")) positional = (*values)["positional"].as<std::vector<std::string>>();

@@ -1,4 +1,5 @@
 // Plans: random programs give what the reference executor gives, and what should be fused is.
+#include "kernels/simd.h"
 #include "unit/random_programs.h"
 
 #include <catch2/catch.hpp>
@@ -40,15 +41,11 @@ std::uint32_t new_seed() {
 }
 int program_count() {
   const char* given = std::getenv("LOPT_TEST_PROGRAMS");
-  return given ? std::atoi(given) : 1000;
+  return given ? std::atoi(given) : 500;
 }
 
-}  // namespace
-
-TEST_CASE("random programs agree between the planned and the reference executor") {
-  const std::uint32_t first = new_seed();
-  const int count = program_count();
-  WARN("seed " << first << ", " << count << " programs (LOPT_TEST_SEED and LOPT_TEST_PROGRAMS choose others)");
+/// Runs random programs; a failing one is made smaller, and printed.
+void check_random_programs(std::uint32_t first, int count) {
   for (int i = 0; i < count; ++i) {
     const std::uint32_t seed = first + static_cast<std::uint32_t>(i);
     int length = 5 + static_cast<int>(seed % 20);
@@ -61,6 +58,21 @@ TEST_CASE("random programs agree between the planned and the reference executor"
                            << " times what is allowed:\n"
                            << to_text(smallest.program()));
   }
+}
+
+}  // namespace
+
+TEST_CASE("random programs agree between the planned and the reference executor, at every SIMD level") {
+  const std::uint32_t first = new_seed();
+  const int count = program_count();
+  WARN("seed " << first << ", " << count << " programs a level (LOPT_TEST_SEED, LOPT_TEST_PROGRAMS choose others)");
+  for (const std::string& level : kernels::simd_levels()) {
+    INFO(level);
+    REQUIRE(kernels::select_simd(level));
+    CHECK(kernels::table().simd == level);
+    check_random_programs(first, count);
+  }
+  REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
 }
 
 TEST_CASE("a network on rows becomes one region with the hidden layer in registers") {
