@@ -71,11 +71,11 @@ struct Advance {
   bool restart;
 };
 Advance advance(Lane& lane, const UnrollOptions& options) {
-  const std::vector<HostKey> keys = split(lane.key);
-  lane.key = keys[1];
+  const HostKey step_key = fold_in(lane.key, 0);  // both halves of split(key)
+  lane.key = fold_in(lane.key, 1);
   const bool restart = options.problem_length && lane.iteration >= *options.problem_length;
   if (options.problem_length) lane.iteration = restart ? 0 : lane.iteration + 1;
-  return {keys[0], restart};
+  return {step_key, restart};
 }
 }  // namespace
 
@@ -192,8 +192,9 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
     append(w.inputs, w.batch);
     w.inputs.push_back(w.key);
     w.inputs.push_back(&w.iteration);
-    w.outputs = writable(next);
     float loss = 0;
+    w.outputs.clear();
+    for (Array& array : next) w.outputs.push_back(array.mutable_data());
     w.outputs.push_back(&loss);
     problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena, w.parallel);
     losses[k] = counted(loss, options.loss_clip).value;

@@ -1,7 +1,6 @@
 #include "execute/executor.h"
 
 #include "execute/reference.h"
-#include "execute/region_runner.h"
 #include "execute/single.h"
 #include "execute/tile.h"
 
@@ -38,7 +37,7 @@ void Arena::reserve(const Plan& plan, bool parallel) {
 Executable::Executable(Plan plan) : plan_(std::move(plan)) {
   for (const Kernel& kernel : plan_.kernels) {
     const auto* region = std::get_if<Region>(&kernel);
-    bound_.push_back(region ? bind_kernels(*region) : BoundKernels());
+    bound_.push_back(region ? bind_region(*region, plan_) : BoundRegion());
   }
 }
 

@@ -2,7 +2,7 @@
 // Runs plans. An Executable is shared by threads; each thread has an arena of its own.
 
 #include "execute/arena.h"
-#include "execute/tile.h"
+#include "execute/region_runner.h"
 
 #include <memory>
 
@@ -29,7 +29,7 @@ class Executable {
   void run_kernel(std::size_t k, Arena& arena, bool parallel) const;
 
   Plan plan_;
-  std::vector<BoundKernels> bound_;  // by kernel of the plan; empty but for regions
+  std::vector<BoundRegion> bound_;  // by kernel of the plan; empty but for regions
 };
 
 /// Plans a program and looks up its kernels.

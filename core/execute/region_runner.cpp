@@ -14,15 +14,19 @@ void run_rows(const Region& region, const BoundKernels& kernels, const std::vect
 
 }  // namespace
 
-void run_region(const Region& region, const BoundKernels& kernels, const Plan& plan, Arena& arena, bool parallel) {
-  const std::vector<void*>& pointers = arena.pointers();
-  std::vector<BufferId> sums;
-  std::size_t partial_bytes = 0;
+BoundRegion bind_region(const Region& region, const Plan& plan) {
+  BoundRegion bound{bind_kernels(region), {}, 0};
   for (const TileInstruction& i : region.instructions)
     for (BufferId sum : sums_of(i)) {
-      sums.push_back(sum);
-      partial_bytes += partial_size(plan.buffers[sum]);
+      bound.sums.push_back(sum);
+      bound.partial_bytes += partial_size(plan.buffers[sum]);
     }
+  return bound;
+}
+
+void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena, bool parallel) {
+  const std::vector<void*>& pointers = arena.pointers();
+  const auto& [kernels, sums, partial_bytes] = bound;
   if (region.chunks == 1) {
     for (BufferId sum : sums) std::memset(pointers[sum], 0, plan.buffers[sum].size * 4);
     return run_rows(region, kernels, pointers, arena.scratch(), 0, region.rows);
@@ -33,7 +37,7 @@ void run_region(const Region& region, const BoundKernels& kernels, const Plan& p
   const std::int64_t chunk_rows = (tiles + region.chunks - 1) / region.chunks * region.tile_rows;
   std::byte* partials = arena.scratch() + plan.scratch_bytes * (parallel ? max_chunks : 1);
   std::memset(partials, 0, partial_bytes * chunks);
-  auto run_chunk = [&](std::size_t chunk) {
+  auto run_chunk = [&, &sums = sums, &kernels = kernels, partial_bytes = partial_bytes](std::size_t chunk) {
     std::vector<void*> mine = pointers;
     std::byte* at = partials + chunk * partial_bytes;
     for (BufferId sum : sums) {

@@ -4,8 +4,16 @@
 
 namespace lopt {
 
+/// What running a region needs to look up only once.
+struct BoundRegion {
+  BoundKernels kernels;
+  std::vector<BufferId> sums;     // that its instructions add to
+  std::size_t partial_bytes = 0;  // of one chunk's part of all sums
+};
+BoundRegion bind_region(const Region& region, const Plan& plan);
+
 /// Runs a region. Sums over rows are taken chunk by chunk, and the chunks' sums in order: the same bits whether the
 /// chunks run one after the other or, with `parallel`, on the threads of this TBB arena.
-void run_region(const Region& region, const BoundKernels& kernels, const Plan& plan, Arena& arena, bool parallel);
+void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena, bool parallel);
 
 }  // namespace lopt

@@ -80,13 +80,6 @@ void Tile::run(const TileInstruction& i, kernels::Elementwise kernel, const Bloc
   }
 }
 
-kernels::Columns Tile::operand(const TileOperand& o) const {
-  if (o.kind == TileOperand::Kind::tile) return {group(o.group, o.first), o.step * region_.tile_rows, false};
-  const auto* base = static_cast<const std::uint32_t*>(pointers_[o.buffer]) + o.first;
-  if (o.kind == TileOperand::Kind::uniform) return {base, o.step, true};
-  return {base + first_, o.step, false};
-}
-
 kernels::Layer Tile::layer(const DenseLayer& l) const {
   kernels::Layer result;
   result.weights = static_cast<const float*>(pointers_[l.weights]) + l.offset;
@@ -157,11 +150,11 @@ void Tile::elementwise(const TileInstruction& i, kernels::Elementwise kernel, co
       columns[k] = column;
       if (inputs[k].uniform) {
         std::uint32_t* spread = scratch_ + (region_.scratch_columns + static_cast<std::int64_t>(k)) * region_.tile_rows;
-        std::fill_n(spread, rows_, *column);
+        std::fill_n(spread, count_, *column);
         columns[k] = spread;
       }
     }
-    i.primitive->loop(i.dtype, i.result_dtype, columns, group(i.group, c), rows_);
+    i.primitive->loop(i.dtype, i.result_dtype, columns, group(i.group, c), size(count_));
   }
 }
 

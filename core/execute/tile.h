@@ -60,7 +60,18 @@ class Tile {
     return scratch_ + (region_.group_start[g] + column) * region_.tile_rows;
   }
   float* real_group(std::uint32_t g) const { return reinterpret_cast<float*>(group(g, 0)); }
-  kernels::Columns operand(const TileOperand& o) const;
+  kernels::Columns operand(const TileOperand& o) const {
+    kernels::Columns result;
+    if (o.kind == TileOperand::Kind::tile) {
+      result.data = group(o.group, o.first);
+      result.stride = o.step * region_.tile_rows;
+    } else {
+      result.uniform = o.kind == TileOperand::Kind::uniform;
+      result.data = static_cast<const std::uint32_t*>(pointers_[o.buffer]) + o.first + (result.uniform ? 0 : first_);
+      result.stride = o.step;
+    }
+    return result;
+  }
   kernels::Layer layer(const DenseLayer& l) const;
 
   const Region& region_;

@@ -318,12 +318,13 @@ void product_columns(const MatrixProduct& p, std::size_t column) {
 void matrix_product(const MatrixProduct& p) {
   constexpr std::size_t vectors = wide ? 4 : 2;
   constexpr std::size_t most_rows = 6;
+  constexpr std::size_t narrow_rows = wide ? 16 : 8;  // one vector of columns: as many chains of additions
   const std::size_t lanes = hn::Lanes(D());
   std::size_t column = 0;
   for (; column + vectors * lanes <= p.n; column += vectors * lanes)
     product_columns<most_rows, vectors, false>(p, column);
-  for (; column + lanes <= p.n; column += lanes) product_columns<8, 1, false>(p, column);
-  if (column < p.n) product_columns<8, 1, true>(p, column);
+  for (; column + lanes <= p.n; column += lanes) product_columns<narrow_rows, 1, false>(p, column);
+  if (column < p.n) product_columns<narrow_rows, 1, true>(p, column);
 }
 
 /// Multiplies and adds in ten independent chains; returns how many operations that were.

@@ -169,8 +169,11 @@ class TrainRun {
 
   /// Runs to the end, or until a signal comes.
   static void run_all(InnerTraining& training, Progress* progress = nullptr) {
+    int steps = 10;
     for (bool more = true; more && !stop_wanted();) {
-      more = training.advance(10);
+      const auto start = std::chrono::steady_clock::now();
+      more = training.advance(steps);
+      if (seconds_since(start) < 0.05) steps = std::min(2 * steps, 1000);  // short enough for the bar and for Ctrl-C
       std::vector<float> last;
       for (const auto& run : training.losses()) last.push_back(run.back());
       if (progress) progress->update(training.steps_done(), mean_of(last));
@@ -236,15 +239,14 @@ class TrainRun {
     }
     tracer_.finish(*inner_);
     const auto& losses = inner_->losses();
+    std::string metrics;
     for (int step = 0; step < inner_->steps_done(); ++step) {
       nlohmann::ordered_json line{{"step", step}};
-      if (runs == 1)
-        line["loss"] = losses[0][static_cast<std::size_t>(step)];
-      else
-        for (std::size_t i = 0; i < runs; ++i)
-          line[fmt::format("loss_{}", i)] = losses[i][static_cast<std::size_t>(step)];
-      folder_->add_metrics(line);
+      for (std::size_t i = 0; i < runs; ++i)
+        line[runs == 1 ? "loss" : fmt::format("loss_{}", i)] = losses[i][static_cast<std::size_t>(step)];
+      metrics += line.dump() + "\n";
     }
+    folder_->write("metrics.jsonl", metrics);
     std::vector<std::pair<std::string, Array>> params;
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
     for (std::size_t i = 0; i < runs; ++i) {

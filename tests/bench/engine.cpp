@@ -1,0 +1,170 @@
+// The engine by itself: updates of many parameters against the processor's peak, tiny problems, and how cost grows.
+// Prints a JSON object. usage: lopt-bench [--growth]
+#include "estimate/lane_unroller.h"
+#include "kernels/kernels.h"
+#include "plan/plan.h"
+#include "registry/registry.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+using namespace lopt;
+
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// The least time of some runs, in seconds.
+template <class Function>
+double best_of(int runs, Function f) {
+  double best = INFINITY;
+  for (int i = 0; i < runs; ++i) {
+    const double start = now();
+    f();
+    best = std::min(best, now() - start);
+  }
+  return best;
+}
+
+/// Memory in use now, in MB.
+double resident_mb() {
+  std::ifstream statm("/proc/self/statm");
+  long total = 0, resident = 0;
+  statm >> total >> resident;
+  return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1e6;
+}
+
+/// ½‖x‖² of n parameters that start at random.
+class Quadratic final : public Task {
+ public:
+  explicit Quadratic(std::int64_t n) : n_(n) {}
+  Tree init(Key key) const override { return {{"x", normal(key, {n_})}}; }
+  Tensor loss(const Tree& params, const Tree&, Key) const override { return 0.5 * sum(square(params["x"].leaf())); }
+
+ private:
+  std::int64_t n_;
+};
+class One final : public TaskFamily {
+ public:
+  explicit One(std::shared_ptr<const Task> task) : task_(std::move(task)) {}
+  std::size_t size() const override { return 1; }
+  const Task& task(std::size_t) const override { return *task_; }
+
+ private:
+  std::shared_ptr<const Task> task_;
+};
+
+template <class Component>
+std::shared_ptr<const Component> plugin(Registry& registry, const std::string& spec) {
+  SpecErrors errors;
+  SpecNode resolved;
+  auto made = registry.make(Component::kind, parse_spec(spec, "bench"), Component::kind, errors, resolved);
+  errors.raise();
+  return std::static_pointer_cast<const Component>(made);
+}
+
+struct Bench {
+  Registry registry;
+  int threads = static_cast<int>(std::thread::hardware_concurrency());
+
+  OptimizerSource learned() {
+    auto optimizer = plugin<LearnedOptimizer>(registry, "per_parameter_mlp");
+    return [optimizer](const Tree& theta) -> std::shared_ptr<const Optimizer> { return optimizer->opt_fn(theta); };
+  }
+  Values theta() {
+    auto optimizer = plugin<LearnedOptimizer>(registry, "per_parameter_mlp");
+    Key key{make_input("key", {DType::uint32, {2}})};
+    const Tree tree = optimizer->init(key);
+    const Executable program = compile(make_program("theta", {key.bits}, tree.leaves()));
+    return tree.with_leaves<Array>(program.run(std::vector<Array>{to_array(HostKey::from_seed(0))}));
+  }
+
+  /// A 3-64-2 network on each of n parameters: the update alone.
+  double update_seconds(std::int64_t n) {
+    const Values weights = theta();
+    const Type vector{DType::float32, {n}};
+    std::vector<Tensor> inputs;
+    const Tree theta_in =
+        map([&](const Array& a) { return inputs.emplace_back(make_input("theta", a.type())); }, weights);
+    const Tensor p = inputs.emplace_back(make_input("p", vector)), m = inputs.emplace_back(make_input("m", vector)),
+                 g = inputs.emplace_back(make_input("g", vector));
+    const auto optimizer = learned()(theta_in);
+    const Tree next = optimizer->update({{"params", {{"x", p}}}, {"momentum", {{"x", m}}}}, {{"x", g}}, {});
+    const Executable program = compile(make_program("update", inputs, next.leaves()));
+    std::vector<Array> in = weights.leaves(), out{Array(vector), Array(vector)};
+    for (int i = 0; i < 3; ++i) in.push_back(normal(HostKey::from_seed(static_cast<std::uint64_t>(i)), {n}));
+    std::vector<const void*> from;
+    for (const Array& a : in) from.push_back(a.data());
+    std::vector<void*> to;
+    for (Array& a : out) to.push_back(a.mutable_data());
+    Arena arena;
+    tbb::task_arena all(threads);
+    const int runs = n > 1000000 ? 5 : 50;
+    return best_of(runs, [&] { all.execute([&] { program.run(from, to, arena, true); }); });
+  }
+
+  /// Inner steps a second of many tiny problems with Adam.
+  double tiny_steps(int lanes, int steps) {
+    const Values none{std::vector<Values::Entry>{}};
+    const auto adam = plugin<Optimizer>(registry, "adam");
+    const LaneUnroller unroller(
+        std::make_shared<One>(std::make_shared<Quadratic>(10)), [adam](const Tree&) { return adam; }, types_of(none),
+        {}, threads, steps);
+    std::vector<LaneStart> starts;
+    for (int i = 0; i < lanes; ++i)
+      starts.push_back({none, HostKey::from_seed(static_cast<std::uint64_t>(i)), static_cast<std::uint32_t>(i)});
+    std::vector<Lane> running = unroller.start(starts);
+    const std::vector<Values> thetas(static_cast<std::size_t>(lanes), none);
+    UnrollOptions options;
+    options.steps = steps;
+    const double seconds = best_of(5, [&] { running = unroller.unroll(std::move(running), thetas, options).lanes; });
+    return lanes * steps / seconds;
+  }
+};
+
+double peak_of_all_threads(int threads) {
+  std::vector<double> peaks(static_cast<std::size_t>(threads));
+  std::vector<std::thread> pool;
+  for (double& peak : peaks) pool.emplace_back([&peak] { peak = kernels::measured_peak_flops(); });
+  for (std::thread& thread : pool) thread.join();
+  double total = 0;
+  for (double peak : peaks) total += peak;
+  return total;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    Bench bench;
+    bench.registry.add_path(LOPT_BINARY "/lib/lopt/plugins", true);
+    nlohmann::ordered_json json;
+    json["simd"] = kernels::table().simd;
+    json["threads"] = bench.threads;
+    const double peak = peak_of_all_threads(bench.threads);
+    json["peak_gflops"] = peak / 1e9;
+    constexpr double flop_per_parameter = 2.0 * 64 * (3 + 2);
+    const double update = bench.update_seconds(10000000);
+    json["update_1e7_s"] = update;
+    json["update_1e7_share_of_peak"] = 1e7 * flop_per_parameter / update / peak;
+    json["tiny_steps_per_s"] = bench.tiny_steps(1000, 200);
+    if (argc > 1 && std::strcmp(argv[1], "--growth") == 0)
+      for (std::int64_t n = 100; n <= 10000000; n *= 10)
+        json["update_ns_a_parameter"][std::to_string(n)] = bench.update_seconds(n) / static_cast<double>(n) * 1e9;
+    json["resident_mb"] = resident_mb();
+    std::printf("%s\n", json.dump(2).c_str());
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "lopt-bench: %s\n", error.what());
+    return 1;
+  }
+}
