@@ -64,6 +64,7 @@ struct MatrixProduct {
   float* c = nullptr;           // row-major
   const float* bias = nullptr;  // [n], added to each row; null: none
   bool relu = false;            // of what comes out
+  bool accumulate = false;      // begin with what is in c, not with the bias
 };
 
 /// All other kernels.

@@ -285,7 +285,10 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
     if (p.bias)
       start = partial && v == vectors - 1 ? last.load(p.bias + column + v * lanes)
                                           : hn::LoadU(d, p.bias + column + v * lanes);
-    for (std::size_t r = 0; r < count; ++r) sum[r][v] = start;
+    for (std::size_t r = 0; r < count; ++r) {
+      const float* so_far = p.c + (row + r) * p.n + column + v * lanes;
+      sum[r][v] = !p.accumulate ? start : partial && v == vectors - 1 ? last.load(so_far) : hn::LoadU(d, so_far);
+    }
   }
   const float* a = p.a + static_cast<std::ptrdiff_t>(row) * p.a_row;
   const float* b = p.b + column;
@@ -315,7 +318,7 @@ void product_columns(const MatrixProduct& p, std::size_t column) {
   for (; row + 2 <= p.m; row += 2) product_block<2, vectors, partial>(p, row, column);
   if (row < p.m) product_block<1, vectors, partial>(p, row, column);
 }
-void matrix_product(const MatrixProduct& p) {
+void product_part(const MatrixProduct& p) {
   constexpr std::size_t vectors = wide ? 4 : 2;
   constexpr std::size_t most_rows = 6;
   constexpr std::size_t narrow_rows = wide ? 16 : 8;  // one vector of columns: as many chains of additions
@@ -325,6 +328,20 @@ void matrix_product(const MatrixProduct& p) {
     product_columns<most_rows, vectors, false>(p, column);
   for (; column + lanes <= p.n; column += lanes) product_columns<narrow_rows, 1, false>(p, column);
   if (column < p.n) product_columns<narrow_rows, 1, true>(p, column);
+}
+/// Long sums in parts, so that the rows of B that a block of columns needs stay in the second cache.
+void matrix_product(const MatrixProduct& p) {
+  constexpr std::size_t part_length = 256;
+  if (p.k <= 2 * part_length) return product_part(p);
+  for (std::size_t k = 0; k < p.k; k += part_length) {
+    MatrixProduct part = p;
+    part.k = std::min(part_length, p.k - k);
+    part.a += static_cast<std::ptrdiff_t>(k) * p.a_column;
+    part.b += static_cast<std::ptrdiff_t>(k) * p.b_row;
+    part.accumulate = k > 0;
+    part.relu = p.relu && k + part.k == p.k;
+    product_part(part);
+  }
 }
 
 /// Multiplies and adds in ten independent chains; returns how many operations that were.

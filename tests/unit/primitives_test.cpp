@@ -154,6 +154,7 @@ std::vector<Case> array_cases() {
        [](T x) { return matmul(tanh(matmul(x[0], x[1]) + x[2]), x[3]); }},
       {"matmul", {real({4, 5, 6}), real({6, 2})}, [](T x) { return matmul(x[0], x[1]); }},
       {"matmul", {real({5, 70}), real({70, 33})}, [](T x) { return matmul(x[0], x[1]); }},
+      {"matmul", {real({20, 700}), real({700, 33})}, [](T x) { return matmul(x[0], x[1]) * 0.04; }},
       {"gather_rows", {real({5, 3}), integer({7})}, [](T x) { return gather_rows(x[0], x[1]); }, -1, 6},
       {"scatter_add_rows", {real({7, 3}), integer({7})}, [](T x) { return scatter_add_rows(x[0], x[1], 4); }, 0, 4},
       {"sum", {real({20, 5})}, [](T x) { return log_softmax(x[0]); }},
