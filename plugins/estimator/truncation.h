@@ -22,7 +22,7 @@ struct TruncationSettings {
         loss_clip(static_cast<float>(
             double{s.real("loss_clip", 3).above(0).doc("losses count at most this; NaN counts as this")})) {}
 
-  UnrollOptions options() const { return {unroll_length, problem_length, loss_clip}; }
+  UnrollOptions options() const { return {unroll_length, problem_length, loss_clip, false}; }
 
   /// One problem a task, at a random iteration, so that not all restart together.
   std::vector<Lane> start(const Values& theta, HostKey key, const Unroller& unroller) const {

@@ -123,6 +123,21 @@ TEST_CASE("the learned optimizer gives JAX's numbers") {
   }
 }
 
+TEST_CASE("keeping every √n-th state gives the same bits") {
+  for (const char* spec : {"full_gradient", "truncated_gradient"}) {
+    INFO(spec);
+    // 14 steps in problems of 9: states are kept, restored from kept ones, and restored from a restart.
+    const std::string length = std::string(spec) == "full_gradient" ? "" : " estimator.problem_length=9";
+    const std::string arguments =
+        " steps=3 apply=null estimator.tasks=3 task.batch_size=32 'task.hidden=[20]' estimator.unroll_length=14" +
+        length;
+    const Values kept = traced(spec, arguments),
+                 recomputed = traced(spec, arguments + " estimator.recompute_states=true");
+    REQUIRE(recomputed.paths() == kept.paths());
+    CHECK(recomputed.leaves() == kept.leaves());
+  }
+}
+
 TEST_CASE("the same bits for any number of threads") {
   for (const char* spec :
        {"full_gradient", "full_gradient_vectorized", "full_es", "truncated_gradient", "truncated_es", "pes"}) {

@@ -12,7 +12,9 @@ class FullGradient final : public GradientEstimator {
   explicit FullGradient(Settings& s)
       : tasks_(s.integer("tasks", 1).between(1, 1 << 20).doc("inner problems a meta-step")),
         unroll_length_(
-            s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")) {}
+            s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")),
+        recompute_states_(s.boolean("recompute_states", false)
+                              .doc("keep every √n-th state and compute the others again: less memory, more time")) {}
 
   EstimatorState init(const Values&, HostKey, const Unroller&) const override {
     return {{}, {{"position", Array::scalar<std::int32_t>(0)}}};
@@ -26,6 +28,7 @@ class FullGradient final : public GradientEstimator {
     Estimate result{0, zeros_like(theta)};
     UnrollOptions options;
     options.steps = unroll_length_;
+    options.recompute_states = recompute_states_;
     const Unrolled unrolled =
         unroller.unroll_with_gradient(unroller.start(starts), theta, options, true, result.gradient);
     result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
@@ -38,6 +41,7 @@ class FullGradient final : public GradientEstimator {
 
  private:
   int tasks_, unroll_length_;
+  bool recompute_states_;
 };
 
 LOPT_PLUGIN(FullGradient, "full_gradient",

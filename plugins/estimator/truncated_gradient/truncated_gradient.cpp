@@ -10,7 +10,10 @@ using namespace lopt;
 /// `unroll_length` steps, as if the state at its start did not depend on θ. Cheap, and biased by just that.
 class TruncatedGradient final : public GradientEstimator {
  public:
-  explicit TruncatedGradient(Settings& s) : truncation_(s, 16, 100, "inner problems under way") {}
+  explicit TruncatedGradient(Settings& s)
+      : truncation_(s, 16, 100, "inner problems under way"),
+        recompute_states_(s.boolean("recompute_states", false)
+                              .doc("keep every √n-th state and compute the others again: less memory, more time")) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
     return {truncation_.start(theta, key, unroller), Values(std::vector<Values::Entry>{})};
@@ -19,8 +22,9 @@ class TruncatedGradient final : public GradientEstimator {
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     set_keys(state.lanes, task_keys(key, truncation_.tasks));
     Estimate result{0, zeros_like(theta)};
-    Unrolled unrolled =
-        unroller.unroll_with_gradient(std::move(state.lanes), theta, truncation_.options(), false, result.gradient);
+    UnrollOptions options = truncation_.options();
+    options.recompute_states = recompute_states_;
+    Unrolled unrolled = unroller.unroll_with_gradient(std::move(state.lanes), theta, options, false, result.gradient);
     result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
                                      static_cast<double>(unrolled.losses.size()));
     state.lanes = std::move(unrolled.lanes);
@@ -31,6 +35,7 @@ class TruncatedGradient final : public GradientEstimator {
 
  private:
   TruncationSettings truncation_;
+  bool recompute_states_;
 };
 
 LOPT_PLUGIN(TruncatedGradient, "truncated_gradient",

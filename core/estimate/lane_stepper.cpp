@@ -1,0 +1,128 @@
+#include "estimate/lane_stepper.h"
+
+#include "estimate/memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace lopt {
+
+std::vector<const void*> pointers_of(const std::vector<Array>& arrays) {
+  std::vector<const void*> result;
+  append_pointers(result, arrays);
+  return result;
+}
+std::vector<void*> writable(std::vector<Array>& arrays) {
+  std::vector<void*> result;
+  for (Array& array : arrays) result.push_back(array.mutable_data());
+  return result;
+}
+std::vector<Array> arrays_of(const std::vector<Type>& types) { return {types.begin(), types.end()}; }
+void append_pointers(std::vector<const void*>& list, const std::vector<Array>& arrays) {
+  for (const Array& array : arrays) list.push_back(array.data());
+}
+
+CountedLoss counted_loss(float loss, float clip) {
+  if (std::isinf(clip)) return {loss, 1};
+  if (std::isnan(loss)) return {clip, 0};
+  if (loss < clip) return {loss, 1};
+  return {clip, loss == clip ? 0.5F : 0.0F};
+}
+
+Advance advance(Lane& lane, const UnrollOptions& options) {
+  const HostKey step_key = fold_in(lane.key, 0);  // both halves of split(key)
+  lane.key = fold_in(lane.key, 1);
+  const bool restart = options.problem_length && lane.iteration >= *options.problem_length;
+  if (options.problem_length) lane.iteration = restart ? 0 : lane.iteration + 1;
+  return {step_key, restart};
+}
+
+LaneStepper::LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
+                         HostKey data_key, std::int64_t num_steps)
+    : family_(std::move(family)), data_key_(data_key) {
+  for (std::size_t i = 0; i < family_->size(); ++i) {
+    std::string name = family_->size() == 1 ? "task" : fmt::format("task {}", i);
+    problems_.push_back(std::make_unique<InnerProblem>(std::move(name), family_->task(i), optimizer, theta, num_steps));
+    batches_.push_back(family_->task(i).batches());
+    require_memory(problems_.back()->step().plan().arena_bytes, "one step of the task");
+  }
+}
+
+std::size_t LaneStepper::state_bytes() const {
+  std::size_t most = 0;
+  for (const auto& problem : problems_) {
+    std::size_t bytes = 0;
+    for (const Type& type : problem->state_types().leaves())
+      bytes += 4 * static_cast<std::size_t>(element_count(type.shape));
+    most = std::max(most, bytes);
+  }
+  return most;
+}
+
+void LaneStepper::restart(const std::vector<const void*>& theta, HostKey key, Lane& lane, LaneWorker& w) const {
+  lane.task = static_cast<std::uint32_t>(family_->sample(key));
+  const InnerProblem& problem = *problems_[lane.task];
+  w.key[0] = key.high;
+  w.key[1] = key.low;
+  std::vector<Array> state = arrays_of(problem.state_types().leaves());
+  w.inputs = theta;
+  w.inputs.push_back(w.key);
+  problem.start().run(w.inputs, writable(state), w.arena);
+  lane.state = problem.state_types().with_leaves<Array>(state);
+}
+
+void LaneStepper::load_batch(const Lane& lane, LaneWorker& w) const {
+  const Batches& batches = batches_[lane.task];
+  if (!batches.dataset) {
+    w.batch.clear();
+    return;
+  }
+  if (w.batch_task != lane.task || w.batch.empty()) {
+    w.batch = arrays_of(problems_[lane.task]->batch_types().leaves());
+    w.indices.resize(static_cast<std::size_t>(batches.size));
+    w.batch_task = lane.task;
+  }
+  batches.dataset->batch(data_key_, lane.stream, lane.position, w.indices);
+  const std::vector<Array> examples = batches.dataset->examples(Split::train).leaves();
+  for (std::size_t leaf = 0; leaf < examples.size(); ++leaf) {
+    const auto count = static_cast<std::int32_t>(examples[leaf].shape()[0]);
+    const std::size_t width = examples[leaf].size() / static_cast<std::size_t>(count) * 4;
+    auto* to = static_cast<std::byte*>(w.batch[leaf].mutable_data());
+    const auto* from = static_cast<const std::byte*>(examples[leaf].data());
+    for (std::int32_t index : w.indices) {
+      if (index < 0 || index >= count)
+        throw DataError(fmt::format("the dataset asks for example {} of {}", index, count));
+      std::memcpy(to, from + static_cast<std::size_t>(index) * width, width);
+      to += width;
+    }
+  }
+}
+
+void LaneStepper::set_inputs(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
+                             HostKey step_key, LaneWorker& w) const {
+  load_batch(lane, w);
+  w.key[0] = step_key.high;
+  w.key[1] = step_key.low;
+  w.iteration = static_cast<std::int32_t>(lane.iteration);
+  w.inputs = theta;
+  append_pointers(w.inputs, state);
+  append_pointers(w.inputs, w.batch);
+  w.inputs.push_back(w.key);
+  w.inputs.push_back(&w.iteration);
+}
+
+float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
+                        HostKey step_key, std::vector<Array>& next, LaneWorker& w) const {
+  set_inputs(lane, theta, state, step_key, w);
+  float loss = 0;
+  w.outputs.clear();
+  for (Array& array : next) w.outputs.push_back(array.mutable_data());
+  w.outputs.push_back(&loss);
+  problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena, w.parallel);
+  return loss;
+}
+
+}  // namespace lopt

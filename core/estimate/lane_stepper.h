@@ -1,0 +1,71 @@
+#pragma once
+// What a lane does in a step. Used by many threads at once, each with a worker of its own.
+
+#include "estimate/inner_problem.h"
+
+#include <lopt/estimator.h>
+
+namespace lopt {
+
+/// What a thread works with.
+struct LaneWorker {
+  Arena arena;
+  std::vector<std::int32_t> indices;
+  std::vector<Array> batch;
+  std::uint32_t batch_task = ~0U;  // whose batch it is
+  std::uint32_t key[2] = {};
+  std::int32_t iteration = 0;
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  bool parallel = false;  // fewer lanes than threads: blocks of rows inside a lane run side by side
+};
+
+/// The loss that counts, and d counted / d loss: 1 below the clip, ½ at it (as in JAX), 0 above it and at NaN.
+struct CountedLoss {
+  float value, slope;
+};
+CountedLoss counted_loss(float loss, float clip);
+
+/// The keys of a step, and whether a new problem begins with it.
+struct Advance {
+  HostKey step_key;
+  bool restart;
+};
+/// Takes a lane to its next step, as the tutorial does: _, key = split(key); a restart uses the new key.
+Advance advance(Lane& lane, const UnrollOptions& options);
+
+std::vector<Array> arrays_of(const std::vector<Type>& types);
+std::vector<const void*> pointers_of(const std::vector<Array>& arrays);
+std::vector<void*> writable(std::vector<Array>& arrays);
+void append_pointers(std::vector<const void*>& list, const std::vector<Array>& arrays);
+
+class LaneStepper {
+ public:
+  LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
+              HostKey data_key, std::int64_t num_steps);
+
+  std::size_t task_count() const { return problems_.size(); }
+  const InnerProblem& problem(std::size_t task) const { return *problems_[task]; }
+  const Batches& batches(std::size_t task) const { return batches_[task]; }
+  /// Bytes of the largest state of a task.
+  std::size_t state_bytes() const;
+
+  /// Begins a new problem in a lane.
+  void restart(const std::vector<const void*>& theta, HostKey key, Lane& lane, LaneWorker& worker) const;
+  /// The inputs that step and its gradient share: θ, state, batch, key, iteration. Loads the lane's batch.
+  void set_inputs(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
+                  HostKey step_key, LaneWorker& worker) const;
+  /// One step: `next` becomes the state after it. Returns the loss before it.
+  float step(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state, HostKey step_key,
+             std::vector<Array>& next, LaneWorker& worker) const;
+
+ private:
+  void load_batch(const Lane& lane, LaneWorker& worker) const;
+
+  std::shared_ptr<const TaskFamily> family_;
+  std::vector<std::unique_ptr<InnerProblem>> problems_;
+  std::vector<Batches> batches_;
+  HostKey data_key_;
+};
+
+}  // namespace lopt
