@@ -1,12 +1,13 @@
 """Times the tutorial's loops: a meta-step, the first one from the command's start to its end, and memory.
 
-usage: bench.py [--peer] [--limit] [--steps N] [--data DIR] [--shared DIR]
+usage: bench.py [--peer] [--limit] [--growth] [--steps N] [--data DIR] [--shared DIR]
 
 --peer   also times JAX, in a venv under .cache, and prints how many times faster lopt is, from the same run.
 --limit  also builds and times the loops that are fused by hand.
-Both need the folder --shared (default ../shared) with peer/ and limit/; what is not there is said and left out.
+--growth prints how time and memory grow with tasks, unroll length, parameters and threads, and draws docs/growth-*.svg.
+The first two need the folder --shared (default ../shared) with peer/ and limit/; what is not there is said and left out.
 """
-import argparse, json, os, re, statistics, subprocess, sys, tempfile, time
+import argparse, json, math, os, re, statistics, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNNER = os.path.join(ROOT, "build", "bin", "lopt-run")
@@ -17,6 +18,7 @@ LOOPS = {"full_gradient": "grad", "full_gradient_vectorized": "vec_grad", "full_
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--peer", action="store_true", help="time JAX too, and print the ratio")
 parser.add_argument("--limit", action="store_true", help="time the hand-fused loops too")
+parser.add_argument("--growth", action="store_true", help="how cost grows: tables, and docs/growth-*.svg")
 parser.add_argument("--steps", type=int, default=40, help="meta-steps of each loop")
 parser.add_argument("--data", default="", help="folder with IDX files instead of digits")
 parser.add_argument("--shared", default=os.path.join(ROOT, "..", "shared"), help="folder with peer/ and limit/")
@@ -86,7 +88,88 @@ def limit():
     return result
 
 
+def engine(*flags):
+    """What build/bin/lopt-bench measures of the engine itself."""
+    return json.loads(subprocess.run([os.path.join(ROOT, "build", "bin", "lopt-bench"), *flags], check=True, capture_output=True, text=True).stdout)
+
+
+def kernel_share():
+    """How much of a PES step's time is spent in kernels."""
+    text = subprocess.run([RUNNER, "plan", "configs/tutorial/pes.yaml"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    step = text[text.index("\nstep:"):]
+    kernels = float(re.search(r"([0-9.]+)  in all", step).group(1))  # µs of one inner step
+    measured, _, _ = run_loop("pes", args.steps, "--threads", "1")
+    return kernels * 640 / 1e3 / measured
+
+
+def plot(name, title, x_label, y_label, series):
+    """A log-log plot as SVG: series is {label: [(x, y), …]}."""
+    points = [p for line in series.values() for p in line]
+    low = [math.floor(math.log10(min(p[k] for p in points))) for k in (0, 1)]
+    high = [max(low[k] + 1, math.ceil(math.log10(max(p[k] for p in points)) - 1e-9)) for k in (0, 1)]
+    place = lambda p: (70 + 380 * (math.log10(p[0]) - low[0]) / (high[0] - low[0]), 290 - 240 * (math.log10(p[1]) - low[1]) / (high[1] - low[1]))
+    svg = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 340" font-family="DejaVu Sans, sans-serif" font-size="12" fill="#222">',
+           '<rect width="100%" height="100%" fill="white"/>', f'<text x="70" y="28" font-size="15">{title}</text>']
+    for exponent in range(low[0], high[0] + 1):
+        x, _ = place((10 ** exponent, 10 ** low[1]))
+        svg.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="50" y2="290" stroke="#e4e4e4"/><text x="{x:.1f}" y="308" text-anchor="middle">{10 ** exponent:g}</text>')
+    for exponent in range(low[1], high[1] + 1):
+        _, y = place((10 ** low[0], 10 ** exponent))
+        svg.append(f'<line x1="70" x2="450" y1="{y:.1f}" y2="{y:.1f}" stroke="#e4e4e4"/><text x="62" y="{y + 4:.1f}" text-anchor="end">{10 ** exponent:g}</text>')
+    for i, (label, line) in enumerate(series.items()):
+        colour = ["#1f77b4", "#d62728", "#2ca02c", "#9467bd"][i]
+        placed = [place(p) for p in line]
+        svg.append('<polyline fill="none" stroke="%s" stroke-width="2" points="%s"/>' % (colour, " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)))
+        svg += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in placed]
+        svg.append(f'<line x1="462" x2="484" y1="{60 + 18 * i}" y2="{60 + 18 * i}" stroke="{colour}" stroke-width="2.5"/><text x="490" y="{64 + 18 * i}">{label}</text>')
+    svg.append(f'<text x="260" y="330" text-anchor="middle">{x_label}</text><text transform="translate(18 170) rotate(-90)" text-anchor="middle">{y_label}</text></svg>')
+    with open(os.path.join(ROOT, "docs", f"growth-{name}.svg"), "w") as file:
+        file.write("\n".join(svg) + "\n")
+
+
+def table(title, header, rows):
+    print(f"\n{title}\n\n| " + " | ".join(header) + " |\n|" + " --- |" * len(header))
+    for row in rows:
+        print("| " + " | ".join(f"{x:.3g}" if isinstance(x, float) else str(x) for x in row) + " |", flush=True)
+
+
+def growth():
+    rows, times = [], {"pes": [], "truncated gradient": []}
+    for tasks in (1, 2, 4, 16, 64, 256, 1024):
+        steps = 8 if tasks < 256 else 3
+        es, gradient = (run_loop(spec, steps, f"estimator.tasks={tasks}") for spec in ("pes", "truncated_gradient"))
+        rows.append((tasks, es[0], es[0] / tasks, es[2], gradient[0], gradient[0] / tasks, gradient[2]))
+        times["pes"].append((tasks, es[0]))
+        times["truncated gradient"].append((tasks, gradient[0]))
+    table("Tasks", ("tasks", "PES step, ms", "a task", "MB", "truncated-gradient step, ms", "a task", "MB"), rows)
+    plot("tasks", "A meta-step against tasks", "tasks", "ms", times)
+
+    rows, times, memory = [], {"kept": [], "every √n-th": []}, {"kept": [], "every √n-th": []}
+    for length in (1, 3, 10, 30, 100, 300, 1000):
+        steps = 5 if length < 300 else 2
+        kept, some = (run_loop("full_gradient_vectorized", steps, f"estimator.unroll_length={length}", f"estimator.recompute_states={flag}") for flag in ("false", "true"))
+        rows.append((length, kept[0], kept[0] / length, kept[2], some[0], some[2]))
+        for label, run in (("kept", kept), ("every √n-th", some)):
+            times[label].append((length, run[0]))
+            memory[label].append((length, run[2]))
+    table("Unroll length (exact gradient, 8 tasks)", ("length", "ms", "a step", "MB", "every √n-th state: ms", "MB"), rows)
+    plot("length", "A meta-step against the unroll's length", "inner steps", "ms", times)
+    plot("memory", "Memory against the unroll's length", "inner steps", "MB of the process", memory)
+
+    costs = engine("--growth")["update_ns_a_parameter"]
+    table("Parameters (an update by the 3-64-2 network)", ("parameters", "ns a parameter", "ms"), [(int(n), ns, ns * int(n) / 1e6) for n, ns in costs.items()])
+    plot("parameters", "An update against parameters", "parameters", "ms", {"3-64-2": [(int(n), ns * int(n) / 1e6) for n, ns in costs.items()]})
+
+    rows = []
+    for spec in LOOPS:
+        one, two = (run_loop(spec, 15, "--threads", str(n))[0] for n in (1, 2))
+        rows.append((spec, one, two, one / two))
+    table("Threads", ("loop", "1 thread, ms", "2 threads, ms", "ratio"), rows)
+
+
 def main():
+    if args.growth:
+        return growth()
     jax = peer() if args.peer else {}
     limits = limit() if args.limit else {}
     print(f"{'loop':<26}{'step ms':>9}{'first s':>9}{'MB':>7}" + ("{:>10}{:>8}".format("JAX ms", "ratio") if jax else "") +
@@ -109,6 +192,11 @@ def main():
         if name in jax:
             line += f"{jax[name][0]:>10.3f}{jax[name][0] / step:>8.1f}"
         print(line, flush=True)
+    numbers = engine()
+    print(f"update of 10⁷ parameters: {numbers['update_1e7_s'] * 1e3:.1f} ms, {numbers['update_1e7_share_of_peak']:.0%} of the FMA peak of "
+          f"{numbers['peak_gflops']:.0f} GFLOP/s ({numbers['simd']}, {numbers['threads']} threads)")
+    print(f"tiny problems (10 dimensions, Adam, 1,000 lanes): {numbers['tiny_steps_per_s'] / 1e6:.2f} million inner steps/s")
+    print(f"share of a PES step that is spent in kernels: {kernel_share():.0%}")
 
 
 if __name__ == "__main__":
