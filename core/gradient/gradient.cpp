@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <ranges>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -58,7 +57,8 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
                                    to_text(outputs[i].type())));
     accumulate(outputs[i], cotangents[i]);
   }
-  for (const Tensor& y : std::ranges::reverse_view(order)) {
+  for (std::size_t at = order.size(); at-- > 0;) {
+    const Tensor& y = order[at];
     const Node& node = *y.node();
     auto found = gradient_of.find(&node);
     if (found == gradient_of.end() || !node.primitive->vjp || !depends.contains(&node)) continue;

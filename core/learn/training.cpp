@@ -167,10 +167,10 @@ std::unique_ptr<InnerTraining> make_inner_training(const Experiment& e, int thre
 }
 
 namespace {
-std::unique_ptr<InnerTraining> applied_runs(const Experiment& e, OptimizerSource source, const Values& theta,
+std::unique_ptr<InnerTraining> applied_runs(const Experiment& e, const OptimizerSource& source, const Values& theta,
                                             int threads) {
   const std::vector<std::uint64_t> seeds(e.application->seeds.begin(), e.application->seeds.end());
-  return std::make_unique<InnerTraining>(e.family, std::move(source), std::vector<Values>(seeds.size(), theta), seeds,
+  return std::make_unique<InnerTraining>(e.family, source, std::vector<Values>(seeds.size(), theta), seeds,
                                          data_key(e.seed), threads, e.application->steps);
 }
 }  // namespace

@@ -31,7 +31,7 @@ inline double erf_inverse(double x) {
   for (int i = 0; i < 4; ++i) {
     const double error = x > 0 ? std::erfc(y) - (1 - x) : (1 + x) - std::erfc(-y);
     const double step = error * 0.886226925452758 * std::exp(y * y);  // √π/2 · exp(y²)
-    y += x > 0 ? step / (1 + y * step) : step / (1 + y * step);
+    y += step / (1 + y * step);
   }
   return y;
 }

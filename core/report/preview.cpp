@@ -57,12 +57,15 @@ void write_preview(const std::string& path, const std::string& title, const Valu
   const std::span<const float> values = image.values<float>();
   const double dot = static_cast<double>(cell) / side;
   for (int n = 0; n < count; ++n) {
-    const double x = 12 + n % columns * (cell + 12), y = header + n / columns * (cell + label_height + 6);
+    const int row = n / columns, x_pixel = 12 + n % columns * (cell + 12),
+              y_pixel = header + row * (cell + label_height + 6);
+    const double x = x_pixel, y = y_pixel;
     cairo_set_antialias(c, CAIRO_ANTIALIAS_NONE);
     for (int i = 0; i < side * side; ++i) {
       const auto grey = static_cast<double>(values[static_cast<std::size_t>(n) * pixels + static_cast<std::size_t>(i)]);
       cairo_set_source_rgb(c, grey, grey, grey);
-      cairo_rectangle(c, x + i % side * dot, y + i / side * dot, dot + 0.5, dot + 0.5);
+      const int image_row = i / side, image_column = i % side;
+      cairo_rectangle(c, x + image_column * dot, y + image_row * dot, dot + 0.5, dot + 0.5);
       cairo_fill(c);
     }
     cairo_set_antialias(c, CAIRO_ANTIALIAS_DEFAULT);

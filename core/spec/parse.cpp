@@ -81,9 +81,9 @@ class Builder : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     auto found = anchors_.find(anchor);
     if (found == anchors_.end()) fail(at(mark), "this alias stands inside the value that it names");
-    count_ += found->second.second;
+    count_ += found->second.size;
     check_count(mark);
-    add(found->second.first, 0);
+    add(found->second.node, 0);
   }
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
@@ -163,7 +163,11 @@ class Builder : public YAML::EventHandler {
   std::string source_;
   SpecNode root_;
   std::vector<Open> open_;
-  std::map<YAML::anchor_t, std::pair<SpecNode, std::size_t>> anchors_;
+  struct Anchored {
+    SpecNode node;
+    std::size_t size = 0;  // values in it
+  };
+  std::map<YAML::anchor_t, Anchored> anchors_;
   std::size_t count_ = 0;
   SpecErrors errors_;
 };

@@ -199,7 +199,7 @@ namespace {
 std::string big_endian(std::uint32_t x) {
   return {static_cast<char>(x >> 24U), static_cast<char>(x >> 16U), static_cast<char>(x >> 8U), static_cast<char>(x)};
 }
-std::string idx(std::vector<std::uint32_t> lengths, std::size_t elements, char value = 1, char type = 8) {
+std::string idx(const std::vector<std::uint32_t>& lengths, std::size_t elements, char value = 1, char type = 8) {
   std::string bytes{0, 0, type, static_cast<char>(lengths.size())};
   for (std::uint32_t length : lengths) bytes += big_endian(length);
   return bytes + std::string(elements, value);

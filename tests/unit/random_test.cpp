@@ -53,14 +53,14 @@ TEST_CASE("random numbers in programs are JAX's") {
   for (std::uint64_t seed : seeds) {
     const std::string s = "_" + std::to_string(seed);
     const HostKey key = HostKey::from_seed(seed);
-    CHECK(in_program(key, [](Key k) { return split(k, 5)[3].bits; }) == npz["split5" + s].leaf().row(3));
-    CHECK(in_program(key, [](Key k) { return fold_in(k, 7).bits; }) == npz["fold_in_7" + s].leaf());
-    CHECK(in_program(key, [](Key k) { return random_bits(k, {3, 5}); }) == npz["bits" + s].leaf());
-    CHECK(in_program(key, [](Key k) { return uniform(k, {33}); }) == npz["uniform" + s].leaf());
-    CHECK(in_program(key, [](Key k) { return uniform(k, {17}, -2, 3); }) == npz["uniform_m2_3" + s].leaf());
-    CHECK(in_program(key, [](Key k) { return randint(k, {16}, 0, 100); }) == npz["randint_0_100" + s].leaf());
-    require_normals(in_program(key, [](Key k) { return normal(k, {64, 128}); }), npz["normal" + s].leaf());
-    require_normals(in_program(key, [](Key k) { return normal(k, {3, 64}); }), npz["normal_3x64" + s].leaf());
+    CHECK(in_program(key, [](const Key& k) { return split(k, 5)[3].bits; }) == npz["split5" + s].leaf().row(3));
+    CHECK(in_program(key, [](const Key& k) { return fold_in(k, 7).bits; }) == npz["fold_in_7" + s].leaf());
+    CHECK(in_program(key, [](const Key& k) { return random_bits(k, {3, 5}); }) == npz["bits" + s].leaf());
+    CHECK(in_program(key, [](const Key& k) { return uniform(k, {33}); }) == npz["uniform" + s].leaf());
+    CHECK(in_program(key, [](const Key& k) { return uniform(k, {17}, -2, 3); }) == npz["uniform_m2_3" + s].leaf());
+    CHECK(in_program(key, [](const Key& k) { return randint(k, {16}, 0, 100); }) == npz["randint_0_100" + s].leaf());
+    require_normals(in_program(key, [](const Key& k) { return normal(k, {64, 128}); }), npz["normal" + s].leaf());
+    require_normals(in_program(key, [](const Key& k) { return normal(k, {3, 64}); }), npz["normal_3x64" + s].leaf());
   }
 }
 

@@ -105,10 +105,11 @@ const Primitive slice_row = with_reference(
      .vjp = [](const Vjp& v) { return Grads{unslice(v.dy, v.x[0].shape(), std::get<Bounds>(v.attributes))}; },
      .fusion = Fusion::columns},
     []<class R>(ReferenceArguments<R>& call) {
-      const auto& [start, stop, stride] = std::get<Bounds>(call.attributes);
+      const Bounds& bounds = std::get<Bounds>(call.attributes);
       on_input(call, [&](const auto& x) {
         xt::xstrided_slice_vector slices;
-        for (std::size_t i = 0; i < start.size(); ++i) slices.emplace_back(xt::range(start[i], stop[i], stride[i]));
+        for (std::size_t i = 0; i < bounds.start.size(); ++i)
+          slices.emplace_back(xt::range(bounds.start[i], bounds.stop[i], bounds.stride[i]));
         return xt::strided_view(x, slices);
       });
     });

@@ -161,7 +161,7 @@ Tensor sign(const Tensor& x) { return apply(sign_row, {x}); }
 Tensor logical_not(const Tensor& x) { return apply(not_row, {x}); }
 Tensor square(const Tensor& x) { return x * x; }
 Tensor relu(const Tensor& x) { return apply(relu_row, {x}); }
-Tensor is_nan(const Tensor& x) { return x != x; }
+Tensor is_nan(const Tensor& x) { return x != x; }  // NOLINT(misc-redundant-expression): NaN alone differs from itself
 Tensor convert(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : apply(convert_row, {x}, dtype); }
 Tensor bitcast(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : apply(bitcast_row, {x}, dtype); }
 
