@@ -13,7 +13,7 @@ namespace lopt {
 
 LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                            const Types& theta, HostKey data_key, int threads, std::int64_t num_steps)
-    : stepper_(std::move(family), optimizer, theta, data_key, num_steps), thread_count_(threads), threads_(threads) {}
+    : stepper_(std::move(family), optimizer, theta, data_key, num_steps), thread_count_(threads), threads_(threads), placement_(threads_, threads) {}
 
 template <class Function>
 void LaneUnroller::for_lanes(std::size_t count, Function f) const {

@@ -3,6 +3,7 @@
 // over lanes are taken in the order of the lanes, so the results are the same bits for any number of threads.
 
 #include "estimate/lane_stepper.h"
+#include "estimate/one_thread_a_core.h"
 
 #include <tbb/enumerable_thread_specific.h>
 #include <tbb/task_arena.h>
@@ -36,6 +37,7 @@ class LaneUnroller final : public Unroller {
   LaneStepper stepper_;
   int thread_count_;
   mutable tbb::task_arena threads_;
+  OneThreadACore placement_;
   mutable tbb::enumerable_thread_specific<std::unique_ptr<LaneWorker>> workers_;
 };
 
