@@ -83,7 +83,7 @@ void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, bool paralle
   product.c = static_cast<float*>(pointers[gemm.c]);
   if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
   product.relu = gemm.relu;
-  constexpr std::size_t block = 24, worth_it = 1U << 22U;  // rows; multiplications: some 30 µs
+  constexpr std::size_t block = 24, worth_it = 1U << 20U;  // rows; multiplications: some 30 µs
   if (!parallel || product.m < 2 * block || product.m * product.n * product.k < worth_it)
     return kernels::table().matrix_product(product);
   for_blocks((product.m + block - 1) / block, [&](std::size_t i) {

@@ -1,7 +1,7 @@
 #include "plan/clusters.h"
 
 #include <algorithm>
-#include <set>
+#include <unordered_set>
 
 namespace lopt {
 namespace {
@@ -90,6 +90,9 @@ RowRole role_of(const Program& program, const Operation& operation) {
   }
 }
 
+/// Operations of a region at most.
+constexpr std::size_t most_members = 400;
+
 /// Clusters as a graph; merging keeps it free of cycles.
 class Merger {
  public:
@@ -98,12 +101,11 @@ class Merger {
     parent_.resize(count);
     for (ValueId i = 0; i < count; ++i) {
       parent_[i] = i;
-      sets_.push_back({{i}, {}, {}, clusters.roles[i].rows, clusters.roles[i].fusable ? row_elements(i) : 0, i, i});
+      sets_.push_back({{i}, {}, clusters.roles[i].rows, clusters.roles[i].fusable ? row_elements(i) : 0, i, i});
     }
     for (ValueId i = 0; i < count; ++i)
       for (ValueId input : program.operations[i].inputs) {
-        sets_[input].consumers.insert(i);
-        sets_[i].producers.insert(input);
+        sets_[input].consumers.push_back(i);
       }
   }
 
@@ -131,10 +133,10 @@ class Merger {
  private:
   struct Set {
     std::vector<ValueId> members;
-    std::set<ValueId> producers, consumers;  // any member of the set stands for it
-    std::int64_t rows = 0;                   // 0: not fixed
-    std::int64_t elements = 0;               // most elements of a value, where the rows are not fixed
-    ValueId first = 0, last = 0;             // in program order
+    std::vector<ValueId> consumers;  // of its members, outside it; any member of a set stands for it
+    std::int64_t rows = 0;           // 0: not fixed
+    std::int64_t elements = 0;       // most elements of a value, where the rows are not fixed
+    ValueId first = 0, last = 0;     // in program order
   };
 
   std::int64_t row_elements(ValueId i) const { return clusters_.roles[i].elements; }
@@ -152,7 +154,7 @@ class Merger {
   }
 
   /// Every value that goes from a to b can be handed over row by row.
-  bool hands_over(const Set& a, const Set& b, ValueId root_a, std::int64_t rows) {
+  bool hands_over(const Set& b, ValueId root_a, std::int64_t rows) {
     for (ValueId consumer : b.members) {
       const auto& inputs = program_.operations[consumer].inputs;
       for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -160,15 +162,16 @@ class Merger {
         if (clusters_.roles[inputs[i]].terminal || !reads_by_row(program_, consumer, i, rows)) return false;
       }
     }
-    (void)a;
     return true;
   }
 
-  /// A way from a to b through a third set.
+  /// A way from a to b through a third set; also true where it takes too long to find out, as it does for sets that lie
+  /// far apart in a long program.
   bool other_path(ValueId a, ValueId b) {
+    constexpr std::size_t most_visits = 256;
     const ValueId limit = sets_[b].last;
     std::vector<ValueId> pending;
-    std::set<ValueId> seen;
+    std::unordered_set<ValueId> seen;
     auto visit = [&](const Set& set, bool start) {
       for (ValueId consumer : set.consumers) {
         const ValueId next = find(consumer);
@@ -180,22 +183,23 @@ class Merger {
     while (!pending.empty()) {
       const ValueId at = pending.back();
       pending.pop_back();
-      if (at == b) return true;
+      if (at == b || seen.size() > most_visits) return true;
       visit(sets_[at], false);
     }
     return false;
   }
 
   void try_merge(ValueId producer, ValueId consumer) {
-    const ValueId a = find(producer), b = find(consumer);
+    ValueId a = find(producer), b = find(consumer);
     if (a == b || !clusters_.roles[producer].fusable) return;
+    if (sets_[a].members.size() + sets_[b].members.size() > most_members) return;
     const std::int64_t rows = sets_[a].rows ? sets_[a].rows : sets_[b].rows;
-    if (!rows_agree(sets_[a], sets_[b]) || !hands_over(sets_[a], sets_[b], a, rows) || other_path(a, b)) return;
+    if (!rows_agree(sets_[a], sets_[b]) || !hands_over(sets_[b], a, rows) || other_path(a, b)) return;
+    if (sets_[a].members.size() > sets_[b].members.size()) std::swap(a, b);  // the smaller one moves
     Set& into = sets_[b];
     Set& from = sets_[a];
     into.members.insert(into.members.end(), from.members.begin(), from.members.end());
-    into.consumers.insert(from.consumers.begin(), from.consumers.end());
-    into.producers.insert(from.producers.begin(), from.producers.end());
+    into.consumers.insert(into.consumers.end(), from.consumers.begin(), from.consumers.end());
     into.rows = rows;
     into.elements = std::max(into.elements, from.elements);
     into.first = std::min(into.first, from.first);
@@ -258,10 +262,10 @@ void find_product_ends(const Program& program, Clusters& clusters) {
       end.relu = true;
       end.end = sole_user[end.end];
     }
-    for (ValueId value = product; value != end.end; value = sole_user[value])
+    for (ValueId value = product; value != end.end; value = sole_user[value]) {
       clusters.product_of[sole_user[value]] = product;
-    for (const auto& [value, of] : clusters.product_of)
-      if (of == product) clusters.roles[value] = {};
+      clusters.roles[sole_user[value]] = {};
+    }
     clusters.products[product] = end;
   }
 }

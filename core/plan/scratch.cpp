@@ -94,6 +94,9 @@ bool can_replace(const TileInstruction& instruction, std::uint32_t group, const 
 
 void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
   const std::vector<std::size_t> last_use = last_uses(region, columns.size());
+  std::vector<std::vector<std::uint32_t>> ending(region.instructions.size());  // groups by their last use
+  for (std::uint32_t group = 0; group < columns.size(); ++group)
+    if (last_use[group] != never) ending[last_use[group]].push_back(group);
   region.group_start.assign(columns.size(), -1);
   SpanAllocator scratch;
   auto place = [&](std::uint32_t group) {
@@ -108,8 +111,8 @@ void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
           if (writes_group(region.instructions[k]) && !region.instructions[k].blocked.result)
             place(region.instructions[k].group);
     std::set<std::uint32_t> dying;
-    for (std::uint32_t group = 0; group < columns.size(); ++group)
-      if (last_use[group] == i && region.group_start[group] >= 0) dying.insert(group);
+    for (std::uint32_t group : ending[i])
+      if (region.group_start[group] >= 0) dying.insert(group);
     if (writes_group(instruction) && region.group_start[instruction.group] < 0) {
       const auto in_place = std::find_if(dying.begin(), dying.end(),
                                          [&](std::uint32_t group) { return can_replace(instruction, group, columns); });
