@@ -99,7 +99,7 @@ void LaneGradient::backward(std::size_t k, std::vector<Array>& gradient) {
       if (problem.differentiable()[i]) d_before.emplace_back(state[i].type());
   worker_.outputs = writable(d_theta_);
   for (Array& array : d_before) worker_.outputs.push_back(array.mutable_data());
-  problem.step_gradient({from_next, to_state}).run(worker_.inputs, worker_.outputs, worker_.arena, worker_.parallel);
+  problem.step_gradient({from_next, to_state}).run(worker_.inputs, worker_.outputs, worker_.arena, worker_.team);
   add_to(gradient, d_theta_);
   d_state_ = std::move(d_before);
   if (step.begins) start_gradient(step, gradient);

@@ -121,7 +121,7 @@ float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta,
   w.outputs.clear();
   for (Array& array : next) w.outputs.push_back(array.mutable_data());
   w.outputs.push_back(&loss);
-  problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena, w.parallel);
+  problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena, w.team);
   return loss;
 }
 

@@ -17,7 +17,7 @@ struct LaneWorker {
   std::int32_t iteration = 0;
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
-  bool parallel = false;  // fewer lanes than threads: blocks of rows inside a lane run side by side
+  BlockTeam* team = nullptr;  // threads that help with blocks of rows, where lanes are fewer than threads
 };
 
 /// The loss that counts, and d counted / d loss: 1 below the clip, ½ at it (as in JAX), 0 above it and at NaN.

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <tbb/blocked_range.h>
 #include <tbb/parallel_for.h>
+#include <tbb/task_group.h>
 
 #include <cstring>
 
@@ -13,21 +14,53 @@ namespace lopt {
 
 LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                            const Types& theta, HostKey data_key, int threads, std::int64_t num_steps)
-    : stepper_(std::move(family), optimizer, theta, data_key, num_steps), thread_count_(threads), threads_(threads), placement_(threads_, threads) {}
+    : stepper_(std::move(family), optimizer, theta, data_key, num_steps),
+      thread_count_(threads),
+      threads_(threads),
+      placement_(threads_, threads) {}
 
 template <class Function>
 void LaneUnroller::for_lanes(std::size_t count, Function f) const {
-  auto run = [&](std::size_t lane) {
+  auto run = [&](std::size_t lane, BlockTeam* team) {
     std::unique_ptr<LaneWorker>& worker = workers_.local();
     if (!worker) worker = std::make_unique<LaneWorker>();
-    worker->parallel = count < static_cast<std::size_t>(thread_count_);
+    worker->team = team;
     f(lane, *worker);
   };
+  const auto threads = static_cast<std::size_t>(thread_count_);
+  if (count > 0 && count < threads) return run_with_teams(count, run);
   // One lane at a time: lanes are long, and threads should end together.
   threads_.execute([&] {
     tbb::parallel_for(
-        tbb::blocked_range<std::size_t>(0, count, 1), [&](const auto& range) { run(range.begin()); },
+        tbb::blocked_range<std::size_t>(0, count, 1), [&](const auto& range) { run(range.begin(), nullptr); },
         tbb::simple_partitioner());
+  });
+}
+
+template <class Run>
+void LaneUnroller::run_with_teams(std::size_t count, Run run) const {
+  std::vector<BlockTeam> teams(count);
+  auto run_lane_of = [&](std::size_t lane) {
+    try {
+      run(lane, &teams[lane]);
+    } catch (...) {
+      teams[lane].close();
+      throw;
+    }
+    teams[lane].close();
+  };
+  threads_.execute([&] {
+    tbb::task_group group;
+    for (std::size_t lane = 1; lane < count; ++lane) group.run([&, lane] { run_lane_of(lane); });
+    for (std::size_t helper = count; helper < static_cast<std::size_t>(thread_count_); ++helper)
+      group.run([&, helper] { teams[helper % count].help(); });
+    try {
+      run_lane_of(0);
+    } catch (...) {
+      group.wait();
+      throw;
+    }
+    group.wait();
   });
 }
 

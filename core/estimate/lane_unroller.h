@@ -31,6 +31,9 @@ class LaneUnroller final : public Unroller {
   /// f(lane, worker) for each lane, in parallel.
   template <class Function>
   void for_lanes(std::size_t count, Function f) const;
+  /// The same for fewer lanes than threads: the other threads help them.
+  template <class Run>
+  void run_with_teams(std::size_t count, Run run) const;
   void run_lane(Lane& lane, const Values& theta, const UnrollOptions& options, float* losses, std::uint8_t* began,
                 LaneWorker& worker) const;
 

@@ -8,8 +8,9 @@
 
 namespace lopt {
 
-/// Keeps each thread of a TBB arena on a processor of its own, where the arena has as many threads as there are processors.
-/// Otherwise Linux may leave two busy threads on one processor for a tenth of a second, which is longer than many steps.
+/// Keeps each thread of a TBB arena on a processor of its own, where the arena has as many threads as there are
+/// processors. Otherwise Linux may leave two busy threads on one processor for a tenth of a second, which is longer
+/// than many steps.
 class OneThreadACore final : public tbb::task_scheduler_observer {
  public:
   OneThreadACore(tbb::task_arena& arena, int threads);

@@ -42,8 +42,8 @@ Executable::Executable(Plan plan) : plan_(std::move(plan)) {
 }
 
 void Executable::bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
-                      bool parallel) const {
-  arena.reserve(plan_, parallel);
+                      BlockTeam* team) const {
+  arena.reserve(plan_, team != nullptr);
   std::vector<void*>& pointers = arena.pointers();
   for (std::size_t i = 0; i < plan_.buffers.size(); ++i) {
     const Buffer& buffer = plan_.buffers[i];
@@ -56,15 +56,15 @@ void Executable::bind(std::span<const void* const> inputs, std::span<void* const
   }
 }
 
-void Executable::run_kernel(std::size_t k, Arena& arena, bool parallel) const {
+void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const {
   const std::vector<void*>& pointers = arena.pointers();
   auto words = [&](BufferId buffer) { return static_cast<std::uint32_t*>(pointers[buffer]); };
   std::visit(
       [&]<class K>(const K& kernel) {
         if constexpr (std::is_same_v<K, Region>)
-          run_region(kernel, bound_[k], plan_, arena, parallel);
+          run_region(kernel, bound_[k], plan_, arena, team);
         else if constexpr (std::is_same_v<K, Gemm>)
-          run_gemm(kernel, pointers, parallel);
+          run_gemm(kernel, pointers, team);
         else if constexpr (std::is_same_v<K, Reduction>)
           run_reduction(kernel, pointers[kernel.from], pointers[kernel.to]);
         else if constexpr (std::is_same_v<K, Copy>)
@@ -84,9 +84,9 @@ void Executable::run_kernel(std::size_t k, Arena& arena, bool parallel) const {
 }
 
 void Executable::run(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
-                     bool parallel) const {
-  bind(inputs, outputs, arena, parallel);
-  for (std::size_t k = 0; k < plan_.kernels.size(); ++k) run_kernel(k, arena, parallel);
+                     BlockTeam* team) const {
+  bind(inputs, outputs, arena, team);
+  for (std::size_t k = 0; k < plan_.kernels.size(); ++k) run_kernel(k, arena, team);
 }
 
 std::vector<double> Executable::time_kernels() const {
@@ -102,13 +102,13 @@ std::vector<double> Executable::time_kernels() const {
       outputs.push_back(arrays[i].mutable_data());
   }
   Arena arena;
-  bind(inputs, outputs, arena, false);
+  bind(inputs, outputs, arena, nullptr);
   constexpr int runs = 20;
   std::vector<double> best(plan_.kernels.size(), std::numeric_limits<double>::infinity());
   for (int i = 0; i < runs; ++i)
     for (std::size_t k = 0; k < best.size(); ++k) {
       const auto start = std::chrono::steady_clock::now();
-      run_kernel(k, arena, false);
+      run_kernel(k, arena, nullptr);
       best[k] = std::min(best[k], std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
   return best;

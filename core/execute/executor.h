@@ -16,17 +16,17 @@ class Executable {
   const Plan& plan() const { return plan_; }
   /// Runs the plan. inputs[i] and outputs[i] point to arrays of the plan's types, row-major, four bytes an element.
   /// Outputs must not overlap inputs. Memory behind inputs is readable for 64 bytes.
-  /// `parallel`: blocks of rows run on the threads of this TBB arena; the results are the same bits.
+  /// `team`: blocks of rows run on its threads too; the results are the same bits.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
-           bool parallel = false) const;
+           BlockTeam* team = nullptr) const;
   /// Seconds that each kernel of the plan takes on arrays of zeros, the least of some runs.
   std::vector<double> time_kernels() const;
   /// The same on arrays. Throws std::invalid_argument where their types are not the plan's.
   std::vector<Array> run(std::span<const Array> inputs) const;
 
  private:
-  void bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena, bool parallel) const;
-  void run_kernel(std::size_t k, Arena& arena, bool parallel) const;
+  void bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena, BlockTeam* team) const;
+  void run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const;
 
   Plan plan_;
   std::vector<BoundRegion> bound_;  // by kernel of the plan; empty but for regions

@@ -1,6 +1,6 @@
 #include "execute/region_runner.h"
 
-#include "execute/blocks.h"
+#include <algorithm>
 
 #include <cstring>
 
@@ -24,7 +24,7 @@ BoundRegion bind_region(const Region& region, const Plan& plan) {
   return bound;
 }
 
-void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena, bool parallel) {
+void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena, BlockTeam* team) {
   const std::vector<void*>& pointers = arena.pointers();
   const auto& [kernels, sums, partial_bytes] = bound;
   if (region.chunks == 1) {
@@ -35,7 +35,7 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
   const auto chunks = static_cast<std::size_t>(region.chunks);
   const std::int64_t tiles = (region.rows + region.tile_rows - 1) / region.tile_rows;
   const std::int64_t chunk_rows = (tiles + region.chunks - 1) / region.chunks * region.tile_rows;
-  std::byte* partials = arena.scratch() + plan.scratch_bytes * (parallel ? max_chunks : 1);
+  std::byte* partials = arena.scratch() + plan.scratch_bytes * (team ? max_chunks : 1);
   std::memset(partials, 0, partial_bytes * chunks);
   auto run_chunk = [&, &sums = sums, &kernels = kernels, partial_bytes = partial_bytes](std::size_t chunk) {
     std::vector<void*> mine = pointers;
@@ -45,11 +45,11 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
       at += partial_size(plan.buffers[sum]);
     }
     const std::int64_t begin = static_cast<std::int64_t>(chunk) * chunk_rows;
-    run_rows(region, kernels, mine, arena.scratch() + (parallel ? chunk * plan.scratch_bytes : 0), begin,
+    run_rows(region, kernels, mine, arena.scratch() + (team ? chunk * plan.scratch_bytes : 0), begin,
              std::min(begin + chunk_rows, region.rows));
   };
-  if (parallel)
-    for_blocks(chunks, run_chunk);
+  if (team)
+    team->run(chunks, run_chunk);
   else
     for (std::size_t chunk = 0; chunk < chunks; ++chunk) run_chunk(chunk);
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "execute/arena.h"
+#include "execute/block_team.h"
 #include "execute/tile.h"
 
 namespace lopt {
@@ -14,6 +15,6 @@ BoundRegion bind_region(const Region& region, const Plan& plan);
 
 /// Runs a region. Sums over rows are taken chunk by chunk, and the chunks' sums in order: the same bits whether the
 /// chunks run one after the other or, with `parallel`, on the threads of this TBB arena.
-void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena, bool parallel);
+void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena, BlockTeam* team);
 
 }  // namespace lopt

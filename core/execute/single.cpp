@@ -1,6 +1,5 @@
 #include "execute/single.h"
 
-#include "execute/blocks.h"
 #include "execute/tile.h"
 
 #include <algorithm>
@@ -59,7 +58,7 @@ void run_reduction(const Reduction& r, const void* from, void* to) {
     reduce_integers(r, static_cast<const std::uint32_t*>(from), static_cast<std::uint32_t*>(to));
 }
 
-void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, bool parallel) {
+void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* team) {
   const auto* a = static_cast<const float*>(pointers[gemm.a.buffer]) + gemm.a.offset;
   const auto* b = static_cast<const float*>(pointers[gemm.b.buffer]) + gemm.b.offset;
   const std::int64_t k = gemm.b.shape[0], n = gemm.b.shape[1];
@@ -84,9 +83,9 @@ void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, bool paralle
   if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
   product.relu = gemm.relu;
   constexpr std::size_t block = 24, worth_it = 1U << 20U;  // rows; multiplications: some 30 µs
-  if (!parallel || product.m < 2 * block || product.m * product.n * product.k < worth_it)
+  if (!team || product.m < 2 * block || product.m * product.n * product.k < worth_it)
     return kernels::table().matrix_product(product);
-  for_blocks((product.m + block - 1) / block, [&](std::size_t i) {
+  team->run((product.m + block - 1) / block, [&](std::size_t i) {
     kernels::MatrixProduct part = product;
     part.m = std::min(block, product.m - i * block);
     part.a += static_cast<std::ptrdiff_t>(i * block) * part.a_row;

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <thread>
+
 using namespace lopt;
 using namespace lopt::test;
 
@@ -150,7 +152,11 @@ TEST_CASE("blocks of rows in parallel give the bits that they give one after the
     for (const Array& array : serial) parallel.emplace_back(array.type());
     for (Array& array : parallel) pointers.push_back(array.mutable_data());
     Arena arena;
-    executable.run(inputs, pointers, arena, true);
+    BlockTeam team;
+    std::thread helper([&] { team.help(); });
+    executable.run(inputs, pointers, arena, &team);
+    team.close();
+    helper.join();
     CHECK(parallel == serial);
     for (std::size_t i = 0; i < serial.size(); ++i)
       CHECK(difference(serial[i], evaluate_reference(make_program("p", in, outputs), values)[i]) < 1e-4);
