@@ -115,9 +115,11 @@ HWY_INLINE V erf_inv(D d, V x) {
                                -0.00125372503F, -0.00417768164F, 0.246640727F,    1.50140941F};
   constexpr float tail[] = {-0.000200214257F, 0.000100950558F, 0.00134934322F, -0.00367342844F, 0.00573950773F,
                             -0.0076224613F,   0.00943887047F,  1.00167406F,    2.83297682F};
-  const V t = hn::Neg(hn::Mul(x, x));
-  const V w =
-      hn::Neg(hn::IfThenElse(hn::Gt(t, hn::Set(d, -0.41421356F)), log1p(d, t), log(d, hn::Add(t, hn::Set(d, 1.0F)))));
+  const V t = hn::Neg(hn::Mul(x, x)), one = hn::Set(d, 1.0F), y1 = hn::Add(t, one);
+  // log(1 + t), near 0 with the rounding of 1 + t made good.
+  const V log_y = log(d, y1);
+  const V exact = hn::IfThenElse(hn::Eq(y1, one), t, hn::Mul(log_y, hn::Div(t, hn::Sub(y1, one))));
+  const V w = hn::Neg(hn::IfThenElse(hn::Gt(t, hn::Set(d, -0.41421356F)), exact, log_y));
   const auto is_central = hn::Lt(w, hn::Set(d, 5.0F));
   const V v = hn::IfThenElse(is_central, hn::Sub(w, hn::Set(d, 2.5F)), hn::Sub(hn::Sqrt(w), hn::Set(d, 3.0F)));
   V p = hn::IfThenElse(is_central, hn::Set(d, central[0]), hn::Set(d, tail[0]));
