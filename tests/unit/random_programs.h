@@ -53,7 +53,7 @@ class RandomProgram {
 
   void add_step() {
     const Tensor a = real(), b = real();
-    switch (random_() % 20) {
+    switch (random_() % 24) {
       case 0: return broadcasts(a, b) ? keep(a + b) : void();
       case 1: return broadcasts(a, b) ? keep(a * b) : void();
       case 2: return broadcasts(a, b) ? keep(a - 0.5 * b) : void();
@@ -77,7 +77,22 @@ class RandomProgram {
       case 16: return add_slice(a);
       case 17: return a.rank() > 0 ? keep(pad(a, Shape(a.shape().size(), 1), Shape(a.shape().size(), 0))) : void();
       case 18: return keep(reshape(a, {-1}));
+      case 19: return add_integer();
+      case 20: return keep(tanh(convert(integer(), DType::float32) * 0.3));
+      case 21: return broadcasts(integer(), a) ? keep(where(integers_.back() < 1, a, a * 0.5)) : void();
+      case 22: return a.rank() > 0 && a.dim(0) > 0 ? keep(gather_rows(a, reshape(integer(), {-1}))) : void();
       default: return a.rank() > 0 ? keep(log_softmax(a)) : void();
+    }
+  }
+  const Tensor& integer() { return integers_[random_() % integers_.size()]; }
+  void add_integer() {
+    const Tensor a = integer(), b = integer();
+    switch (random_() % 4) {
+      case 0: return integers_.push_back(a * 3 - b);
+      case 1: return integers_.push_back(remainder(a, 5) | (b & 6));
+      case 2: return integers_.push_back(where((a < b) ^ (b == 1), a, b + 1));
+      default:
+        return integers_.push_back(maximum(bitcast(shift_right(bitcast(a, DType::uint32), 30), DType::int32), b));
     }
   }
   void add_layer(const Tensor& x) {
