@@ -30,7 +30,7 @@ Progress::~Progress() {
 
 void Progress::update(int steps_done, double loss, const std::string& note) {
   // The mean over about the last twenty steps.
-  const double share = done_ == 0 || !std::isfinite(smoothed_) ? 1 : 0.1;
+  const double share = done_ == 0 || !std::isfinite(smoothed_) ? 1 : 1 - std::pow(0.9, steps_done - done_);
   smoothed_ += share * (loss - smoothed_);
   if (done_ == 0 || !std::isfinite(smoothed_)) smoothed_ = loss;
   done_ = steps_done;
