@@ -1,5 +1,7 @@
 #include "plan/cost.h"
 
+#include "kernels/kernels.h"
+
 #include <fmt/format.h>
 
 #include <set>
@@ -51,7 +53,10 @@ std::string describe_instruction(const TileInstruction& i) {
   switch (i.kind) {
     case Kind::load: return fmt::format("load {}", i.columns);
     case Kind::store: return fmt::format("store {}", i.columns);
-    case Kind::elementwise: return std::string(i.primitive->name);
+    case Kind::elementwise:
+      return std::string(i.primitive->name) + (kernels::find_elementwise(i.primitive->name, i.dtype, i.result_dtype)
+                                                   ? ""
+                                                   : " (by its loop: it has no kernel)");
     case Kind::copy: return "copy";
     case Kind::zero: return "zero";
     case Kind::dense:

@@ -1,6 +1,7 @@
 // Every primitive: planned against reference executor, gradient against finite differences in float64, second order
 // too.
 #include "gradient/gradient.h"
+#include "kernels/simd.h"
 #include "unit/support.h"
 
 #include <catch2/catch.hpp>
@@ -288,7 +289,9 @@ TEST_CASE("ties of maximum share the gradient, as in JAX") {
   CHECK(g[1].values<float>()[1] == 0);
 }
 
-TEST_CASE("NaN and infinity go through functions as IEEE says") {
+namespace {
+
+void check_special_values() {
   const float inf = INFINITY, nan = NAN;
   const std::vector<float> special{nan, inf, -inf,  0.0F,    -0.0F, 1e-42F, -1e-42F,
                                    1,   -1,  88.8F, -104.5F, 3e38F, 1e-8F,  0.99999994F};
@@ -321,7 +324,7 @@ TEST_CASE("NaN and infinity go through functions as IEEE says") {
   }
 }
 
-TEST_CASE("exp, log, log1p, tanh and rsqrt are within 4 ulp over the whole range") {
+void check_whole_range() {
   std::vector<float> values;
   for (std::uint32_t bits = 0; bits < 0xff800000U; bits += 9973) values.push_back(std::bit_cast<float>(bits));
   const Tensor x = make_input("x", real({static_cast<std::int64_t>(values.size())}));
@@ -350,4 +353,22 @@ TEST_CASE("exp, log, log1p, tanh and rsqrt are within 4 ulp over the whole range
     INFO(f.name << " at " << where_worst);
     CHECK(worst <= 4);
   }
+}
+
+/// At every SIMD level that the processor has.
+template <class Function>
+void at_each_level(Function f) {
+  for (const std::string& level : kernels::simd_levels()) {
+    INFO(level);
+    REQUIRE(kernels::select_simd(level));
+    f();
+  }
+  REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
+}
+
+}  // namespace
+
+TEST_CASE("NaN and infinity go through functions as IEEE says") { at_each_level(check_special_values); }
+TEST_CASE("exp, log, log1p, tanh, sqrt and rsqrt are within 4 ulp over the whole range") {
+  at_each_level(check_whole_range);
 }
