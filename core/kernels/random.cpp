@@ -17,47 +17,64 @@ namespace hn = hwy::HWY_NAMESPACE;
 using U = hn::CappedTag<std::uint32_t, 16>;
 using Word = hn::Vec<U>;
 
+/// Vectors at a time: each round waits for the last, so several chains run beside each other.
+constexpr std::size_t chains = 4;
+struct Words {
+  Word x[chains], y[chains];
+};
+
 template <int bits>
-HWY_INLINE void round(Word& x, Word& y) {
-  x = hn::Add(x, y);
-  y = hn::Xor(hn::RotateRight<32 - bits>(y), x);
+HWY_INLINE void round(Words& w) {
+  for (std::size_t c = 0; c < chains; ++c) w.x[c] = hn::Add(w.x[c], w.y[c]);
+  for (std::size_t c = 0; c < chains; ++c) w.y[c] = hn::Xor(hn::RotateRight<32 - bits>(w.y[c]), w.x[c]);
 }
-
-/// Both words of threefry(key, (0, counter)), combined by exclusive or.
-HWY_INLINE Word mixed_words(std::uint32_t key0, std::uint32_t key1, Word counter) {
-  const U u;
-  const Word keys[3] = {hn::Set(u, key0), hn::Set(u, key1), hn::Set(u, 0x1BD11BDAU ^ key0 ^ key1)};
-  Word x = keys[0], y = hn::Add(counter, keys[1]);
-  for (unsigned group = 0; group < 5; ++group) {
-    if (group % 2 == 0) {
-      round<13>(x, y);
-      round<15>(x, y);
-      round<26>(x, y);
-      round<6>(x, y);
-    } else {
-      round<17>(x, y);
-      round<29>(x, y);
-      round<16>(x, y);
-      round<24>(x, y);
-    }
-    x = hn::Add(x, keys[(group + 1) % 3]);
-    y = hn::Add(y, hn::Add(keys[(group + 2) % 3], hn::Set(u, group + 1)));
+template <unsigned group>
+HWY_INLINE void rounds(Words& w, const Word* keys) {
+  if constexpr (group % 2 == 0) {
+    round<13>(w);
+    round<15>(w);
+    round<26>(w);
+    round<6>(w);
+  } else {
+    round<17>(w);
+    round<29>(w);
+    round<16>(w);
+    round<24>(w);
   }
-  return hn::Xor(x, y);
+  const Word to_y = hn::Add(keys[(group + 2) % 3], hn::Set(U(), group + 1));
+  for (std::size_t c = 0; c < chains; ++c) {
+    w.x[c] = hn::Add(w.x[c], keys[(group + 1) % 3]);
+    w.y[c] = hn::Add(w.y[c], to_y);
+  }
 }
 
-/// out[i] = f(random bits of i); f gives vectors of the type of `out`.
+/// out[i] = f(both words of threefry(key, (0, i)), combined by exclusive or); f gives vectors of the type of `out`.
 template <class T, class Function>
 void for_bits(std::uint32_t key0, std::uint32_t key1, T* out, std::size_t count, Function f) {
   const U u;
   const hn::Rebind<T, U> d;
   const std::size_t lanes = hn::Lanes(u);
-  for (std::size_t i = 0; i < count; i += lanes) {
-    const auto values = f(mixed_words(key0, key1, hn::Iota(u, static_cast<std::uint32_t>(i))));
-    if (i + lanes <= count)
-      hn::StoreU(values, d, out + i);
-    else
-      FirstElements<hn::Rebind<T, U>>(d, count - i).store(values, out + i);
+  const Word keys[3] = {hn::Set(u, key0), hn::Set(u, key1), hn::Set(u, 0x1BD11BDAU ^ key0 ^ key1)};
+  for (std::size_t begin = 0; begin < count; begin += chains * lanes) {
+    Words w;
+    for (std::size_t c = 0; c < chains; ++c) {
+      w.x[c] = keys[0];
+      w.y[c] = hn::Add(hn::Iota(u, static_cast<std::uint32_t>(begin + c * lanes)), keys[1]);
+    }
+    rounds<0>(w, keys);
+    rounds<1>(w, keys);
+    rounds<2>(w, keys);
+    rounds<3>(w, keys);
+    rounds<4>(w, keys);
+    for (std::size_t c = 0; c < chains; ++c) {
+      const std::size_t i = begin + c * lanes;
+      if (i >= count) break;
+      const auto values = f(hn::Xor(w.x[c], w.y[c]));
+      if (i + lanes <= count)
+        hn::StoreU(values, d, out + i);
+      else
+        FirstElements<hn::Rebind<T, U>>(d, count - i).store(values, out + i);
+    }
   }
 }
 
