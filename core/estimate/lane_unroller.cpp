@@ -1,5 +1,6 @@
 #include "estimate/lane_unroller.h"
 
+#include "estimate/handover.h"
 #include "estimate/lane_gradient.h"
 #include "estimate/memory.h"
 
@@ -30,11 +31,18 @@ void LaneUnroller::for_lanes(std::size_t count, Function f) const {
   const auto threads = static_cast<std::size_t>(thread_count_);
   if (count > 0 && count < threads) return run_with_teams(count, run);
   // One lane at a time: lanes are long, and threads should end together.
+  hand_over();
   threads_.execute([&] {
     tbb::parallel_for(
-        tbb::blocked_range<std::size_t>(0, count, 1), [&](const auto& range) { run(range.begin(), nullptr); },
+        tbb::blocked_range<std::size_t>(0, count, 1),
+        [&](const auto& range) {
+          take_over();
+          run(range.begin(), nullptr);
+          hand_over();
+        },
         tbb::simple_partitioner());
   });
+  take_over();
 }
 
 template <class Run>
@@ -51,9 +59,9 @@ void LaneUnroller::run_with_teams(std::size_t count, Run run) const {
   };
   threads_.execute([&] {
     tbb::task_group group;
-    for (std::size_t lane = 1; lane < count; ++lane) group.run([&, lane] { run_lane_of(lane); });
+    for (std::size_t lane = 1; lane < count; ++lane) group.run(HandedOver([&, lane] { run_lane_of(lane); }));
     for (std::size_t helper = count; helper < static_cast<std::size_t>(thread_count_); ++helper)
-      group.run([&, helper] { teams[helper % count].help(); });
+      group.run(HandedOver([&, helper] { teams[helper % count].help(); }));
     try {
       run_lane_of(0);
     } catch (...) {
@@ -61,6 +69,7 @@ void LaneUnroller::run_with_teams(std::size_t count, Run run) const {
       throw;
     }
     group.wait();
+    take_over();
   });
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <atomic>
 #include <cstring>
 #include <new>
 
@@ -55,6 +56,13 @@ void* Array::mutable_data() {
     auto copy = allocate(4 * size_);
     std::memcpy(copy.get(), storage_.get(), 4 * size_);
     storage_ = std::move(copy);
+  } else {
+    // Another thread may have let go of the elements just now: what it read of them, it reads before they are written
+    // to.
+    std::atomic_thread_fence(std::memory_order_acquire);
+#if defined(__SANITIZE_THREAD__)
+    const std::shared_ptr<std::byte> seen = storage_;  // ThreadSanitizer does not see fences, but it sees counts
+#endif
   }
   return storage_.get();
 }
