@@ -1,12 +1,12 @@
 #include "estimate/lane_stepper.h"
 
+#include "data/batch.h"
 #include "estimate/memory.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 namespace lopt {
 
@@ -86,19 +86,7 @@ void LaneStepper::load_batch(const Lane& lane, LaneWorker& w) const {
     w.batch_task = lane.task;
   }
   batches.dataset->batch(data_key_, lane.stream, lane.position, w.indices);
-  const std::vector<Array> examples = batches.dataset->examples(Split::train).leaves();
-  for (std::size_t leaf = 0; leaf < examples.size(); ++leaf) {
-    const auto count = static_cast<std::int32_t>(examples[leaf].shape()[0]);
-    const std::size_t width = examples[leaf].size() / static_cast<std::size_t>(count) * 4;
-    auto* to = static_cast<std::byte*>(w.batch[leaf].mutable_data());
-    const auto* from = static_cast<const std::byte*>(examples[leaf].data());
-    for (std::int32_t index : w.indices) {
-      if (index < 0 || index >= count)
-        throw DataError(fmt::format("the dataset asks for example {} of {}", index, count));
-      std::memcpy(to, from + static_cast<std::size_t>(index) * width, width);
-      to += width;
-    }
-  }
+  gather_examples(batches.dataset->examples(Split::train).leaves(), w.indices, w.batch);
 }
 
 void LaneStepper::set_inputs(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,

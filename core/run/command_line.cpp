@@ -118,4 +118,19 @@ std::optional<int> train_length() {
   return length;
 }
 
+void take_positional(const boost::program_options::variables_map& values, Options& o, const std::string& usage) {
+  std::vector<std::string> positional;
+  if (values.count("positional")) positional = values["positional"].as<std::vector<std::string>>();
+  if (positional.empty()) throw UsageError("which spec? usage: " + usage);
+  o.spec = positional[0];
+  o.overrides.assign(positional.begin() + 1, positional.end());
+}
+
+Experiment experiment_of(const Options& o, Registry& registry) {
+  SpecNode spec = spec_with_overrides(o);
+  registry = make_registry(o.plugin_paths, plugin_paths_in(spec, o.spec));
+  if (!o.data.empty()) set_data_folder(spec, o.data, registry);
+  return load_experiment(spec, registry, train_length());
+}
+
 }  // namespace lopt

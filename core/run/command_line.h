@@ -52,6 +52,11 @@ void set_data_folder(SpecNode& spec, const std::string& folder, Registry& regist
 /// LOPT_TRAIN_LENGTH, where it is set. Throws UsageError if it is no positive number.
 std::optional<int> train_length();
 
+/// Takes the spec and its overrides from the positional arguments. Throws UsageError where there is no spec.
+void take_positional(const boost::program_options::variables_map& values, Options& options, const std::string& usage);
+/// The experiment that the options name; `registry` becomes the one that made it.
+Experiment experiment_of(const Options& options, Registry& registry);
+
 // The verbs. Each returns an exit code.
 int run_train(int argc, char** argv);
 int run_check(int argc, char** argv);

@@ -1,4 +1,5 @@
 // lopt-run check, preview, list and describe: looking without running.
+#include "data/batch.h"
 #include "kernels/kernels.h"
 #include "learn/training.h"
 #include "plan/cost.h"
@@ -8,7 +9,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <cstring>
 #include <filesystem>
 
 namespace lopt {
@@ -23,21 +23,6 @@ po::options_description spec_options(Options& o) {
       "data", po::value(&o.data), "folder with IDX files to use as the dataset")(
       "plugin-path", po::value(&o.plugin_paths), "folder or file with plugins; may be given more than once");
   return description;
-}
-
-void take_positional(const po::variables_map& values, Options& o, const std::string& usage) {
-  std::vector<std::string> positional;
-  if (values.count("positional")) positional = values["positional"].as<std::vector<std::string>>();
-  if (positional.empty()) throw UsageError("which spec? usage: " + usage);
-  o.spec = positional[0];
-  o.overrides.assign(positional.begin() + 1, positional.end());
-}
-
-Experiment experiment_of(const Options& o, Registry& registry) {
-  SpecNode spec = spec_with_overrides(o);
-  registry = make_registry(o.plugin_paths, plugin_paths_in(spec, o.spec));
-  if (!o.data.empty()) set_data_folder(spec, o.data, registry);
-  return load_experiment(spec, registry, train_length());
 }
 
 std::string value_text(const Declaration& d) {
@@ -86,21 +71,15 @@ int run_preview(int argc, char** argv) {
   std::vector<std::int32_t> indices(static_cast<std::size_t>(batches.size));
   const Values& examples = batches.dataset->examples(Split::train);
   batches.dataset->batch(data_key(experiment.seed), 0, 0, indices);
-  const Values batch = map(
-      [&](const Array& rows) {
-        Type type = rows.type();
-        type.shape[0] = batches.size;
-        Array taken(type);
-        const std::size_t width = rows.size() / static_cast<std::size_t>(rows.shape()[0]) * 4;
-        auto* to = static_cast<std::byte*>(taken.mutable_data());
-        for (std::int32_t index : indices) {
-          std::memcpy(to, static_cast<const std::byte*>(rows.data()) + static_cast<std::size_t>(index) * width, width);
-          to += width;
-        }
-        return taken;
-      },
-      examples);
-  write_preview(o.out, fmt::format("{}: first images of a batch of {}", experiment.name, batches.size), batch);
+  std::vector<Array> batch;
+  for (const Array& rows : examples.leaves()) {
+    Type type = rows.type();
+    type.shape[0] = batches.size;
+    batch.emplace_back(type);
+  }
+  gather_examples(examples.leaves(), indices, batch);
+  write_preview(o.out, fmt::format("{}: first images of a batch of {}", experiment.name, batches.size),
+                examples.with_leaves<Array>(batch));
   fmt::print("{}\n", o.out);
   return success;
 }

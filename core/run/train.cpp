@@ -333,18 +333,11 @@ int run_train(int argc, char** argv) {
       "Specs to begin with are in configs/. LOPT_TRAIN_LENGTH=n in the environment makes every loop n steps long;\n"
       "LOPT_SIMD=AVX2 (or SSE4, AVX3) forces a SIMD level.");
   if (!values) return success;
-  std::vector<std::string> positional;
-  if (values->count("positional")) positional = (*values)["positional"].as<std::vector<std::string>>();
-  if (positional.empty()) throw UsageError("which spec? usage: " + usage);
   if (values->count("threads") && (o.threads < 1 || o.threads > 1024))
     throw UsageError("--threads must be between 1 and 1024");
-  o.spec = positional[0];
-  o.overrides.assign(positional.begin() + 1, positional.end());
-
-  SpecNode spec = spec_with_overrides(o);
-  Registry registry = make_registry(o.plugin_paths, plugin_paths_in(spec, o.spec));
-  if (!o.data.empty()) set_data_folder(spec, o.data, registry);
-  Experiment experiment = load_experiment(spec, registry, train_length());
+  take_positional(*values, o, usage);
+  Registry registry;
+  Experiment experiment = experiment_of(o, registry);
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   return TrainRun(o, std::move(experiment), registry,

@@ -35,17 +35,6 @@ inline double difference(const Array& a, const Array& b) {
   return worst;
 }
 
-/// ‖a − b‖ / ‖b‖.
-inline double relative(const Array& a, const Array& b) {
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < b.size(); ++i) {
-    const double x = static_cast<double>(a.values<float>()[i]), y = static_cast<double>(b.values<float>()[i]);
-    error += (x - y) * (x - y);
-    norm += y * y;
-  }
-  return std::sqrt(error / std::max(norm, 1e-60));
-}
-
 /// Distance in units in the last place.
 inline std::int64_t ulps(float a, float b) {
   if (a == b || (std::isnan(a) && std::isnan(b))) return 0;

@@ -1,0 +1,11 @@
+#pragma once
+#include <lopt/tree.h>
+
+namespace lopt {
+
+/// Copies the examples at these indices, in order, to the rows of a batch: batch leaf i from examples leaf i. Throws
+/// DataError for an index that is none.
+void gather_examples(const std::vector<Array>& examples, std::span<const std::int32_t> indices,
+                     std::vector<Array>& batch);
+
+}  // namespace lopt
