@@ -1,15 +1,16 @@
 #include "registry/library.h"
 
+#include "registry/elf_file.h"
 #include "registry/registry.h"
 
 #include <boost/dll/shared_library.hpp>
+#include <cxxabi.h>
 #include <dlfcn.h>
-#include <elf.h>
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <regex>
 
 namespace lopt {
@@ -20,30 +21,23 @@ struct PluginLibrary::Handle {
 
 namespace {
 
-/// The dynamic loader maps segments without asking whether the file is long enough: reading behind the end of a file
-/// that is cut short would end the process. So the file is compared with its own headers first.
-void check_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary | std::ios::ate);
-  if (!file) throw PluginError(fmt::format("{}: cannot be read: {}", path, std::strerror(errno)));
-  const auto size = static_cast<std::uint64_t>(file.tellg());
-  Elf64_Ehdr header{};
-  file.seekg(0);
-  file.read(reinterpret_cast<char*>(&header), sizeof header);
-  if (!file || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
-    throw PluginError(fmt::format("{}: is no shared library; a plugin is built with lopt_add_plugin() in CMake", path));
-  if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_type != ET_DYN)
-    throw PluginError(fmt::format("{}: is no 64-bit shared library", path));
-  auto inside = [&](std::uint64_t offset, std::uint64_t length) { return offset <= size && length <= size - offset; };
-  bool whole = header.e_phentsize == sizeof(Elf64_Phdr) &&
-               inside(header.e_phoff, std::uint64_t{header.e_phnum} * sizeof(Elf64_Phdr)) &&
-               inside(header.e_shoff, std::uint64_t{header.e_shnum} * header.e_shentsize);
-  for (std::uint64_t i = 0; whole && i < header.e_phnum; ++i) {
-    Elf64_Phdr segment{};
-    file.seekg(static_cast<std::streamoff>(header.e_phoff + i * sizeof segment));
-    file.read(reinterpret_cast<char*>(&segment), sizeof segment);
-    whole = static_cast<bool>(file) && inside(segment.p_offset, segment.p_filesz);
+/// What the dynamic loader said, without what Boost.DLL puts around it, with C++ names as people write them.
+std::string demangled(std::string message) {
+  const std::string before = "dlerror system message: ";
+  if (const std::size_t at = message.find(before); at != std::string::npos) message.erase(0, at + before.size());
+  if (const std::size_t end = message.rfind("): "); end != std::string::npos) message.erase(end);
+  static const std::regex symbol("_Z[A-Za-z0-9_.$]+");
+  std::string result;
+  auto rest = message.cbegin();
+  for (std::sregex_iterator match(message.begin(), message.end(), symbol), end; match != end; ++match) {
+    result.append(rest, message.cbegin() + match->position());
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+        abi::__cxa_demangle(match->str().c_str(), nullptr, nullptr, &status), &std::free);
+    result += status == 0 ? std::string(name.get()) : match->str();
+    rest = message.cbegin() + match->position() + match->length();
   }
-  if (!whole) throw PluginError(fmt::format("{}: is cut short: its headers speak of more bytes than there are", path));
+  return result.append(rest, message.cend());
 }
 
 std::string component_problem(const lopt_component& component) {
@@ -88,15 +82,21 @@ std::string manifest_problem(const lopt_manifest& manifest) {
 
 }  // namespace
 
+const lopt_component* PluginLibrary::find(const std::string& kind, const std::string& name) const {
+  for (std::uint32_t i = 0; i < manifest->component_count; ++i)
+    if (manifest->components[i].kind == kind && manifest->components[i].name == name) return &manifest->components[i];
+  return nullptr;
+}
+
 std::shared_ptr<PluginLibrary> load_library(const std::string& path) {
-  check_file(path);
+  check_elf_file(path);
   auto handle = std::make_shared<PluginLibrary::Handle>();
   try {
     // Never unloaded: an exception that a plugin threw outlives the objects of the plugin.
     handle->library.load(path, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local |
                                    static_cast<boost::dll::load_mode::type>(RTLD_NODELETE));
   } catch (const std::exception& failure) {
-    throw PluginError(fmt::format("{}: cannot be loaded: {}", path, failure.what()));
+    throw PluginError(fmt::format("{}: cannot be loaded: {}", path, demangled(failure.what())));
   }
   if (!handle->library.has(manifest_symbol))
     throw PluginError(fmt::format("{}: is a library, but no plugin: it has no symbol '{}'; LOPT_PLUGIN() makes it",

@@ -13,6 +13,9 @@ struct PluginLibrary {
   std::string path;
   std::shared_ptr<Handle> handle;
   const lopt_manifest* manifest = nullptr;
+
+  /// The manifest's row for a component, or null.
+  const lopt_component* find(const std::string& kind, const std::string& name) const;
 };
 
 /// Throws PluginError with a sentence that says what the file is, and what would be right.

@@ -1,6 +1,9 @@
 #include "registry/registry.h"
 
+#include "registry/guard.h"
 #include "registry/library.h"
+#include "registry/probe.h"
+#include "registry/sha256.h"
 
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>
@@ -20,64 +23,95 @@ std::vector<std::string> component_kinds() {
           Optimizer::kind, LearnedOptimizer::kind, GradientEstimator::kind};
 }
 
-void Registry::add_path(const std::string& path, bool required) {
+std::string to_text(const ComponentInfo& component) {
+  return fmt::format("the {} '{}' ({})", component.kind, component.name, component.library_path);
+}
+
+void Registry::add_path(const std::string& path, const std::string& source, bool required) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) {
     if (required) throw PluginError(fmt::format("{}: there is no such plugin file or folder", path));
     return;
   }
-  if (!fs::is_directory(status)) return add_library(path, required);
   std::vector<std::string> files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(path, error))
-    if (entry.path().extension() == ".so") files.push_back(entry.path().string());
-  if (error && required) throw PluginError(fmt::format("{}: the folder cannot be read: {}", path, error.message()));
-  std::sort(files.begin(), files.end());
-  for (const std::string& file : files) add_library(file, required);
+  if (fs::is_directory(status)) {
+    for (const fs::directory_entry& entry : fs::directory_iterator(path, error))
+      if (entry.path().extension() == ".so") files.push_back(entry.path().string());
+    if (error && required) throw PluginError(fmt::format("{}: the folder cannot be read: {}", path, error.message()));
+    std::sort(files.begin(), files.end());
+  } else {
+    files.push_back(path);
+  }
+  std::erase_if(files, [&](const std::string& file) {
+    const fs::path canonical = fs::weakly_canonical(file, error);
+    return !seen_.insert(error ? file : canonical.string()).second;
+  });
+  for (ManifestReport& report : read_manifests(files)) {
+    if (required && !report.problem.empty()) throw PluginError(report.problem);
+    if (!report.problem.empty()) refused_.push_back({report.path, report.problem, source});
+    for (ComponentInfo& component : report.components) {
+      component.source = source;
+      components_.push_back(std::move(component));
+    }
+  }
 }
 
 void Registry::add_default_paths() {
   if (const char* list = std::getenv("LOPT_PLUGIN_PATH")) {
     std::istringstream paths(list);
     for (std::string path; std::getline(paths, path, ':');)
-      if (!path.empty()) add_path(path, false);
+      if (!path.empty()) add_path(path, "LOPT_PLUGIN_PATH", false);
   }
   const char *data = std::getenv("XDG_DATA_HOME"), *home = std::getenv("HOME");
-  if (data && *data)
-    add_path(std::string(data) + "/lopt/plugins", false);
-  else if (home && *home)
-    add_path(std::string(home) + "/.local/share/lopt/plugins", false);
-  add_path(
-      (fs::path(boost::dll::program_location().string()).parent_path().parent_path() / "lib/lopt/plugins").string(),
-      false);
+  const std::string folder = data && *data   ? std::string(data)
+                             : home && *home ? std::string(home) + "/.local/share"
+                                             : "";
+  if (!folder.empty()) add_path(folder + "/lopt/plugins", "the user's data folder", false);
+  const fs::path runner = boost::dll::program_location().string();
+  add_path((runner.parent_path().parent_path() / "lib/lopt/plugins").string(), "the installation", false);
 }
 
-void Registry::add_library(const std::string& path, bool required) {
-  std::error_code error;
-  const fs::path canonical = fs::weakly_canonical(path, error);
-  if (!seen_.insert(error ? path : canonical.string()).second) return;
-  try {
-    std::shared_ptr<PluginLibrary> library = load_library(path);
-    for (std::uint32_t i = 0; i < library->manifest->component_count; ++i) {
-      const lopt_component& c = library->manifest->components[i];
-      components_.push_back({c.kind, c.name, c.summary, c.paper, c.licence, c.url, c.version, path, library, &c});
-    }
-  } catch (const PluginError& refusal) {
-    if (required) throw;
-    refused_.push_back({path, refusal.what()});
-  }
+std::vector<const ComponentInfo*> Registry::find(const std::string& kind, const std::string& name) const {
+  const std::size_t slash = name.rfind('/');
+  const std::string library = slash == std::string::npos ? "" : "/" + name.substr(0, slash);
+  std::vector<const ComponentInfo*> found;
+  for (const ComponentInfo& component : components_)
+    if (component.kind == kind && component.name == name.substr(slash + 1) &&
+        ("/" + fs::path(component.library_path).replace_extension().string()).ends_with(library))
+      found.push_back(&component);
+  return found;
 }
 
-const ComponentInfo* Registry::find(const std::string& kind, const std::string& name) const {
-  const std::size_t slash = name.find('/');
-  for (const ComponentInfo& component : components_) {
-    if (component.kind != kind) continue;
-    if (slash == std::string::npos ? component.name == name
-                                   : component.name == name.substr(slash + 1) &&
-                                         fs::path(component.library_path).stem() == name.substr(0, slash))
-      return &component;
+/// The component that a spec names; reports where there is none, or more than one.
+const ComponentInfo* Registry::choose(const std::string& kind, const SpecNode& plugin, const std::string& path,
+                                      SpecErrors& errors) const {
+  const std::vector<const ComponentInfo*> found = find(kind, plugin.text);
+  if (found.empty()) errors.add(plugin.where, path + ".plugin", no_such(kind, plugin.text));
+  if (found.size() > 1) {
+    std::vector<std::string> files;
+    for (const ComponentInfo* component : found) files.push_back(component->library_path);
+    const fs::path first(files[0]), second(files[1]);
+    const std::string library = first.stem() != second.stem()
+                                    ? first.stem().string()
+                                    : (first.parent_path().filename() / first.stem()).string();
+    errors.add(plugin.where, path + ".plugin",
+               fmt::format("{} libraries offer the {} '{}': {}; name the library too, as in {}/{}", files.size(), kind,
+                           found[0]->name, fmt::join(files, " and "), library, found[0]->name));
   }
-  return nullptr;
+  return found.size() == 1 ? found[0] : nullptr;
+}
+
+void Registry::check_pin(const SpecNode& pin, const std::string& path, const ComponentInfo& component,
+                         SpecErrors& errors) const {
+  if (pin.kind != SpecNode::Kind::scalar || !is_sha256(pin.text)) {
+    errors.add(pin.where, path + ".sha256", "must be 64 hexadecimal digits, as sha256sum shows them");
+    return;
+  }
+  const std::string actual = sha256_of_file(component.library_path);
+  if (actual != pin.text)
+    throw PluginError(fmt::format("{}: {}.sha256: {} has the SHA-256 {}, but the spec asks for {}", to_text(pin.where),
+                                  path, component.library_path, actual, pin.text));
 }
 
 std::string Registry::no_such(const std::string& kind, const std::string& name) const {
@@ -96,16 +130,23 @@ std::string Registry::no_such(const std::string& kind, const std::string& name) 
 
 std::shared_ptr<const void> Registry::create(const ComponentInfo& component, SpecReader& reader,
                                              const std::string& path) {
+  std::shared_ptr<PluginLibrary>& library = loaded_[component.library_path];
+  if (!library) library = load_library(component.library_path);
+  const lopt_component* entry = library->find(component.kind, component.name);
+  if (!entry)
+    throw PluginError(
+        fmt::format("{}: has no {} '{}' any more", component.library_path, component.kind, component.name));
   Settings settings(reader);
   void* object = nullptr;
   char message[1024] = "";
-  if (component.entry->create(&settings, &object, message, sizeof message) != 0 || !object)
+  const std::string text = to_text(component);
+  const PluginCall call(text, "its constructor");
+  if (entry->create(&settings, &object, message, sizeof message) != 0 || !object)
     throw PluginError(fmt::format("{}: the plugin '{}' ({}) failed while it was made: {}",
                                   path.empty() ? component.kind : path, component.name, component.library_path,
                                   message));
-  return {object, [library = component.library, destroy = component.entry->destroy](const void* p) {
-            destroy(const_cast<void*>(p));
-          }};
+  return guarded(component, std::shared_ptr<const void>(
+                                object, [destroy = entry->destroy](const void* p) { destroy(const_cast<void*>(p)); }));
 }
 
 std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNode& node, const std::string& path,
@@ -125,18 +166,34 @@ std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNo
     errors.add(mapping.where, path + ".plugin", fmt::format("is missing: the name of a {} plugin", kind));
     return nullptr;
   }
-  const ComponentInfo* component = find(kind, plugin->text);
-  if (!component) {
-    errors.add(plugin->where, path + ".plugin", no_such(kind, plugin->text));
-    return nullptr;
-  }
-  SpecReader reader(mapping, path, errors, maker(), {"plugin"});
-  std::shared_ptr<const void> object = create(*component, reader, path);
+  const ComponentInfo* component = choose(kind, *plugin, path, errors);
+  if (!component) return nullptr;
+  if (const SpecNode* pin = mapping.find("sha256")) check_pin(*pin, path, *component, errors);
+  return make_from(*component, mapping, path, errors, resolved);
+}
+
+std::shared_ptr<const void> Registry::make_from(const ComponentInfo& component, const SpecNode& mapping,
+                                                const std::string& path, SpecErrors& errors, SpecNode& resolved) {
+  SpecReader reader(mapping, path, errors, maker(), {"plugin", "sha256"});
+  std::shared_ptr<const void> object = create(component, reader, path);
   reader.check_unknown();
-  resolved = SpecNode::mapping({{"plugin", SpecNode::scalar(plugin->text)}});
+  const SpecNode* plugin = mapping.find("plugin");
+  resolved = SpecNode::mapping({{"plugin", plugin ? *plugin : SpecNode::scalar(component.name)}});
+  if (const SpecNode* pin = mapping.find("sha256")) resolved.set("sha256", *pin);
   for (const auto& [key, value] : reader.resolved().entries) resolved.set(key, value);
-  used_.insert(component->library_path);
+  used_[component.library_path].emplace(component.kind, component.name);
   return object;
+}
+
+std::vector<UsedLibrary> Registry::used() const {
+  std::vector<UsedLibrary> result;
+  for (const auto& [path, names] : used_) {
+    result.push_back({path, sha256_of_file(path), {}});
+    for (const ComponentInfo& component : components_)
+      if (component.library_path == path && names.contains({component.kind, component.name}))
+        result.back().components.push_back(component);
+  }
+  return result;
 }
 
 ComponentMaker Registry::maker() {

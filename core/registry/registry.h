@@ -12,24 +12,32 @@
 
 namespace lopt {
 
-/// A plugin that cannot be used, or a component that failed to be made: exit code 3.
+/// A plugin that cannot be used, or a component that failed: exit code 3.
 class PluginError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
-/// A library that was loaded. Stays loaded as long as this or an object of its lives.
+/// A library that was loaded into this process, where it stays.
 struct PluginLibrary;
 
 /// A component as its manifest describes it.
 struct ComponentInfo {
   std::string kind, name, summary, paper, licence, url, version;
   std::string library_path;
-  std::shared_ptr<PluginLibrary> library;
-  const lopt_component* entry = nullptr;
+  std::string source;  // how the library was found: "plugin_path of the spec", "LOPT_PLUGIN_PATH", …
 };
+/// "the optimizer 'adam' (/usr/lib/lopt/plugins/adam.so)".
+std::string to_text(const ComponentInfo& component);
+
 struct RefusedLibrary {
-  std::string path, reason;
+  std::string path, reason, source;
+};
+
+/// A library of which components were made, as run.json keeps it.
+struct UsedLibrary {
+  std::string path, sha256;
+  std::vector<ComponentInfo> components;
 };
 
 /// What kinds of component there are, as specs and errors call them.
@@ -37,37 +45,47 @@ std::vector<std::string> component_kinds();
 
 class Registry {
  public:
-  /// Looks for plugins (*.so) in folders, or takes a file; earlier paths win over later ones. Where `required`, a
-  /// library that is refused, or a path that is not there, is a PluginError; else it is remembered in refused().
-  void add_path(const std::string& path, bool required);
+  /// Looks for plugins (*.so) in a folder, or takes a file. Manifests are read in a child process; nothing is loaded
+  /// here until a component is made. Where `required`, a library that is refused, or a path that is not there, is a
+  /// PluginError; else it is remembered in refused(). A library that was found before is not taken twice.
+  void add_path(const std::string& path, const std::string& source, bool required);
   /// The paths that are always searched: LOPT_PLUGIN_PATH, the user's data folder, and beside the runner.
   void add_default_paths();
 
   const std::vector<ComponentInfo>& components() const { return components_; }
   const std::vector<RefusedLibrary>& refused() const { return refused_; }
 
-  /// The component of a kind by name ("adam") or library and name ("my_lib/adam"); null where there is none.
-  const ComponentInfo* find(const std::string& kind, const std::string& name) const;
+  /// The components of a kind by name ("adam"), or by library and name ("my_lib/adam", "folder/my_lib/adam").
+  std::vector<const ComponentInfo*> find(const std::string& kind, const std::string& name) const;
 
   /// Makes a component from a spec's node; reports what is wrong with it and returns null then. `resolved` becomes the
-  /// node with every default. Throws PluginError where the plugin itself fails.
+  /// node with every default. What the component throws later names it and the call. Throws PluginError where the
+  /// plugin itself fails, or has other bytes than the node's `sha256`.
   std::shared_ptr<const void> make(const std::string& kind, const SpecNode& node, const std::string& path,
                                    SpecErrors& errors, SpecNode& resolved);
+  /// The same for a component that is known, from a mapping of its settings.
+  std::shared_ptr<const void> make_from(const ComponentInfo& component, const SpecNode& mapping,
+                                        const std::string& path, SpecErrors& errors, SpecNode& resolved);
   /// The settings that a component declares.
   std::vector<Declaration> describe(const ComponentInfo& component);
   ComponentMaker maker();
 
-  /// Libraries whose components were made, in order.
-  const std::set<std::string>& used() const { return used_; }
+  /// Libraries whose components were made, in the order of their paths.
+  std::vector<UsedLibrary> used() const;
 
  private:
-  void add_library(const std::string& path, bool required);
+  const ComponentInfo* choose(const std::string& kind, const SpecNode& plugin, const std::string& path,
+                              SpecErrors& errors) const;
   std::shared_ptr<const void> create(const ComponentInfo& component, SpecReader& reader, const std::string& path);
+  void check_pin(const SpecNode& pin, const std::string& path, const ComponentInfo& component,
+                 SpecErrors& errors) const;
   std::string no_such(const std::string& kind, const std::string& name) const;
 
   std::vector<ComponentInfo> components_;
   std::vector<RefusedLibrary> refused_;
-  std::set<std::string> seen_, used_;
+  std::set<std::string> seen_;
+  std::map<std::string, std::shared_ptr<PluginLibrary>> loaded_;               // by path
+  std::map<std::string, std::set<std::pair<std::string, std::string>>> used_;  // path → kind and name
 };
 
 }  // namespace lopt

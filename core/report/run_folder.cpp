@@ -57,7 +57,7 @@ void write_file(const std::string& path, const std::string& content) {
 
 void RunFolder::write(const std::string& name, const std::string& content) const { write_file(file(name), content); }
 void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& json) const {
-  write(name, json.dump(2) + "\n");
+  write(name, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 void RunFolder::add_metrics(const nlohmann::ordered_json& json) {

@@ -41,8 +41,8 @@ std::optional<po::variables_map> parse(int argc, char** argv, const po::options_
 
 Registry make_registry(const std::vector<std::string>& plugin_paths, const std::vector<std::string>& first) {
   Registry registry;
-  for (const std::string& path : first) registry.add_path(path, true);
-  for (const std::string& path : plugin_paths) registry.add_path(path, true);
+  for (const std::string& path : first) registry.add_path(path, "plugin_path of the spec", true);
+  for (const std::string& path : plugin_paths) registry.add_path(path, "--plugin-path", true);
   registry.add_default_paths();
   return registry;
 }
@@ -62,7 +62,7 @@ std::vector<std::string> plugin_paths_in(const SpecNode& spec, const std::string
   for (const SpecNode& item : items) {
     if (item.kind != SpecNode::Kind::scalar)
       throw SpecError({fmt::format("{}: plugin_path: must be a folder or a list of folders", to_text(item.where))});
-    paths.push_back((std::filesystem::path(spec_file).parent_path() / item.text).string());
+    paths.push_back((std::filesystem::path(spec_file).parent_path() / item.text).lexically_normal().string());
   }
   return paths;
 }
@@ -128,9 +128,18 @@ void take_positional(const boost::program_options::variables_map& values, Option
 
 Experiment experiment_of(const Options& o, Registry& registry) {
   SpecNode spec = spec_with_overrides(o);
-  registry = make_registry(o.plugin_paths, plugin_paths_in(spec, o.spec));
+  const std::vector<std::string> paths_in_spec = plugin_paths_in(spec, o.spec);
+  registry = make_registry(o.plugin_paths, paths_in_spec);
   if (!o.data.empty()) set_data_folder(spec, o.data, registry);
-  return load_experiment(spec, registry, train_length());
+  Experiment experiment = load_experiment(spec, registry, train_length());
+  // As the run's folder keeps it, the spec finds its plugins from anywhere.
+  SpecNode paths;
+  paths.kind = SpecNode::Kind::sequence;
+  for (const auto* list : {&paths_in_spec, &o.plugin_paths})
+    for (const std::string& path : *list)
+      paths.items.push_back(SpecNode::scalar(std::filesystem::weakly_canonical(path).string(), true));
+  if (!paths.items.empty()) experiment.resolved.set("plugin_path", std::move(paths));
+  return experiment;
 }
 
 }  // namespace lopt

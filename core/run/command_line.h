@@ -64,5 +64,7 @@ int run_preview(int argc, char** argv);
 int run_plan(int argc, char** argv);
 int run_list(int argc, char** argv);
 int run_describe(int argc, char** argv);
+int run_new_plugin(int argc, char** argv);
+int run_check_plugin(int argc, char** argv);
 
 }  // namespace lopt

@@ -152,7 +152,7 @@ int run_list(int argc, char** argv) {
   Registry registry;
   for (const std::string& path : plugin_paths) {
     if (!std::filesystem::exists(path)) throw PluginError(path + ": there is no such plugin file or folder");
-    registry.add_path(path, false);
+    registry.add_path(path, "--plugin-path", false);
   }
   registry.add_default_paths();
   for (const std::string& kind : component_kinds()) {
@@ -161,10 +161,14 @@ int run_list(int argc, char** argv) {
       if (c.kind != kind) continue;
       if (!any) fmt::print("{}\n", kind);
       any = true;
-      fmt::print("  {:<20} {}\n  {:<20} {}\n", c.name, c.summary, "", c.library_path);
+      fmt::print("  {:<20} {}\n  {:<20} {} ({})\n", c.name, c.summary, "", c.library_path, c.source);
+      if (registry.find(kind, c.name).size() > 1)
+        fmt::print("  {:<20} more than one library offers it; in a spec: {}/{}\n", "",
+                   std::filesystem::path(c.library_path).stem().string(), c.name);
     }
   }
-  for (const RefusedLibrary& refused : registry.refused()) fmt::print("refused  {}\n", refused.reason);
+  for (const RefusedLibrary& refused : registry.refused())
+    fmt::print("refused  {} ({})\n", refused.reason, refused.source);
   return success;
 }
 

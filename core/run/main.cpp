@@ -3,6 +3,7 @@
 
 #include "kernels/simd.h"
 #include "report/run_folder.h"
+#include "run/crash.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -26,11 +27,13 @@ constexpr Verb verbs[] = {
     {"plan", lopt::run_plan, "show what a spec's programs are made of, and where their time goes"},
     {"list", lopt::run_list, "show the plugins that are found"},
     {"describe", lopt::run_describe, "explain a plugin and its settings"},
+    {"new-plugin", lopt::run_new_plugin, "write the folder of a plugin to begin with"},
+    {"check-plugin", lopt::run_check_plugin, "check a plugin file before others use it"},
 };
 
 void print_help() {
   fmt::print("lopt-run: meta-training of learned optimizers\n\nUsage: lopt-run VERB …\n\n");
-  for (const Verb& verb : verbs) fmt::print("  {:<10} {}\n", verb.name, verb.summary);
+  for (const Verb& verb : verbs) fmt::print("  {:<13} {}\n", verb.name, verb.summary);
   fmt::print(
       "\n`lopt-run VERB --help` explains each; --version shows the version.\n"
       "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");
@@ -74,6 +77,7 @@ int fail(int code, const std::string& message) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  lopt::explain_crashes();
   try {
     return dispatch(argc, argv);
   } catch (const lopt::SpecError& error) {

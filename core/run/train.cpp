@@ -4,6 +4,7 @@
 #include "learn/training.h"
 #include "report/curves.h"
 #include "report/progress.h"
+#include "report/provenance.h"
 #include "report/run_folder.h"
 #include "run/command_line.h"
 #include "run/tracer.h"
@@ -69,6 +70,7 @@ class TrainRun {
       meta_ = std::make_unique<MetaTraining>(experiment_, threads_);
     else
       inner_ = make_inner_training(experiment_, threads_);
+    warn_of_changed_plugins();
     folder_ = std::make_unique<RunFolder>(options_.out, experiment_.name);
     try {
       folder_->write("spec.yaml", to_yaml(experiment_.resolved));
@@ -106,8 +108,18 @@ class TrainRun {
     char date[32];
     std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
     json["started"] = date;
-    json["plugins"] = registry_.used();
+    json["plugins"] = plugins_json(registry_);
     return json;
+  }
+
+  /// Where the spec lies in the folder of an earlier run, this is a rerun: other plugins may give other numbers.
+  void warn_of_changed_plugins() const {
+    const std::string file = (std::filesystem::path(options_.spec).parent_path() / "run.json").string();
+    std::ifstream earlier(file);
+    if (!earlier) return;
+    for (const std::string& sentence :
+         changed_plugins(nlohmann::ordered_json::parse(earlier, nullptr, false), registry_))
+      fmt::print(stderr, "lopt-run: {}: {}\n", file, sentence);
   }
 
   void say(const std::string& text) const {

@@ -107,6 +107,7 @@ std::string to_text(const Attributes& attributes) {
       return transposed.a ? (transposed.b ? "Aᵀ Bᵀ" : "Aᵀ B") : (transposed.b ? "A Bᵀ" : "");
     }
     std::string operator()(const Count& count) const { return fmt::format("{}", count.count); }
+    std::string operator()(const HostCall& call) const { return call.primitive->name(); }
     std::string operator()(DType dtype) const { return std::string(name_of(dtype)); }
   };
   return std::visit(Visitor{}, attributes);

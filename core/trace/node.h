@@ -1,7 +1,7 @@
 #pragma once
 // What a traced program is made of: nodes that apply primitives to other nodes.
 
-#include <lopt/tensor.h>
+#include <lopt/primitive.h>
 
 #include <span>
 #include <variant>
@@ -42,8 +42,12 @@ struct Count {
   std::int64_t count = 0;
   bool operator==(const Count&) const = default;
 };
-using Attributes =
-    std::variant<std::monostate, InputName, Constant, Target, Axes, Bounds, Padding, Transposed, Count, DType>;
+struct HostCall {
+  std::shared_ptr<const HostPrimitive> primitive;
+  bool operator==(const HostCall&) const = default;
+};
+using Attributes = std::variant<std::monostate, InputName, Constant, Target, Axes, Bounds, Padding, Transposed, Count,
+                                HostCall, DType>;
 
 /// "axes=0,1" and the like; empty where there is nothing to say.
 std::string to_text(const Attributes& attributes);

@@ -151,7 +151,7 @@ double peak_of_all_threads(int threads) {
 int main(int argc, char** argv) {
   try {
     Bench bench;
-    bench.registry.add_path(LOPT_BINARY "/lib/lopt/plugins", true);
+    bench.registry.add_path(LOPT_BINARY "/lib/lopt/plugins", "the test", true);
     nlohmann::ordered_json json;
     json["simd"] = kernels::table().simd;
     json["threads"] = bench.threads;

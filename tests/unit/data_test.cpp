@@ -17,7 +17,7 @@ namespace {
 std::shared_ptr<const Dataset> dataset(const std::string& spec) {
   static Registry registry = [] {
     Registry made;
-    made.add_path(LOPT_BINARY "/lib/lopt/plugins", true);
+    made.add_path(LOPT_BINARY "/lib/lopt/plugins", "the test", true);
     return made;
   }();
   SpecErrors errors;

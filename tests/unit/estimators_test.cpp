@@ -59,7 +59,7 @@ std::shared_ptr<const GradientEstimator> estimator(Registry& registry, const std
 
 Registry plugins() {
   Registry registry;
-  registry.add_path(LOPT_BINARY "/lib/lopt/plugins", true);
+  registry.add_path(LOPT_BINARY "/lib/lopt/plugins", "the test", true);
   return registry;
 }
 

@@ -70,6 +70,9 @@ class Pes final : public GradientEstimator {
     return result;
   }
 
+  std::string bias() const override {
+    return as_in_tutorial_ ? "a factor σ, and the new problem's first step after a restart" : "";
+  }
   std::int64_t problem_steps() const override { return truncation_.problem_length; }
 
  private:

@@ -38,6 +38,7 @@ class TruncatedEs final : public GradientEstimator {
     return result;
   }
 
+  std::string bias() const override { return "the dependence of a segment's first state on θ"; }
   std::int64_t problem_steps() const override { return truncation_.problem_length; }
 
  private:

@@ -31,6 +31,7 @@ class TruncatedGradient final : public GradientEstimator {
     return result;
   }
 
+  std::string bias() const override { return "the dependence of a segment's first state on θ"; }
   std::int64_t problem_steps() const override { return truncation_.problem_length; }
 
  private:

@@ -84,6 +84,9 @@ class GradientEstimator {
   /// Brings the state one meta-step on.
   virtual Estimate estimate(const Values& theta, HostKey key, EstimatorState& state,
                             const Unroller& unroller) const = 0;
+  /// What the mean of its estimates leaves out, as in "dependence on θ through earlier segments"; empty: they are
+  /// unbiased, but for the smoothing of perturbations.
+  virtual std::string bias() const { return ""; }
   /// Inner steps of a problem, where the estimator knows: what optimizers are told as num_steps.
   virtual std::int64_t problem_steps() const { return 0; }
 };

@@ -5,6 +5,7 @@
 #include <lopt/dataset.h>
 #include <lopt/estimator.h>
 #include <lopt/optimizer.h>
+#include <lopt/primitive.h>
 #include <lopt/settings.h>
 #include <lopt/task.h>
 
@@ -43,20 +44,55 @@ struct lopt_manifest {
 namespace lopt {
 
 /// Plugins of another API version are refused.
-inline constexpr std::uint32_t api_version = 1;
+inline constexpr std::uint32_t api_version = 2;
 inline constexpr char manifest_magic[8] = {'l', 'o', 'p', 't', '\0', 'p', 'l', 'g'};
 inline constexpr const char* manifest_symbol = "lopt_plugin_manifest";
 
-// What must agree between the runner's build and a plugin's for C++ objects to pass between them.
-#define LOPT_TEXT_(x) #x
-#define LOPT_TEXT(x) LOPT_TEXT_(x)
-#if defined(__SANITIZE_ADDRESS__)
-#define LOPT_SANITIZER_ "+asan"
-#else
-#define LOPT_SANITIZER_ ""
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define LOPT_SANITIZED_
 #endif
-inline constexpr const char* fingerprint = "c++abi-" LOPT_TEXT(__GXX_ABI_VERSION) " libstdc++-cxx11-" LOPT_TEXT(
-    _GLIBCXX_USE_CXX11_ABI) " sdk-1" LOPT_SANITIZER_;
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define LOPT_SANITIZED_
+#endif
+
+namespace detail {
+/// "itanium-c++ libstdc++-cxx11-1 api-2 sdk-0123456789abcdef": what must agree between the runner's build and a
+/// plugin's for C++ objects to pass between them. The last is made of the sizes of the SDK's types, which debug modes
+/// of the standard library change.
+struct Fingerprint {
+  char text[96] = {};
+  std::size_t length = 0;
+
+  constexpr void add(std::string_view part) {
+    for (char c : part) text[length++] = c;
+  }
+  constexpr void add_hexadecimal(std::uint64_t number) {
+    for (int shift = 60; shift >= 0; shift -= 4) text[length++] = "0123456789abcdef"[(number >> shift) & 15U];
+  }
+  constexpr Fingerprint() {
+    static_assert(__GXX_ABI_VERSION >= 1002 && api_version < 10);
+    add("itanium-c++");
+    add(_GLIBCXX_USE_CXX11_ABI ? " libstdc++-cxx11-1" : " libstdc++-cxx11-0");
+    add(" api-");
+    text[length++] = static_cast<char>('0' + api_version);
+    add(" sdk-");
+    std::uint64_t hash = 14695981039346656037U;  // FNV-1a
+    for (std::size_t size :
+         {sizeof(std::string), sizeof(Shape), sizeof(Array), sizeof(Tensor), sizeof(Tree), sizeof(Values),
+          sizeof(InitContext), sizeof(UpdateContext), sizeof(Batches), sizeof(Lane), sizeof(LaneStart),
+          sizeof(UnrollOptions), sizeof(Unrolled), sizeof(Estimate), sizeof(EstimatorState), sizeof(Declaration)})
+      hash = (hash ^ size) * 1099511628211U;
+    add_hexadecimal(hash);
+#ifdef LOPT_SANITIZED_
+    add(" asan");
+#endif
+  }
+};
+inline constexpr Fingerprint own_fingerprint;
+}  // namespace detail
+inline constexpr const char* fingerprint = detail::own_fingerprint.text;
 
 /// What a component says of itself beside its name.
 struct About {

@@ -1,0 +1,11 @@
+# Writes scaffold.h: the files of sdk/scaffold as C++ strings, so that the runner needs no folder to copy from.
+function(lopt_embed_scaffold folder output)
+  file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/*)
+  set(text "#pragma once\n// Made from sdk/scaffold.\nnamespace lopt::scaffold {\nstruct File {\n  const char *path, *content;\n};\ninline constexpr File files[] = {\n")
+  foreach(file ${files})
+    file(READ ${folder}/${file} content)
+    string(APPEND text "{\"${file}\", R\"scaffold(${content})scaffold\"},\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${file})
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} CONTENT "${text}};\n}  // namespace lopt::scaffold\n" @ONLY)
+endfunction()

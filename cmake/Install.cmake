@@ -1,0 +1,24 @@
+# What `cmake --install` puts where. Nothing in the tree holds its own path: it works from any prefix, and when moved.
+include(CMakePackageConfigHelpers)
+
+set_target_properties(lopt-run PROPERTIES INSTALL_RPATH "$ORIGIN/../lib" EXPORT_NAME run)
+set_target_properties(lopt_core PROPERTIES EXPORT_NAME core SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+set_target_properties(lopt_sdk PROPERTIES EXPORT_NAME sdk)
+install(TARGETS lopt-run lopt_core lopt_sdk EXPORT loptTargets
+  RUNTIME DESTINATION bin LIBRARY DESTINATION lib INCLUDES DESTINATION include)
+install(DIRECTORY sdk/include/ DESTINATION include)
+
+install(EXPORT loptTargets NAMESPACE lopt:: DESTINATION lib/cmake/lopt)
+configure_package_config_file(cmake/loptConfig.cmake.in loptConfig.cmake INSTALL_DESTINATION lib/cmake/lopt)
+write_basic_package_version_file(loptConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/loptConfig.cmake ${PROJECT_BINARY_DIR}/loptConfigVersion.cmake
+  cmake/LoptAddPlugin.cmake cmake/LoptSeal.cmake DESTINATION lib/cmake/lopt)
+configure_file(cmake/lopt.pc.in lopt.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/lopt.pc DESTINATION lib/pkgconfig)
+
+install(DIRECTORY configs sdk/examples DESTINATION share/lopt)
+install(FILES README.md LICENSE DESTINATION share/doc/lopt)
+install(DIRECTORY docs DESTINATION share/doc/lopt)
+install(FILES sdk/shell/lopt-run.1 DESTINATION share/man/man1)
+install(FILES sdk/shell/lopt-run.bash DESTINATION share/bash-completion/completions RENAME lopt-run)
+install(FILES sdk/shell/_lopt-run DESTINATION share/zsh/site-functions)

@@ -1,0 +1,202 @@
+#include "registry/guard.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+#include <new>
+
+namespace lopt {
+namespace {
+
+// One a thread: a signal handler has no other way to learn what its thread was doing.
+thread_local const PluginCall* current_call = nullptr;
+
+/// How the calls of one component are made.
+class Caller {
+ public:
+  explicit Caller(const ComponentInfo& component)
+      : text_(std::make_shared<const std::string>(to_text(component))),
+        runs_programs_(component.kind == GradientEstimator::kind) {}
+
+  template <class Function>
+  auto operator()(const char* name, Function function) const {
+    const PluginCall call(*text_, name);
+    try {
+      return function();
+    } catch (const PluginError&) {
+      throw;
+    } catch (const DataError&) {
+      throw;
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const ShapeError& error) {
+      if (runs_programs_) throw;  // it was thrown, and located, by what the estimator runs
+      throw ShapeError(fmt::format("{}, in {} of {}", error.what(), name, *text_));
+    } catch (const TreeError& error) {
+      if (runs_programs_) throw;
+      throw TreeError(fmt::format("{}, in {} of {}", error.what(), name, *text_));
+    } catch (const std::exception& error) {
+      throw PluginError(fmt::format("{} failed in {}: {}", *text_, name, error.what()));
+    } catch (...) {
+      throw PluginError(fmt::format("{} failed in {}: it threw something that is no std::exception", *text_, name));
+    }
+  }
+
+  /// A pointer that the component should have given.
+  template <class Pointer>
+  Pointer not_null(const char* name, Pointer pointer) const {
+    if (!pointer) throw PluginError(fmt::format("{} failed in {}: it gave a null pointer", *text_, name));
+    return pointer;
+  }
+
+ private:
+  std::shared_ptr<const std::string> text_;
+  bool runs_programs_;
+};
+
+class GuardedDataset final : public Dataset {
+ public:
+  GuardedDataset(Caller call, std::shared_ptr<const Dataset> inner)
+      : call_(std::move(call)), inner_(std::move(inner)) {}
+  const Values& examples(Split split) const override {
+    return *call_("examples()", [&] { return &inner_->examples(split); });
+  }
+  void batch(HostKey key, std::uint32_t stream, std::int64_t step, std::span<std::int32_t> indices) const override {
+    call_("batch()", [&] { inner_->batch(key, stream, step, indices); });
+  }
+
+ private:
+  Caller call_;
+  std::shared_ptr<const Dataset> inner_;
+};
+
+class GuardedTask final : public Task {
+ public:
+  GuardedTask(Caller call, std::shared_ptr<const Task> inner) : call_(std::move(call)), inner_(std::move(inner)) {}
+  Tree init(Key key) const override {
+    return call_("init()", [&] { return inner_->init(key); });
+  }
+  Tensor loss(const Tree& params, const Tree& batch, Key key) const override {
+    return call_("loss()", [&] { return inner_->loss(params, batch, key); });
+  }
+  Batches batches() const override {
+    return call_("batches()", [&] { return inner_->batches(); });
+  }
+
+ private:
+  Caller call_;
+  std::shared_ptr<const Task> inner_;
+};
+
+class GuardedFamily final : public TaskFamily {
+ public:
+  GuardedFamily(Caller call, std::shared_ptr<const TaskFamily> inner)
+      : call_(std::move(call)), inner_(std::move(inner)) {}
+  std::size_t size() const override {
+    return call_("size()", [&] { return inner_->size(); });
+  }
+  const Task& task(std::size_t index) const override {
+    const std::lock_guard lock(mutex_);
+    auto found = tasks_.find(index);
+    if (found == tasks_.end()) {
+      const Task* task = call_("task()", [&] { return &inner_->task(index); });
+      // The family owns the task, and this owns the family.
+      found = tasks_.try_emplace(index, call_, std::shared_ptr<const Task>(inner_, task)).first;
+    }
+    return found->second;
+  }
+  std::size_t sample(HostKey key) const override {
+    return call_("sample()", [&] { return inner_->sample(key); });
+  }
+
+ private:
+  Caller call_;
+  std::shared_ptr<const TaskFamily> inner_;
+  mutable std::mutex mutex_;
+  mutable std::map<std::size_t, GuardedTask> tasks_;
+};
+
+class GuardedOptimizer final : public Optimizer {
+ public:
+  GuardedOptimizer(Caller call, std::shared_ptr<const Optimizer> inner)
+      : call_(std::move(call)), inner_(std::move(inner)) {}
+  Tree init(const Tree& params, const InitContext& context) const override {
+    return call_("init()", [&] { return inner_->init(params, context); });
+  }
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
+    return call_("update()", [&] { return inner_->update(state, grads, context); });
+  }
+  Tree params(const Tree& state) const override {
+    return call_("params()", [&] { return inner_->params(state); });
+  }
+
+ private:
+  Caller call_;
+  std::shared_ptr<const Optimizer> inner_;
+};
+
+class GuardedLearnedOptimizer final : public LearnedOptimizer {
+ public:
+  GuardedLearnedOptimizer(Caller call, std::shared_ptr<const LearnedOptimizer> inner)
+      : call_(std::move(call)), inner_(std::move(inner)) {}
+  Tree init(Key key) const override {
+    return call_("init()", [&] { return inner_->init(key); });
+  }
+  std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override {
+    std::shared_ptr<const Optimizer> made = call_("opt_fn()", [&] { return inner_->opt_fn(theta); });
+    return std::make_unique<GuardedOptimizer>(call_, call_.not_null("opt_fn()", std::move(made)));
+  }
+
+ private:
+  Caller call_;
+  std::shared_ptr<const LearnedOptimizer> inner_;
+};
+
+class GuardedEstimator final : public GradientEstimator {
+ public:
+  GuardedEstimator(Caller call, std::shared_ptr<const GradientEstimator> inner)
+      : call_(std::move(call)), inner_(std::move(inner)) {}
+  EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
+    return call_("init()", [&] { return inner_->init(theta, key, unroller); });
+  }
+  Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
+    return call_("estimate()", [&] { return inner_->estimate(theta, key, state, unroller); });
+  }
+  std::string bias() const override {
+    return call_("bias()", [&] { return inner_->bias(); });
+  }
+  std::int64_t problem_steps() const override {
+    return call_("problem_steps()", [&] { return inner_->problem_steps(); });
+  }
+
+ private:
+  Caller call_;
+  std::shared_ptr<const GradientEstimator> inner_;
+};
+
+template <class Base, class Guarded>
+std::shared_ptr<const void> wrap(const ComponentInfo& component, const std::shared_ptr<const void>& object) {
+  return std::shared_ptr<const Base>(
+      std::make_shared<const Guarded>(Caller(component), std::static_pointer_cast<const Base>(object)));
+}
+
+}  // namespace
+
+PluginCall::PluginCall(const std::string& component, const char* function)
+    : component_(component.c_str()), function_(function), outer_(current_call) {
+  current_call = this;
+}
+PluginCall::~PluginCall() { current_call = outer_; }
+const PluginCall* PluginCall::current() { return current_call; }
+
+std::shared_ptr<const void> guarded(const ComponentInfo& component, std::shared_ptr<const void> object) {
+  if (component.kind == Dataset::kind) return wrap<Dataset, GuardedDataset>(component, object);
+  if (component.kind == Task::kind) return wrap<Task, GuardedTask>(component, object);
+  if (component.kind == TaskFamily::kind) return wrap<TaskFamily, GuardedFamily>(component, object);
+  if (component.kind == Optimizer::kind) return wrap<Optimizer, GuardedOptimizer>(component, object);
+  if (component.kind == LearnedOptimizer::kind)
+    return wrap<LearnedOptimizer, GuardedLearnedOptimizer>(component, object);
+  return wrap<GradientEstimator, GuardedEstimator>(component, object);
+}
+
+}  // namespace lopt

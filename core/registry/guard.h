@@ -1,0 +1,32 @@
+#pragma once
+// Calls into plugins: what they throw becomes an error that names the plugin, the component and the call, and what they
+// break can be named too.
+
+#include "registry/registry.h"
+
+namespace lopt {
+
+/// Marks that this thread is inside a call of a component, until it goes out of scope. Calls nest.
+class PluginCall {
+ public:
+  /// Both texts must outlive this.
+  PluginCall(const std::string& component, const char* function);
+  ~PluginCall();
+  PluginCall(const PluginCall&) = delete;
+  PluginCall& operator=(const PluginCall&) = delete;
+
+  const char* component() const { return component_; }
+  const char* function() const { return function_; }
+  /// The innermost call that this thread is in, or null. May be asked for in a signal handler.
+  static const PluginCall* current();
+
+ private:
+  const char *component_, *function_;
+  const PluginCall* outer_;
+};
+
+/// An object of the component's kind that passes every call on to `object`. ShapeError and TreeError come back with the
+/// component and the call added; DataError and std::bad_alloc as they are; all else as PluginError.
+std::shared_ptr<const void> guarded(const ComponentInfo& component, std::shared_ptr<const void> object);
+
+}  // namespace lopt
