@@ -33,16 +33,21 @@ class Builder {
     return value_of_[tensor.node().get()] = last();
   }
 
-  /// Adds what `tensor` needs, depth first without recursion.
+  /// Adds what `tensor` needs, depth first without recursion. Throws ShapeError where a node depends on itself: nodes
+  /// cannot be made so, but plugins that break memory can.
   ValueId add(const Tensor& tensor) {
     std::vector<std::pair<const Node*, std::size_t>> path{{tensor.node().get(), 0}};
     while (!path.empty()) {
       auto& [node, next] = path.back();
-      if (value_of_.contains(node)) {
+      const auto found = next == 0 ? value_of_.try_emplace(node, on_the_path).first : value_of_.end();
+      if (found != value_of_.end() && found->second != on_the_path) {
         path.pop_back();
       } else if (next < node->inputs.size()) {
         const Node* input = node->inputs[next++].node().get();
-        path.emplace_back(input, 0);
+        if (const auto known = value_of_.find(input); known == value_of_.end())
+          path.emplace_back(input, 0);
+        else if (known->second == on_the_path)
+          throw ShapeError(fmt::format("the program is broken: a {} depends on itself", input->primitive->name));
       } else {
         value_of_[node] = add_node(*node);
         path.pop_back();
@@ -52,6 +57,8 @@ class Builder {
   }
 
  private:
+  static constexpr ValueId on_the_path = ~ValueId{0};
+
   ValueId last() const { return static_cast<ValueId>(program_.operations.size() - 1); }
 
   ValueId add_node(const Node& node) {

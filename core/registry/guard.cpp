@@ -2,8 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+#include <cmath>
+#include <csignal>
+#include <ctime>
 #include <mutex>
 #include <new>
+
+#include <unistd.h>
 
 namespace lopt {
 namespace {
@@ -11,16 +17,50 @@ namespace {
 // One a thread: a signal handler has no other way to learn what its thread was doing.
 thread_local const PluginCall* current_call = nullptr;
 
+// Signals are the process's, and so is what sends them: 0 seconds, never.
+std::atomic<double> call_limit = 0;
+std::atomic<int> call_limit_signal = 0;
+
+/// Sends this thread a signal after some processor time, unless it goes out of scope before.
+class CallLimit {
+ public:
+  explicit CallLimit(bool wanted) {
+    const double seconds = call_limit;
+    if (!wanted || seconds <= 0) return;
+    sigevent event{};
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = call_limit_signal;
+    event._sigev_un._tid = ::gettid();
+    if (::timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &timer_) != 0) return;
+    armed_ = true;
+    itimerspec after{};
+    after.it_value.tv_sec = static_cast<time_t>(seconds);
+    after.it_value.tv_nsec = static_cast<long>((seconds - std::floor(seconds)) * 1e9);
+    ::timer_settime(timer_, 0, &after, nullptr);
+  }
+  ~CallLimit() {
+    if (armed_) ::timer_delete(timer_);
+  }
+  CallLimit(const CallLimit&) = delete;
+  CallLimit& operator=(const CallLimit&) = delete;
+
+ private:
+  timer_t timer_{};
+  bool armed_ = false;
+};
+
 /// How the calls of one component are made.
 class Caller {
  public:
   explicit Caller(const ComponentInfo& component)
       : text_(std::make_shared<const std::string>(to_text(component))),
-        runs_programs_(component.kind == GradientEstimator::kind) {}
+        runs_programs_(component.kind == GradientEstimator::kind),
+        limited_(component.kind != GradientEstimator::kind && component.kind != Dataset::kind) {}
 
   template <class Function>
   auto operator()(const char* name, Function function) const {
     const PluginCall call(*text_, name);
+    const CallLimit limit(limited_ && call.outermost());
     try {
       return function();
     } catch (const PluginError&) {
@@ -51,7 +91,7 @@ class Caller {
 
  private:
   std::shared_ptr<const std::string> text_;
-  bool runs_programs_;
+  bool runs_programs_, limited_;
 };
 
 class GuardedDataset final : public Dataset {
@@ -187,6 +227,10 @@ PluginCall::PluginCall(const std::string& component, const char* function)
   current_call = this;
 }
 PluginCall::~PluginCall() { current_call = outer_; }
+void limit_calls(double seconds, int signal) {
+  call_limit_signal = signal;
+  call_limit = seconds;
+}
 const PluginCall* PluginCall::current() { return current_call; }
 
 std::shared_ptr<const void> guarded(const ComponentInfo& component, std::shared_ptr<const void> object) {

@@ -17,6 +17,7 @@ class PluginCall {
 
   const char* component() const { return component_; }
   const char* function() const { return function_; }
+  bool outermost() const { return outer_ == nullptr; }
   /// The innermost call that this thread is in, or null. May be asked for in a signal handler.
   static const PluginCall* current();
 
@@ -24,6 +25,10 @@ class PluginCall {
   const char *component_, *function_;
   const PluginCall* outer_;
 };
+
+/// From now on the signal `signal` comes to a thread that spends more than `seconds` of processor time in one call that
+/// describes a program (estimators and datasets run for as long as they need). Of the process, as its signals are.
+void limit_calls(double seconds, int signal);
 
 /// An object of the component's kind that passes every call on to `object`. ShapeError and TreeError come back with the
 /// component and the call added; DataError and std::bad_alloc as they are; all else as PluginError.

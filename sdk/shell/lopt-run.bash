@@ -1,0 +1,38 @@
+# Completion of lopt-run for bash.
+_lopt_run() {
+  local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
+  local verbs="train resume check preview plan list describe new-plugin check-plugin help"
+  COMPREPLY=()
+  if [ "$COMP_CWORD" -eq 1 ]; then
+    COMPREPLY=($(compgen -W "$verbs --help --version" -- "$word"))
+    return
+  fi
+  case $previous in
+    --out | --data) COMPREPLY=($(compgen -d -- "$word")); return ;;
+    --trace | --plugin-path) COMPREPLY=($(compgen -f -- "$word")); return ;;
+  esac
+  local options="--help"
+  case $verb in
+    train) options+=" --out --trace --threads --seed --data --plugin-path --quiet" ;;
+    resume) options+=" --threads --force --trace --quiet" ;;
+    check | plan) options+=" --seed --data --plugin-path" ;;
+    preview) options+=" --out --seed --data --plugin-path" ;;
+    list | describe) options+=" --plugin-path" ;;
+    check-plugin) options+=" --plugin-path --time-limit" ;;
+  esac
+  if [[ $word == -* ]]; then
+    COMPREPLY=($(compgen -W "$options" -- "$word"))
+    return
+  fi
+  case $verb in
+    train | check | preview | plan) COMPREPLY=($(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word")) ;;
+    resume) COMPREPLY=($(compgen -d -- "$word")) ;;
+    describe) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" list 2>/dev/null | awk '/^  [a-z0-9_]+ /{print $1}')" -- "$word")) ;;
+    new-plugin)
+      [ "$COMP_CWORD" -eq 2 ] &&
+        COMPREPLY=($(compgen -W "task task_family dataset optimizer learned_optimizer estimator" -- "$word"))
+      ;;
+    check-plugin) COMPREPLY=($(compgen -f -X '!*.so' -- "$word") $(compgen -d -- "$word")) ;;
+  esac
+}
+complete -o filenames -F _lopt_run lopt-run

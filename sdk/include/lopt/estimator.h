@@ -30,9 +30,9 @@ struct LaneStart {
 
 /// How lanes are unrolled.
 struct UnrollOptions {
-  int steps = 1;                                             // inner steps
-  std::optional<std::int64_t> problem_length;                // a lane restarts at this iteration; none: never
-  float loss_clip = std::numeric_limits<float>::infinity();  // losses count at most this; NaN counts as this
+  int steps = 1;                                              // inner steps
+  std::optional<std::int64_t> problem_length = std::nullopt;  // a lane restarts at this iteration; none: never
+  float loss_clip = std::numeric_limits<float>::infinity();   // losses count at most this; NaN counts as this
   /// With gradients: keeps every √steps-th state and computes the others again: memory √steps × state, at the cost of
   /// one more run of each step. The gradient is the same bits.
   bool recompute_states = false;

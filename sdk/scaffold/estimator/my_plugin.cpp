@@ -2,8 +2,7 @@
 
 using namespace lopt;
 
-/// Simultaneous perturbation (Spall, 1992): all weights move at once, each by c to a side of its own: with δ ∈ {−1,
-/// 1}ⁿ, gradient = mean over tasks of (L(θ + cδ) − L(θ − cδ)) / (2c) · δ, on whole unrolls.
+/// Spall, 1992: gradient = mean over problems of (L(θ + cδ) − L(θ − cδ)) / (2c) · δ, where δ ∈ {−1, 1}ⁿ is random.
 class MyPlugin final : public GradientEstimator {
  public:
   explicit MyPlugin(Settings& s)
