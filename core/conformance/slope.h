@@ -11,7 +11,7 @@ namespace lopt {
 Outcome compare_slope(const Tensor& loss, const Tree& of, const Values& at, const std::vector<Tensor>& other_inputs,
                       const std::vector<Array>& other_values);
 
-/// Five steps of three lanes: losses and states have the same bits for one thread and for two.
+/// Ten steps of eight lanes: losses and states have the same bits on one thread, on another, and on two.
 Outcome compare_threads(const std::shared_ptr<const TaskFamily>& family, const OptimizerSource& optimizer,
                         const Values& theta);
 

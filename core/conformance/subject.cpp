@@ -2,15 +2,17 @@
 
 #include "learn/training.h"
 
+#include <algorithm>
+
 namespace lopt {
 
 std::shared_ptr<const void> Subject::make(const SpecNode& more) const {
   SpecNode mapping = SpecNode::mapping();
   const std::vector<Declaration> declared = declarations();
   for (const auto* source : {&settings, &more})
-    for (const auto& [key, value] : source->entries)
-      if (std::any_of(declared.begin(), declared.end(), [&](const Declaration& d) { return d.name == key; }))
-        mapping.set(key, value);
+    for (const auto& entry : source->entries)
+      if (std::any_of(declared.begin(), declared.end(), [&](const Declaration& d) { return d.name == entry.first; }))
+        mapping.set(entry.first, entry.second);
   SpecErrors errors;
   SpecNode resolved;
   std::shared_ptr<const void> object = registry.make_from(component, mapping, component.name, errors, resolved);

@@ -233,7 +233,7 @@ void limit_calls(double seconds, int signal) {
 }
 const PluginCall* PluginCall::current() { return current_call; }
 
-std::shared_ptr<const void> guarded(const ComponentInfo& component, std::shared_ptr<const void> object) {
+std::shared_ptr<const void> guarded(const ComponentInfo& component, const std::shared_ptr<const void>& object) {
   if (component.kind == Dataset::kind) return wrap<Dataset, GuardedDataset>(component, object);
   if (component.kind == Task::kind) return wrap<Task, GuardedTask>(component, object);
   if (component.kind == TaskFamily::kind) return wrap<TaskFamily, GuardedFamily>(component, object);

@@ -32,6 +32,6 @@ void limit_calls(double seconds, int signal);
 
 /// An object of the component's kind that passes every call on to `object`. ShapeError and TreeError come back with the
 /// component and the call added; DataError and std::bad_alloc as they are; all else as PluginError.
-std::shared_ptr<const void> guarded(const ComponentInfo& component, std::shared_ptr<const void> object);
+std::shared_ptr<const void> guarded(const ComponentInfo& component, const std::shared_ptr<const void>& object);
 
 }  // namespace lopt
