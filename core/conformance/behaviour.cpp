@@ -2,7 +2,7 @@
 
 #include "conformance/made_up.h"
 #include "program/program.h"
-#include "registry/sha256.h"
+#include "data/sha256.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

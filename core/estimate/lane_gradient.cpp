@@ -42,6 +42,7 @@ void LaneGradient::run(Lane& lane, bool from_start, float weight, float* losses,
 
 void LaneGradient::forward(Lane& lane, bool from_start, float weight, float* losses, std::uint8_t* began) {
   HostKey start_key = lane.key;
+  bool diverged = false;
   for (int k = 0; k < options_.steps; ++k) {
     const auto [step_key, restarts] = advance(lane, options_);
     began[k] = restarts;
@@ -52,8 +53,9 @@ void LaneGradient::forward(Lane& lane, bool from_start, float weight, float* los
     const std::vector<Array> state = lane.state.leaves();
     const Types& types = stepper_.problem(lane.task).state_types();
     std::vector<Array> next = arrays_of(types.leaves());
-    const CountedLoss loss =
-        counted_loss(stepper_.step(lane, theta_, state, step_key, next, worker_), options_.loss_clip);
+    const float raw = stepper_.step(lane, theta_, state, step_key, next, worker_);
+    const CountedLoss loss = counted_loss(raw, options_.loss_clip);
+    diverged = diverged || !std::isfinite(raw);
     losses[k] = loss.value;
     // A problem's first state can be made again from its key, others are kept or computed from one that is.
     const bool kept = static_cast<std::size_t>(k) % kept_every_ == 0;
@@ -64,6 +66,7 @@ void LaneGradient::forward(Lane& lane, bool from_start, float weight, float* los
     ++lane.position;
     if (!options_.problem_length) ++lane.iteration;
   }
+  worker_.diverged += diverged;
 }
 
 void LaneGradient::restore_states(std::size_t begin, std::size_t end) {

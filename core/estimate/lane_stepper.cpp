@@ -51,6 +51,14 @@ LaneStepper::LaneStepper(std::shared_ptr<const TaskFamily> family, const Optimiz
   }
 }
 
+void LaneStepper::follow(Lane& lane, const UnrollOptions& options, std::uint8_t* began) {
+  for (int k = 0; k < options.steps; ++k) {
+    began[k] = advance(lane, options).restart;
+    ++lane.position;
+    if (!options.problem_length) ++lane.iteration;
+  }
+}
+
 std::size_t LaneStepper::state_bytes() const {
   std::size_t most = 0;
   for (const auto& problem : problems_) {
@@ -104,6 +112,7 @@ void LaneStepper::set_inputs(const Lane& lane, const std::vector<const void*>& t
 
 float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
                         HostKey step_key, std::vector<Array>& next, LaneWorker& w) const {
+  if (interrupt_ && interrupt_()) throw Interrupted();
   set_inputs(lane, theta, state, step_key, w);
   float loss = 0;
   w.outputs.clear();

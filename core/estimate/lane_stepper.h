@@ -2,6 +2,7 @@
 // What a lane does in a step. Used by many threads at once, each with a worker of its own.
 
 #include "estimate/inner_problem.h"
+#include "registry/registry.h"
 
 #include <lopt/estimator.h>
 
@@ -17,6 +18,7 @@ struct LaneWorker {
   std::int32_t iteration = 0;
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
+  std::int64_t diverged = 0;  // lanes that had a loss that was not finite
   BlockTeam* team = nullptr;  // threads that help with blocks of rows, where lanes are fewer than threads
 };
 
@@ -39,17 +41,27 @@ std::vector<const void*> pointers_of(const std::vector<Array>& arrays);
 std::vector<void*> writable(std::vector<Array>& arrays);
 void append_pointers(std::vector<const void*>& list, const std::vector<Array>& arrays);
 
+/// Somebody wanted the work to end before it was done.
+class Interrupted : public CoreError {
+ public:
+  Interrupted() : CoreError("interrupted") {}
+};
+
 class LaneStepper {
  public:
   LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
               HostKey data_key, std::int64_t num_steps);
 
+  /// `interrupt` is asked before each step; where it says true, step() throws Interrupted. Empty: never.
+  void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
   std::size_t task_count() const { return problems_.size(); }
   const InnerProblem& problem(std::size_t task) const { return *problems_[task]; }
   const Batches& batches(std::size_t task) const { return batches_[task]; }
   /// Bytes of the largest state of a task.
   std::size_t state_bytes() const;
 
+  /// Takes a lane that another process runs through an unroll: all but its state and task.
+  static void follow(Lane& lane, const UnrollOptions& options, std::uint8_t* began);
   /// Begins a new problem in a lane.
   void restart(const std::vector<const void*>& theta, HostKey key, Lane& lane, LaneWorker& worker) const;
   /// The inputs that step and its gradient share: θ, state, batch, key, iteration. Loads the lane's batch.
@@ -66,6 +78,7 @@ class LaneStepper {
   std::vector<std::unique_ptr<InnerProblem>> problems_;
   std::vector<Batches> batches_;
   HostKey data_key_;
+  std::function<bool()> interrupt_;
 };
 
 }  // namespace lopt

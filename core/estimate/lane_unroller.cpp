@@ -9,7 +9,9 @@
 #include <tbb/parallel_for.h>
 #include <tbb/task_group.h>
 
+#include <cmath>
 #include <cstring>
+#include <utility>
 
 namespace lopt {
 
@@ -94,6 +96,7 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
   auto types = [&]() -> const Types& { return stepper_.problem(lane.task).state_types(); };
   std::vector<Array> state = lane.state.leaves(), next = arrays_of(types().leaves());
   lane.state = Values();  // so that the arrays are not shared, and not copied when written to
+  bool diverged = false;
   for (int k = 0; k < options.steps; ++k) {
     const auto [step_key, restarts] = advance(lane, options);
     began[k] = restarts;
@@ -105,10 +108,12 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
     }
     const float loss = stepper_.step(lane, theta_pointers, state, step_key, next, worker);
     losses[k] = counted_loss(loss, options.loss_clip).value;
+    diverged = diverged || !std::isfinite(loss);
     std::swap(state, next);
     ++lane.position;
     if (!options.problem_length) ++lane.iteration;
   }
+  worker.diverged += diverged;
   lane.state = types().with_leaves<Array>(state);
 }
 
@@ -132,22 +137,48 @@ Unrolled LaneUnroller::unroll(std::vector<Lane> lanes, std::span<const Values> t
   return result;
 }
 
-Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
-                                            bool from_start, Values& gradient) const {
+Unrolled LaneUnroller::unroll_with_gradients(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                             bool from_start, float weight,
+                                             std::vector<std::vector<Array>>& gradients) const {
   Unrolled result = make_result(std::move(lanes), options.steps);
   const auto steps = static_cast<std::size_t>(options.steps);
-  const float weight = 1.0F / static_cast<float>(result.losses.size());
-  std::vector<std::vector<Array>> gradients(result.lanes.size());
+  gradients.resize(result.lanes.size());
   for_lanes(result.lanes.size(), [&](std::size_t i, LaneWorker& worker) {
     gradients[i] = arrays_of(types_of(theta).leaves());
     LaneGradient(stepper_, theta, options, worker)
         .run(result.lanes[i], from_start, weight, &result.losses[i * steps], &result.began[i * steps], gradients[i]);
   });
-  Values total = theta.with_leaves<Array>(gradient.leaves());
-  for (const std::vector<Array>& lane_gradient : gradients)
-    add_scaled(total, 1, theta.with_leaves<Array>(lane_gradient));
-  gradient = std::move(total);
   return result;
+}
+
+Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                            bool from_start, Values& gradient) const {
+  const float weight = 1.0F / static_cast<float>(lanes.size() * static_cast<std::size_t>(options.steps));
+  std::vector<std::vector<Array>> gradients;
+  Unrolled result = unroll_with_gradients(std::move(lanes), theta, options, from_start, weight, gradients);
+  gradient = sum_in_order(gradient, gradients);
+  return result;
+}
+
+Values sum_in_order(const Values& start, const std::vector<std::vector<Array>>& gradients) {
+  Values total = start.with_leaves<Array>(start.leaves());
+  for (const std::vector<Array>& gradient : gradients) add_scaled(total, 1, start.with_leaves<Array>(gradient));
+  return total;
+}
+
+void LaneUnroller::require_state(const Lane& lane) const {
+  if (lane.task >= stepper_.task_count())
+    throw DataError(fmt::format("a lane has task {}, which does not exist", lane.task));
+  const Types& types = stepper_.problem(lane.task).state_types();
+  if (types_of(lane.state).paths() != types.paths() || types_of(lane.state).leaves() != types.leaves())
+    throw DataError("a lane's state has other names or shapes than this spec's");
+}
+
+std::int64_t LaneUnroller::take_diverged() const {
+  std::int64_t count = 0;
+  for (std::unique_ptr<LaneWorker>& worker : workers_)
+    if (worker) count += std::exchange(worker->diverged, 0);
+  return count;
 }
 
 Values LaneUnroller::params(const Values& theta, const Lane& lane) const {

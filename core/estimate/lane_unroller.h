@@ -21,6 +21,16 @@ class LaneUnroller final : public Unroller {
   Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                 bool from_start, Values& gradient) const override;
 
+  /// The same, but with each lane's own gradient of `weight` · Σ losses instead of their sum: [lane][leaf of θ].
+  Unrolled unroll_with_gradients(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                 bool from_start, float weight, std::vector<std::vector<Array>>& gradients) const;
+
+  /// Where it says true, unrolling throws Interrupted. Empty: never.
+  void set_interrupt(std::function<bool()> interrupt) { stepper_.set_interrupt(std::move(interrupt)); }
+  /// Lanes that had a loss that was not finite, in the unrolls since this was last asked.
+  std::int64_t take_diverged() const;
+  /// Throws DataError where a lane's task or state is none of this unroller's.
+  void require_state(const Lane& lane) const;
   /// The parameters in a lane's state.
   Values params(const Values& theta, const Lane& lane) const;
   /// Mean loss of a lane's parameters over a split, in batches of the task's size; nothing where the task has no data.
@@ -43,5 +53,8 @@ class LaneUnroller final : public Unroller {
   OneThreadACore placement_;
   mutable tbb::enumerable_thread_specific<std::unique_ptr<LaneWorker>> workers_;
 };
+
+/// `start` + the gradients of all lanes, in the order of the lanes.
+Values sum_in_order(const Values& start, const std::vector<std::vector<Array>>& gradients);
 
 }  // namespace lopt

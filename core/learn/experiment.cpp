@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+#include <cmath>
+
 namespace lopt {
 namespace {
 
@@ -42,6 +45,8 @@ class Loader {
     load_optimizer();
     load_application();
     load_comparisons();
+    load_gradient_rules();
+    load_checkpoint_rules();
     reader_.take("plugin_path");
     reader_.check_unknown();
     errors_.raise();
@@ -139,6 +144,73 @@ class Loader {
       resolved_list.items.push_back(std::move(resolved));
     }
     reader_.set_resolved("compare", std::move(resolved_list));
+  }
+
+  /// A mapping of the spec with settings of its own, or an empty one where it is not there.
+  template <class Function>
+  void load_section(const std::string& key, const std::string& example, Function load) {
+    const SpecNode* node = reader_.take(key);
+    const SpecNode nothing = SpecNode::mapping();
+    if (node && node->kind == SpecNode::Kind::null) node = nullptr;
+    if (node && !node->is_mapping()) return complain(key, "must be a mapping, as in " + example);
+    SpecReader reader(node ? *node : nothing, key, errors_, registry_.maker());
+    Settings settings(reader);
+    load(settings, node ? *node : nothing, reader);
+    reader.check_unknown();
+    if (node) reader_.set_resolved(key, reader.resolved());
+  }
+
+  void load_gradient_rules() {
+    if (result_.kind != Experiment::Kind::meta_training && spec_.find("meta_gradient"))
+      return complain("meta_gradient", "needs an `estimator` beside it");
+    load_section("meta_gradient", "{clip_norm: 1}", [&](Settings& s, const SpecNode&, SpecReader&) {
+      GradientRules& rules = result_.gradient_rules;
+      const double clip = s.real("clip_norm", 0).at_least(0).at_most(1e30).doc("largest global norm; 0: any");
+      if (clip > 0) rules.clip_norm = static_cast<float>(clip);
+      rules.clip_non_finite =
+          std::string(
+              s.text("non_finite", "skip")
+                  .one_of({"skip", "clip"})
+                  .doc("what becomes of it: the step is skipped, or elements that are not finite count as 0")) ==
+          "clip";
+      rules.stop_after = s.integer("stop_after", 20).between(1, most_steps).unit("steps").doc("skipped in a row");
+      rules.roll_back_above = static_cast<float>(
+          double{s.real("roll_back_above", 0)
+                     .between(0, 1e6)
+                     .doc("times the best mean meta-loss of 20 steps, at which θ goes back; 0: never")});
+      rules.most_roll_backs = s.integer("most_roll_backs", 5).between(1, most_steps).doc("after which training ends");
+    });
+  }
+
+  void load_checkpoint_rules() {
+    load_section(
+        "checkpoint", "{every: 50 steps, keep: 3}", [&](Settings& s, const SpecNode& node, SpecReader& reader) {
+          CheckpointRules& rules = result_.checkpoint_rules;
+          const std::string every = s.text("every", "60 s").doc("`50 steps`, `60 s` or `never`");
+          if (!read_every(every, rules) && node.find("every"))
+            reader.error(*node.find("every"), "every",
+                         "must be a number of steps or seconds, as in `50 steps` or `60 s`, or `never`");
+          rules.keep = s.integer("keep", 3).between(1, 1000000).doc("how many checkpoints stay");
+          rules.stop_if_it_fails = std::string(s.text("if_it_fails", "go_on")
+                                                   .one_of({"go_on", "stop"})
+                                                   .doc("what the run does where one cannot be written")) == "stop";
+        });
+  }
+
+  /// Reads "50 steps", "60 s" or "never"; false for anything else.
+  static bool read_every(const std::string& text, CheckpointRules& rules) {
+    rules.wanted = text != "never";
+    if (!rules.wanted) return true;
+    double number = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+    std::string unit(end, text.data() + text.size());
+    unit.erase(0, unit.find_first_not_of(' '));
+    if (code != std::errc() || !(number > 0) || number > most_steps) return false;
+    const bool by_steps = unit == "steps" || unit == "step" || unit.empty();
+    if (by_steps && number != std::floor(number)) return false;
+    rules.every_steps = by_steps ? static_cast<int>(number) : 0;
+    rules.every_seconds = by_steps ? 0 : unit == "min" ? 60 * number : unit == "h" ? 3600 * number : number;
+    return by_steps || unit == "s" || unit == "min" || unit == "h";
   }
 
   const SpecNode& spec_;

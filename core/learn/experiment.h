@@ -8,6 +8,7 @@
 #include <lopt/task.h>
 
 #include <cstdint>
+#include <limits>
 
 namespace lopt {
 
@@ -21,6 +22,24 @@ struct Application {
 struct Comparison {
   std::string label;
   std::shared_ptr<const Optimizer> optimizer;
+};
+
+/// What is done with a meta-gradient, and when θ goes back to where it was best.
+struct GradientRules {
+  float clip_norm = std::numeric_limits<float>::infinity();  // largest global norm; a longer gradient is scaled down
+  bool clip_non_finite = false;  // elements that are not finite count as 0; else the step is skipped
+  int stop_after = 20;           // skipped steps in a row, after which training ends
+  float roll_back_above = 0;     // times the best mean meta-loss, at which θ goes back; 0: never
+  int most_roll_backs = 5;       // after which training ends
+};
+
+/// When a checkpoint is written.
+struct CheckpointRules {
+  int every_steps = 0;        // 0: by time
+  double every_seconds = 60;  // 0: by steps
+  int keep = 3;
+  bool stop_if_it_fails = false;  // else the run says so and goes on
+  bool wanted = true;
 };
 
 struct Experiment {
@@ -42,6 +61,8 @@ struct Experiment {
   std::shared_ptr<const Optimizer> meta_optimizer;
   std::optional<Application> application;
   std::vector<Comparison> comparisons;
+  GradientRules gradient_rules;
+  CheckpointRules checkpoint_rules;
   SpecNode resolved;  // the spec with every default
 };
 

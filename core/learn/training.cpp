@@ -16,13 +16,6 @@ Program trace_theta(const LearnedOptimizer& learned, Types& types) {
   return make_program("theta", {key.bits}, theta.leaves());
 }
 
-float norm_of(const Values& tree) {
-  double sum = 0;
-  for (const Array& leaf : tree.leaves())
-    for (float x : leaf.values<float>()) sum += static_cast<double>(x) * static_cast<double>(x);
-  return static_cast<float>(std::sqrt(sum));
-}
-
 const Values no_theta{std::vector<Values::Entry>{}};
 
 }  // namespace
@@ -64,62 +57,6 @@ OptimizerSource source_of(std::shared_ptr<const Optimizer> optimizer) {
 
 HostKey data_key(std::uint64_t seed) { return fold_in(HostKey::from_seed(seed), 0x64617461); }  // "data"
 
-MetaTraining::MetaTraining(const Experiment& experiment, int threads)
-    : experiment_(experiment),
-      key_(HostKey::from_seed(experiment.seed)),
-      theta_(initial_theta(*experiment.learned_optimizer, experiment.seed)) {
-  unroller_ =
-      std::make_unique<LaneUnroller>(experiment.family, source_of(experiment.learned_optimizer), types_of(theta_),
-                                     data_key(experiment.seed), threads, experiment.estimator->problem_steps());
-  state_ = experiment.estimator->init(theta_, key_, *unroller_);
-
-  const Optimizer& optimizer = *experiment.meta_optimizer;
-  auto like = [&](const Types& types, const std::string& name) {
-    return map([&](const Type& type) { return make_input(name, type); }, types);
-  };
-  Key key{make_input("key", {DType::uint32, {2}})};
-  const Tree theta = like(types_of(theta_), "theta");
-  const Tree start = optimizer.init(theta, {experiment.steps, key});
-  optimizer_types_ = types_of(start);
-  std::vector<Tensor> inputs = theta.leaves();
-  inputs.push_back(key.bits);
-  std::vector<Array> values = theta_.leaves();
-  values.push_back(to_array(fold_in(key_, 0x6d657461)));  // "meta"
-  optimizer_state_ = optimizer_types_.with_leaves<Array>(
-      compile(make_program("meta-optimizer start", inputs, start.leaves())).run(values));
-
-  const Tree state = like(optimizer_types_, "state"), gradient = like(types_of(theta_), "gradient");
-  const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
-  const Tree next = optimizer.update(state, gradient, {loss, iteration, experiment.steps, key});
-  inputs = state.leaves();
-  for (const Tensor& leaf : gradient.leaves()) inputs.push_back(leaf);
-  inputs.insert(inputs.end(), {loss, iteration, key.bits});
-  std::vector<Tensor> outputs = next.leaves();
-  for (const Tensor& leaf : optimizer.params(next).leaves()) outputs.push_back(leaf);
-  update_ = std::make_unique<Executable>(compile(make_program("meta-optimizer update", inputs, outputs)));
-}
-
-MetaStep MetaTraining::step() {
-  const std::vector<HostKey> keys = split(key_);
-  key_ = keys[1];
-  Estimate estimate = experiment_.estimator->estimate(theta_, keys[0], state_, *unroller_);
-  gradient_ = std::move(estimate.gradient);
-  const float norm = norm_of(gradient_);
-  const bool finite = std::isfinite(norm);
-  if (finite) {
-    std::vector<Array> inputs = optimizer_state_.leaves();
-    for (const Array& leaf : gradient_.leaves()) inputs.push_back(leaf);
-    inputs.push_back(Array::scalar(estimate.loss));
-    inputs.push_back(Array::scalar(static_cast<std::int32_t>(step_)));
-    inputs.push_back(to_array(fold_in(keys[0], 0x6d657461)));
-    const std::vector<Array> outputs = update_->run(inputs);
-    const std::size_t count = optimizer_types_.leaf_count();
-    optimizer_state_ = optimizer_types_.with_leaves<Array>(std::span(outputs).first(count));
-    theta_ = types_of(theta_).with_leaves<Array>(std::span(outputs).subspan(count));
-  }
-  return {step_++, estimate.loss, norm, !finite, gradient_, theta_};
-}
-
 InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                              std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data,
                              int threads, int steps)
@@ -144,6 +81,46 @@ bool InnerTraining::advance(int most) {
     losses_[i].insert(losses_[i].end(), unrolled.losses.begin() + static_cast<std::ptrdiff_t>(i * steps),
                       unrolled.losses.begin() + static_cast<std::ptrdiff_t>((i + 1) * steps));
   return steps_done() < steps_;
+}
+
+Checkpoint InnerTraining::checkpoint() const {
+  Checkpoint result;
+  std::vector<Values::Entry> states, losses;
+  nlohmann::json rows = nlohmann::json::array();
+  for (std::size_t run = 0; run < lanes_.size(); ++run) {
+    const Lane& lane = lanes_[run];
+    rows.push_back({lane.position, lane.iteration, lane.key.high, lane.key.low, lane.task});
+    states.emplace_back(std::to_string(run), lane.state);
+    losses.emplace_back(std::to_string(run), Array({static_cast<std::int64_t>(losses_[run].size())}, losses_[run]));
+  }
+  result.facts = {{"step", steps_done()}, {"lanes", rows}};
+  result.trees = {{"lanes", Values(std::move(states))}, {"losses", Values(std::move(losses))}};
+  return result;
+}
+
+void InnerTraining::restore(const Checkpoint& checkpoint) {
+  try {
+    const auto& rows = checkpoint.facts.at("lanes");
+    const auto &states = checkpoint.tree("lanes").entries(), &losses = checkpoint.tree("losses").entries();
+    if (rows.size() != lanes_.size() || states.size() != lanes_.size() || losses.size() != lanes_.size())
+      throw DataError("the checkpoint has another number of runs than this spec");
+    for (std::size_t run = 0; run < lanes_.size(); ++run) {
+      Lane lane = lanes_[run];
+      lane.position = rows[run].at(0).get<std::int64_t>();
+      lane.iteration = rows[run].at(1).get<std::int64_t>();
+      lane.key = {rows[run].at(2).get<std::uint32_t>(), rows[run].at(3).get<std::uint32_t>()};
+      lane.task = rows[run].at(4).get<std::uint32_t>();
+      lane.state = states[run].second;
+      unroller_.require_state(lane);
+      const Array past = losses[run].second.leaf();
+      losses_[run].assign(past.values<float>().begin(), past.values<float>().end());
+      lanes_[run] = std::move(lane);
+    }
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(fmt::format("the checkpoint lacks something: {}", error.what()));
+  } catch (const std::invalid_argument& error) {
+    throw DataError(fmt::format("the checkpoint does not fit: {}", error.what()));
+  }
 }
 
 Values InnerTraining::params(std::size_t run) const { return unroller_.params(thetas_[run], lanes_[run]); }

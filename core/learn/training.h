@@ -1,48 +1,11 @@
 #pragma once
-// The two loops: a task trained by an optimizer, and θ trained by a meta-optimizer.
+// The inner loop: a task trained by an optimizer.
 
+#include "data/checkpoint_file.h"
 #include "estimate/lane_unroller.h"
 #include "learn/experiment.h"
 
-#include <atomic>
-
 namespace lopt {
-
-/// One step of meta-training.
-struct MetaStep {
-  int step = 0;
-  float loss = 0;
-  float gradient_norm = 0;
-  bool skipped = false;  // the gradient was not finite: θ stayed as it was
-  const Values& gradient;
-  const Values& theta;  // after the step
-};
-
-/// Trains θ. Keys are those of the tutorial: θ = init(PRNGKey(seed)), and each step does k, key = split(key).
-class MetaTraining {
- public:
-  /// Traces everything. Throws ShapeError, TreeError or DataError where the spec's parts do not fit together.
-  MetaTraining(const Experiment& experiment, int threads);
-
-  /// One meta-step.
-  MetaStep step();
-  int steps_done() const { return step_; }
-  const Values& theta() const { return theta_; }
-  const EstimatorState& state() const { return state_; }
-  const LaneUnroller& unroller() const { return *unroller_; }
-
- private:
-  const Experiment& experiment_;
-  HostKey key_;
-  Values theta_;
-  std::unique_ptr<LaneUnroller> unroller_;
-  EstimatorState state_;
-  std::unique_ptr<Executable> update_;
-  Types optimizer_types_;
-  Values optimizer_state_;
-  Values gradient_;
-  int step_ = 0;
-};
 
 /// Several runs of one task side by side: losses [run][step].
 class InnerTraining {
@@ -56,6 +19,10 @@ class InnerTraining {
   int steps_done() const { return static_cast<int>(losses_.empty() ? 0 : losses_[0].size()); }
   const std::vector<std::vector<float>>& losses() const { return losses_; }
   const LaneUnroller& unroller() const { return unroller_; }
+  /// All that is needed to go on.
+  Checkpoint checkpoint() const;
+  /// Throws DataError where the checkpoint is of another training.
+  void restore(const Checkpoint& checkpoint);
   /// The parameters of a run.
   Values params(std::size_t run) const;
   /// Mean loss over the test split, where the task has enough test data.

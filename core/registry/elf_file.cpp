@@ -1,7 +1,7 @@
 #include "registry/elf_file.h"
 
 #include "registry/registry.h"
-#include "registry/sha256.h"
+#include "data/sha256.h"
 
 #include <elf.h>
 #include <fmt/format.h>

@@ -65,6 +65,8 @@ class Caller {
       return function();
     } catch (const PluginError&) {
       throw;
+    } catch (const CoreError&) {
+      throw;
     } catch (const DataError&) {
       throw;
     } catch (const std::bad_alloc&) {

@@ -31,7 +31,7 @@ class PluginCall {
 void limit_calls(double seconds, int signal);
 
 /// An object of the component's kind that passes every call on to `object`. ShapeError and TreeError come back with the
-/// component and the call added; DataError and std::bad_alloc as they are; all else as PluginError.
+/// component and the call added; DataError, CoreError and std::bad_alloc as they are; all else as PluginError.
 std::shared_ptr<const void> guarded(const ComponentInfo& component, const std::shared_ptr<const void>& object);
 
 }  // namespace lopt

@@ -3,7 +3,7 @@
 #include "registry/guard.h"
 #include "registry/library.h"
 #include "registry/probe.h"
-#include "registry/sha256.h"
+#include "data/sha256.h"
 
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>

@@ -18,6 +18,12 @@ class PluginError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// What the core throws through plugins that call it: it is not theirs, and comes out as it was.
+class CoreError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 /// A library that was loaded into this process, where it stays.
 struct PluginLibrary;
 

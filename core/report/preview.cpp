@@ -1,6 +1,6 @@
 #include "report/preview.h"
 
-#include "report/run_folder.h"
+#include "report/durable_file.h"
 
 #include <lopt/dataset.h>
 
@@ -82,7 +82,7 @@ void write_preview(const std::string& path, const std::string& title, const Valu
   };
   if (cairo_surface_write_to_png_stream(surface.get(), append, &png) != CAIRO_STATUS_SUCCESS)
     throw std::runtime_error("the picture could not be drawn");
-  write_file(path, png);
+  write_durably(path, png);
 }
 
 }  // namespace lopt

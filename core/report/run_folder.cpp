@@ -1,77 +1,119 @@
 #include "report/run_folder.h"
 
+#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <fstream>
 
 namespace lopt {
 
 namespace fs = std::filesystem;
 
-RunFolder::RunFolder(const std::string& wanted, const std::string& name) {
+RunFolder RunFolder::make(const std::string& wanted, const std::string& name) {
   std::error_code error;
+  RunFolder folder(wanted);
+  std::string& path = folder.path_;
   if (!wanted.empty()) {
-    path_ = wanted;
-    if (fs::exists(path_, error) && (!fs::is_directory(path_, error) || !fs::is_empty(path_, error)))
+    if (fs::exists(path, error) && (!fs::is_directory(path, error) || !fs::is_empty(path, error)))
       throw FolderError(fmt::format(
-          "{}: is there already and not an empty folder; runs are never overwritten, choose another --out", path_));
-    made_ = fs::create_directories(path_, error);
-    if (error) throw FolderError(fmt::format("{}: the run's folder cannot be made: {}", path_, error.message()));
+          "{}: is there already and not an empty folder; runs are never overwritten, choose another --out", path));
+    folder.made_ = fs::create_directories(path, error);
+    if (error) throw FolderError(fmt::format("{}: the run's folder cannot be made: {}", path, error.message()));
   } else {
     fs::create_directories("runs", error);
     const std::string base = fmt::format("runs/{:%Y-%m-%d-%H%M%S}-{}", fmt::localtime(std::time(nullptr)), name);
-    path_ = base;
-    for (int number = 2; !error && !(made_ = fs::create_directory(path_, error)); ++number)
-      path_ = fmt::format("{}-{}", base, number);
+    path = base;
+    for (int number = 2; !error && !(folder.made_ = fs::create_directory(path, error)); ++number)
+      path = fmt::format("{}-{}", base, number);
     if (error)
       throw FolderError(
-          fmt::format("{}: the run's folder cannot be made: {}; --out chooses another", path_, error.message()));
+          fmt::format("{}: the run's folder cannot be made: {}; --out chooses another", path, error.message()));
   }
-  if (::access(path_.c_str(), W_OK) != 0)
+  if (::access(path.c_str(), W_OK) != 0)
+    throw FolderError(fmt::format("{}: the run's folder cannot be written to: {}", path, std::strerror(errno)));
+  folder.lock();
+  return folder;
+}
+
+RunFolder RunFolder::open(const std::string& path) {
+  for (const char* file : {"spec.yaml", "run.json"})
+    if (!fs::exists(path + "/" + file))
+      throw FolderError(fmt::format("{}: is no folder of a run: it has no {}", path, file));
+  RunFolder folder(path);
+  folder.lock();
+  return folder;
+}
+
+void RunFolder::lock() {
+  lock_ = std::make_unique<Lock>();
+  lock_->file = ::open(file("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (lock_->file < 0)
     throw FolderError(fmt::format("{}: the run's folder cannot be written to: {}", path_, std::strerror(errno)));
+  if (::flock(lock_->file, LOCK_EX | LOCK_NB) == 0) {
+    const std::string process = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(lock_->file, 0) == 0) static_cast<void>(::write(lock_->file, process.data(), process.size()) == 0);
+    return;
+  }
+  std::string process;
+  std::getline(std::ifstream(file("lock")), process);
+  throw FolderError(fmt::format("{}: another process{} is at work in this run's folder", path_,
+                                process.empty() ? "" : " (" + process + ")"));
 }
 
-void write_file(const std::string& path, const std::string& content) {
-  const std::string partial = path + ".partial";
-  std::FILE* file = std::fopen(partial.c_str(), "wb");
-  bool good = file && std::fwrite(content.data(), 1, content.size(), file) == content.size();
-  int code = errno;
-  if (file && std::fclose(file) != 0) {
-    if (good) code = errno;
-    good = false;
-  }
-  std::error_code error;
-  if (good) {
-    fs::rename(partial, path, error);
-    if (!error) return;
-    code = error.value();
-  }
-  fs::remove(partial, error);
-  throw std::runtime_error(fmt::format("cannot write {}: {}", path, std::strerror(code)));
+RunFolder::Lock::~Lock() {
+  if (file >= 0) ::close(file);
 }
 
-void RunFolder::write(const std::string& name, const std::string& content) const { write_file(file(name), content); }
 void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& json) const {
   write(name, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
-void RunFolder::add_metrics(const nlohmann::ordered_json& json) {
-  if (!metrics_) metrics_.reset(std::fopen(file("metrics.jsonl").c_str(), "wb"));
-  const std::string line = json.dump() + "\n";
-  if (metrics_ && std::fwrite(line.data(), 1, line.size(), metrics_.get()) == line.size() &&
-      std::fflush(metrics_.get()) == 0) {
-    metrics_size_ += static_cast<long>(line.size());
-    return;
-  }
-  const std::string why = std::strerror(errno);
+void RunFolder::begin_metrics(std::size_t size) {
   metrics_.reset();
-  static_cast<void>(::truncate(file("metrics.jsonl").c_str(), metrics_size_) == 0);
-  throw std::runtime_error(fmt::format("cannot write {}: {}", file("metrics.jsonl"), why));
+  metrics_ = std::make_unique<LineFile>(file("metrics.jsonl"), size);
+}
+
+namespace {
+/// Checkpoints of a folder, the newest first.
+std::vector<fs::path> checkpoints_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error))
+    if (entry.path().extension() == ".checkpoint") files.push_back(entry.path());
+  std::sort(files.rbegin(), files.rend());
+  return files;
+}
+}  // namespace
+
+void RunFolder::write_checkpoint(int step, const std::string& bytes, int keep) const {
+  const fs::path folder = file("checkpoints");
+  std::error_code error;
+  fs::create_directory(folder, error);
+  if (error) throw std::runtime_error(fmt::format("cannot make {}: {}", folder.string(), error.message()));
+  write_durably(fmt::format("{}/step-{:010}.checkpoint", folder.string(), step), bytes);
+  const std::vector<fs::path> files = checkpoints_in(folder);
+  for (std::size_t i = static_cast<std::size_t>(keep); i < files.size(); ++i) fs::remove(files[i], error);
+}
+
+std::optional<Checkpoint> RunFolder::newest_checkpoint(std::vector<std::string>& damaged) const {
+  for (const fs::path& path : checkpoints_in(file("checkpoints"))) {
+    std::ifstream file(path, std::ios::binary);
+    const std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
+    try {
+      return decode_checkpoint(bytes, path.string());
+    } catch (const DataError& error) {
+      damaged.emplace_back(error.what());
+    }
+  }
+  return std::nullopt;
 }
 
 void RunFolder::discard() {

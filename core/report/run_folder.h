@@ -1,12 +1,13 @@
 #pragma once
-// The folder of a run. Files appear whole or not at all; metrics are whole lines.
+// The folder of a run. Files appear whole or not at all; metrics are whole lines. One process at a time works in it.
 
-#include <lopt/tree.h>
+#include "data/checkpoint_file.h"
+#include "report/durable_file.h"
 
 #include <nlohmann/json.hpp>
 
-#include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace lopt {
@@ -19,33 +20,45 @@ class FolderError : public std::runtime_error {
 
 class RunFolder {
  public:
-  /// Makes the folder: `wanted`, which must not exist or be empty, or runs/DATE-NAME with a number behind it if that
+  /// Makes a folder: `wanted`, which must not exist or be empty, or runs/DATE-NAME with a number behind it if that
   /// exists. Throws FolderError.
-  RunFolder(const std::string& wanted, const std::string& name);
+  static RunFolder make(const std::string& wanted, const std::string& name);
+  /// The folder of an earlier run. Throws FolderError where it is none, or another process works in it.
+  static RunFolder open(const std::string& path);
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
-  /// Throws std::runtime_error with the system's reason; then the file is not there.
-  void write(const std::string& name, const std::string& content) const;
+  /// Throws std::runtime_error with the system's reason; then the file is as it was.
+  void write(const std::string& name, const std::string& content) const { write_durably(file(name), content); }
   void write_json(const std::string& name, const nlohmann::ordered_json& json) const;
-  /// Adds a line to metrics.jsonl. Throws std::runtime_error; then the file ends with the line before.
-  void add_metrics(const nlohmann::ordered_json& json);
-  /// True once a line of metrics was written.
-  bool has_metrics() const { return metrics_size_ > 0; }
+
+  /// metrics.jsonl, cut off at a size. Throws std::runtime_error.
+  void begin_metrics(std::size_t size = 0);
+  LineFile& metrics() { return *metrics_; }
+  bool has_metrics() const { return metrics_ && metrics_->size() > 0; }
+
+  /// Writes checkpoints/step-N.checkpoint and removes all but the newest `keep`. Throws std::runtime_error.
+  void write_checkpoint(int step, const std::string& bytes, int keep) const;
+  /// The newest checkpoint that is whole; nothing where there is none. What is wrong with newer ones is put into
+  /// `damaged`.
+  std::optional<Checkpoint> newest_checkpoint(std::vector<std::string>& damaged) const;
+
   /// Removes the folder, if this object made it: nothing in it is of use.
   void discard();
 
  private:
-  struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+  void lock();
+
+  /// Holds the lock: the system takes it away from a process that ends, however it ends.
+  struct Lock {
+    int file = -1;
+    ~Lock();
   };
   std::string path_;
   bool made_ = false;
-  std::unique_ptr<std::FILE, Closer> metrics_;
-  long metrics_size_ = 0;
+  std::unique_ptr<Lock> lock_;
+  std::unique_ptr<LineFile> metrics_;
 };
-
-/// Writes a file whole: to a temporary name first. Throws std::runtime_error.
-void write_file(const std::string& path, const std::string& content);
 
 }  // namespace lopt

@@ -59,6 +59,7 @@ Experiment experiment_of(const Options& options, Registry& registry);
 
 // The verbs. Each returns an exit code.
 int run_train(int argc, char** argv);
+int run_resume(int argc, char** argv);
 int run_check(int argc, char** argv);
 int run_preview(int argc, char** argv);
 int run_plan(int argc, char** argv);

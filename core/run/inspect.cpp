@@ -1,7 +1,7 @@
 // lopt-run check, preview, list and describe: looking without running.
 #include "data/batch.h"
 #include "kernels/kernels.h"
-#include "learn/training.h"
+#include "learn/meta_training.h"
 #include "plan/cost.h"
 #include "report/preview.h"
 #include "run/command_line.h"

@@ -2,7 +2,7 @@
 #include "run/command_line.h"
 #include "scaffold.h"
 
-#include "report/run_folder.h"
+#include "report/durable_file.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -64,8 +64,8 @@ int run_new_plugin(int argc, char** argv) {
     const std::string folder(path.substr(0, path.find('/')));
     if (folder != kind && folder != "all") continue;
     const std::string target = replaced(std::string(path.substr(folder.size() + 1)), "my_plugin", name);
-    write_file(fmt::format("{}/{}", name, target),
-               replaced(replaced(file.content, "my_plugin", name), "MyPlugin", class_name(name)));
+    write_durably(fmt::format("{}/{}", name, target),
+                  replaced(replaced(file.content, "my_plugin", name), "MyPlugin", class_name(name)));
   }
   fmt::print(
       "{0}/ is written. Next:\n\n  cmake -S {0} -B {0}/build && cmake --build {0}/build && ctest --test-dir "

@@ -83,6 +83,12 @@ void Tracer::finish(const InnerTraining& training) {
   for (auto& [name, array] : stacked(params)) arrays_.emplace_back("final_" + name, array);
 }
 
+Values Tracer::so_far() const { return Values(std::vector<Values::Entry>(arrays_.begin(), arrays_.end())); }
+void Tracer::restore(const Checkpoint& checkpoint) {
+  arrays_.clear();
+  for (const auto& [name, array] : checkpoint.tree("trace").entries()) arrays_.emplace_back(name, array.leaf());
+}
+
 void Tracer::write(const std::string& path) const { write_npz(path, arrays_); }
 
 }  // namespace lopt

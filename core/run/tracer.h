@@ -1,7 +1,7 @@
 #pragma once
 // --trace: everything that a run computed, for comparison with another program.
 
-#include "learn/training.h"
+#include "learn/meta_training.h"
 
 namespace lopt {
 
@@ -15,6 +15,10 @@ class Tracer {
   void add(const MetaStep& step);
   void finish(const MetaTraining& training);
   void finish(const InnerTraining& training);
+  bool enabled() const { return enabled_; }
+  /// What was kept until now, for a checkpoint; and from one.
+  Values so_far() const;
+  void restore(const Checkpoint& checkpoint);
   /// Throws std::runtime_error.
   void write(const std::string& path) const;
 

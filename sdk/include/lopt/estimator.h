@@ -17,7 +17,8 @@ struct Lane {
   std::int64_t iteration = 0;  // steps since the problem began
   HostKey key;                 // the randomness ahead of it
   std::uint32_t task = 0;      // member of the task family
-  Values state;                // of the optimizer
+  Values state;                // of the optimizer; empty where another process keeps it
+  std::uint32_t owner = 0;     // the process that runs it, where several share the lanes (MPI's rank)
 };
 
 /// Where a lane begins.

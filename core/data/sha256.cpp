@@ -1,4 +1,4 @@
-#include "registry/sha256.h"
+#include "data/sha256.h"
 
 #include <fmt/format.h>
 #include <nettle/sha2.h>

@@ -1,0 +1,103 @@
+#include "data/checkpoint_file.h"
+
+#include "data/sha256.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+
+namespace lopt {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view magic = "lopt-checkpoint 1\n";
+constexpr std::size_t hash_size = 64;
+constexpr int most_depth = 64;
+
+json structure_of(const Values& tree, std::string& elements) {
+  if (tree.is_leaf()) {
+    const Array& array = tree.leaf();
+    elements.append(static_cast<const char*>(array.data()), array.size() * 4);
+    return {{"dtype", name_of(array.dtype())}, {"shape", array.shape()}};
+  }
+  json entries = json::array();
+  for (const auto& [name, below] : tree.entries()) entries.push_back({name, structure_of(below, elements)});
+  return entries;
+}
+
+DType dtype_called(const std::string& name) {
+  for (DType dtype : {DType::float32, DType::int32, DType::uint32, DType::boolean})
+    if (name == name_of(dtype)) return dtype;
+  throw std::invalid_argument(fmt::format("there is no element type '{}'", name));
+}
+
+/// Takes a tree's elements from the front of `elements`.
+Values tree_of(const json& structure, std::span<const std::uint8_t>& elements, int depth = 0) {
+  if (depth > most_depth) throw std::invalid_argument("its trees are nested too deeply");
+  if (structure.is_array()) {
+    std::vector<Values::Entry> entries;
+    for (const json& entry : structure)
+      entries.emplace_back(entry.at(0).get<std::string>(), tree_of(entry.at(1), elements, depth + 1));
+    return Values(std::move(entries));
+  }
+  const Shape shape = structure.at("shape").get<Shape>();
+  for (std::int64_t length : shape)
+    if (length < 0) throw std::invalid_argument("a length is negative");
+  const std::size_t bytes = static_cast<std::size_t>(element_count(shape)) * 4;
+  if (bytes > elements.size()) throw std::invalid_argument("its arrays are cut short");
+  Array array(dtype_called(structure.at("dtype").get<std::string>()), shape);
+  if (bytes > 0) std::memcpy(array.mutable_data(), elements.data(), bytes);
+  elements = elements.subspan(bytes);
+  return array;
+}
+
+}  // namespace
+
+const Values& Checkpoint::tree(const std::string& name) const {
+  for (const auto& [known, tree] : trees)
+    if (known == name) return tree;
+  throw DataError(fmt::format("the checkpoint has no '{}'", name));
+}
+
+std::string encode_checkpoint(const Checkpoint& checkpoint) {
+  std::string elements;
+  json trees = json::array();
+  for (const auto& [name, tree] : checkpoint.trees) trees.push_back({name, structure_of(tree, elements)});
+  const std::string text =
+      json{{"facts", checkpoint.facts}, {"trees", trees}}.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string bytes(magic);
+  for (int shift = 0; shift < 64; shift += 8) bytes += static_cast<char>(text.size() >> shift);
+  bytes += text;
+  bytes += elements;
+  return bytes + sha256({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
+
+Checkpoint decode_checkpoint(std::span<const std::uint8_t> bytes, const std::string& name) {
+  const auto damaged = [&](const std::string& why) {
+    throw DataError(fmt::format("{}: is no checkpoint: {}", name, why));
+  };
+  if (bytes.size() < magic.size() + 8 + hash_size || std::memcmp(bytes.data(), magic.data(), magic.size()) != 0)
+    damaged("it does not begin as one, or is cut short");
+  const std::string_view hash(reinterpret_cast<const char*>(bytes.data()) + bytes.size() - hash_size, hash_size);
+  bytes = bytes.first(bytes.size() - hash_size);
+  if (sha256(bytes) != hash) damaged("its checksum is not that of its content: it is damaged or cut short");
+  std::uint64_t length = 0;
+  for (std::size_t i = 0; i < 8; ++i) length |= std::uint64_t{bytes[magic.size() + i]} << (8 * i);
+  std::span<const std::uint8_t> rest = bytes.subspan(magic.size() + 8);
+  if (length > rest.size()) damaged("its table of contents is cut short");
+  Checkpoint result;
+  try {
+    const json content = json::parse(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(length));
+    rest = rest.subspan(length);
+    result.facts = content.at("facts");
+    for (const json& tree : content.at("trees"))
+      result.trees.emplace_back(tree.at(0).get<std::string>(), tree_of(tree.at(1), rest));
+    if (!rest.empty()) throw std::invalid_argument("more follows its arrays");
+  } catch (const std::exception& error) {
+    damaged(error.what());
+  }
+  return result;
+}
+
+}  // namespace lopt

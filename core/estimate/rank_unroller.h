@@ -1,0 +1,41 @@
+#pragma once
+// Lanes shared among processes. Every rank runs the same meta-training: the same estimator, the same θ, the same noise
+// from the same keys; but of the lanes it steps its own alone. What travels is the lanes' losses, and for exact
+// gradients each lane's gradient; states never do. Sums are taken in the order of the lanes, so the results are the
+// same bits for any number of ranks.
+
+#include "estimate/communicator.h"
+#include "estimate/lane_unroller.h"
+
+namespace lopt {
+
+class RankUnroller final : public Unroller {
+ public:
+  RankUnroller(const LaneUnroller& lanes, Communicator& ranks) : lanes_(lanes), ranks_(ranks) {}
+
+  std::vector<Lane> start(std::span<const LaneStart> starts) const override;
+  Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const override;
+  Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                bool from_start, Values& gradient) const override;
+
+  /// Lanes of all ranks that had a loss that was not finite, in the unrolls since this was last asked.
+  std::int64_t take_diverged() const;
+  /// Every rank gets the states of all lanes.
+  void gather(std::vector<Lane>& lanes) const;
+  /// Deals lanes out whose states all ranks have: each keeps those of its own.
+  void scatter(std::vector<Lane>& lanes) const;
+
+ private:
+  std::uint32_t owner_of(std::size_t lane, std::size_t count) const;
+  bool is_mine(const Lane& lane) const { return lane.owner == static_cast<std::uint32_t>(ranks_.rank()); }
+  /// My lanes out of all, and what they become put back.
+  std::vector<Lane> take_mine(std::vector<Lane>& lanes) const;
+  Unrolled put_together(std::vector<Lane> lanes, Unrolled mine, const UnrollOptions& options) const;
+  /// Every lane's row of `width` floats: mine are given, the others' come.
+  std::vector<float> exchange(const std::vector<Lane>& lanes, std::span<const float> mine, std::size_t width) const;
+
+  const LaneUnroller& lanes_;
+  Communicator& ranks_;
+};
+
+}  // namespace lopt

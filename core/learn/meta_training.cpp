@@ -1,0 +1,166 @@
+#include "learn/meta_training.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+namespace lopt {
+namespace {
+
+constexpr std::size_t recent_steps = 20;
+/// A step that may take longer is made on a copy, so that it can be abandoned: a signal is heard within 2 s.
+constexpr double long_step_seconds = 0.5;
+constexpr std::uint32_t meta = 0x6d657461;  // "meta"
+
+float norm_of(const Values& tree) {
+  double sum = 0;
+  for (const Array& leaf : tree.leaves())
+    for (float x : leaf.values<float>()) sum += static_cast<double>(x) * static_cast<double>(x);
+  return static_cast<float>(std::sqrt(sum));
+}
+
+/// f of each element.
+template <class Function>
+Values map_elements(const Values& tree, Function f) {
+  return map(
+      [&](Array leaf) {
+        for (float& x : leaf.mutable_values<float>()) x = f(x);
+        return leaf;
+      },
+      tree);
+}
+
+float mean_of(const std::deque<float>& values) {
+  return static_cast<float>(std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()));
+}
+
+}  // namespace
+
+MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicator* ranks) : experiment_(experiment) {
+  now_.key = HostKey::from_seed(experiment.seed);
+  now_.theta = initial_theta(*experiment.learned_optimizer, experiment.seed);
+  lanes_ =
+      std::make_unique<LaneUnroller>(experiment.family, source_of(experiment.learned_optimizer), types_of(now_.theta),
+                                     data_key(experiment.seed), threads, experiment.estimator->problem_steps());
+  if (ranks) shared_lanes_ = std::make_unique<RankUnroller>(*lanes_, *ranks);
+  unroller_ = ranks ? static_cast<const Unroller*>(shared_lanes_.get()) : lanes_.get();
+  now_.state = experiment.estimator->init(now_.theta, now_.key, *unroller_);
+  trace_optimizer();
+}
+
+void MetaTraining::trace_optimizer() {
+  const Optimizer& optimizer = *experiment_.meta_optimizer;
+  auto like = [&](const Types& types, const std::string& name) {
+    return map([&](const Type& type) { return make_input(name, type); }, types);
+  };
+  Key key{make_input("key", {DType::uint32, {2}})};
+  const Tree theta = like(types_of(now_.theta), "theta");
+  const Tree start = optimizer.init(theta, {experiment_.steps, key});
+  optimizer_types_ = types_of(start);
+  std::vector<Tensor> inputs = theta.leaves();
+  inputs.push_back(key.bits);
+  std::vector<Array> values = now_.theta.leaves();
+  values.push_back(to_array(fold_in(now_.key, meta)));
+  now_.optimizer = optimizer_types_.with_leaves<Array>(
+      compile(make_program("meta-optimizer start", inputs, start.leaves())).run(values));
+
+  const Tree state = like(optimizer_types_, "state"), gradient = like(types_of(now_.theta), "gradient");
+  const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
+  const Tree next = optimizer.update(state, gradient, {loss, iteration, experiment_.steps, key});
+  inputs = state.leaves();
+  for (const Tensor& leaf : gradient.leaves()) inputs.push_back(leaf);
+  inputs.insert(inputs.end(), {loss, iteration, key.bits});
+  std::vector<Tensor> outputs = next.leaves();
+  for (const Tensor& leaf : optimizer.params(next).leaves()) outputs.push_back(leaf);
+  update_ = std::make_unique<Executable>(compile(make_program("meta-optimizer update", inputs, outputs)));
+}
+
+MetaStep MetaTraining::step() {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
+  const bool may_be_long = interrupt_ && last_seconds_ > long_step_seconds;
+  const std::optional<Now> before = may_be_long ? std::optional<Now>(now_) : std::nullopt;
+  lanes_->set_interrupt(may_be_long ? interrupt_ : std::function<bool()>());
+  const std::vector<HostKey> keys = split(now_.key);
+  now_.key = keys[1];
+  Estimate estimate;
+  try {
+    estimate = experiment_.estimator->estimate(now_.theta, keys[0], now_.state, *unroller_);
+  } catch (const Interrupted&) {
+    now_ = *before;
+    throw;
+  }
+  gradient_ = std::move(estimate.gradient);
+  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, gradient_, now_.theta};
+  result.diverged = shared_lanes_ ? shared_lanes_->take_diverged() : lanes_->take_diverged();
+  Values treated = gradient_;
+  result.skipped = !treat(treated, result.gradient_norm, result);
+  now_.skipped_in_a_row = result.skipped ? now_.skipped_in_a_row + 1 : 0;
+  if (!result.skipped) apply(treated, estimate.loss, keys[0]);
+  ++now_.step;
+  remember_best(estimate.loss);
+  result.rolled_back = roll_back();
+  last_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
+  return result;
+}
+
+bool MetaTraining::treat(Values& gradient, float norm, MetaStep& step) const {
+  const GradientRules& rules = experiment_.gradient_rules;
+  if (!std::isfinite(norm)) {
+    if (!rules.clip_non_finite) return false;
+    gradient = map_elements(gradient, [](float x) { return std::isfinite(x) ? x : 0; });
+    norm = norm_of(gradient);
+    step.clipped = true;
+  }
+  if (norm <= rules.clip_norm) return true;
+  if (!std::isfinite(norm)) return false;  // finite elements whose norm is none
+  const float scale = rules.clip_norm / norm;
+  gradient = map_elements(gradient, [scale](float x) { return x * scale; });
+  step.clipped = true;
+  return true;
+}
+
+void MetaTraining::apply(const Values& gradient, float loss, HostKey key) {
+  std::vector<Array> inputs = now_.optimizer.leaves();
+  for (const Array& leaf : gradient.leaves()) inputs.push_back(leaf);
+  inputs.push_back(Array::scalar(loss));
+  inputs.push_back(Array::scalar(static_cast<std::int32_t>(now_.step)));
+  inputs.push_back(to_array(fold_in(key, meta)));
+  const std::vector<Array> outputs = update_->run(inputs);
+  const std::size_t count = optimizer_types_.leaf_count();
+  now_.optimizer = optimizer_types_.with_leaves<Array>(std::span(outputs).first(count));
+  now_.theta = types_of(now_.theta).with_leaves<Array>(std::span(outputs).subspan(count));
+}
+
+void MetaTraining::remember_best(float loss) {
+  now_.recent.push_back(loss);
+  if (now_.recent.size() > recent_steps) now_.recent.pop_front();
+  const float mean = mean_of(now_.recent);
+  const bool whole = now_.recent.size() == recent_steps || now_.step == experiment_.steps;
+  if (!whole || !(best_.step == 0 ? std::isfinite(mean) : mean < best_.loss)) return;
+  best_.step = now_.step;
+  best_.loss = mean;
+  best_.theta = now_.theta;
+  if (experiment_.gradient_rules.roll_back_above > 0) {
+    best_.optimizer = now_.optimizer;
+    best_.state = now_.state;
+  }
+}
+
+bool MetaTraining::roll_back() {
+  const float above = experiment_.gradient_rules.roll_back_above;
+  if (above <= 0 || best_.step == 0 || now_.recent.size() < recent_steps) return false;
+  if (mean_of(now_.recent) <= above * std::abs(best_.loss)) return false;
+  // The key goes on: the same perturbations would lead to the same place.
+  now_.theta = best_.theta;
+  now_.optimizer = best_.optimizer;
+  now_.state = best_.state;
+  now_.recent.clear();
+  ++now_.roll_backs;
+  return true;
+}
+
+}  // namespace lopt

@@ -1,0 +1,94 @@
+#pragma once
+// The outer loop: θ trained by a meta-optimizer.
+
+#include "data/checkpoint_file.h"
+#include "estimate/rank_unroller.h"
+#include "learn/training.h"
+
+#include <deque>
+
+namespace lopt {
+
+/// One step of meta-training.
+struct MetaStep {
+  int step = 0;
+  float loss = 0;
+  float gradient_norm = 0;    // before clipping
+  bool skipped = false;       // the gradient was not finite: θ stayed as it was
+  bool clipped = false;       // it was scaled down, or had elements that were not finite
+  bool rolled_back = false;   // θ went back to where the meta-loss was best
+  std::int64_t diverged = 0;  // inner problems that had a loss that was not finite
+  const Values& gradient;
+  const Values& theta;  // after the step
+};
+
+/// Trains θ. Keys are those of the tutorial: θ = init(PRNGKey(seed)), and each step does k, key = split(key).
+/// All that it needs to go on is in a checkpoint; the results do not depend on where it was taken.
+class MetaTraining {
+ public:
+  /// Traces everything. Throws ShapeError, TreeError or DataError where the spec's parts do not fit together.
+  /// `ranks`: the processes that share the lanes; null where there is one.
+  MetaTraining(const Experiment& experiment, int threads, Communicator* ranks = nullptr);
+
+  /// One meta-step. Throws Interrupted where `set_interrupt` says so in a long one; the training is then as before it.
+  MetaStep step();
+  void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
+
+  int steps_done() const { return now_.step; }
+  const Values& theta() const { return now_.theta; }
+  const EstimatorState& state() const { return now_.state; }
+  const LaneUnroller& unroller() const { return *lanes_; }
+  /// Steps skipped one after the other, up to now.
+  int skipped_in_a_row() const { return now_.skipped_in_a_row; }
+  int roll_backs() const { return now_.roll_backs; }
+  /// θ where the mean meta-loss of 20 steps was least, after which step, and that mean. Step 0: none yet.
+  const Values& best_theta() const { return best_.theta; }
+  int best_step() const { return best_.step; }
+  float best_loss() const { return best_.loss; }
+
+  /// Every lane's state comes to this process, where processes share them. All processes must call it.
+  void gather_lanes();
+  /// Call gather_lanes() before.
+  Checkpoint checkpoint() const;
+  /// Throws DataError where the checkpoint is of another training.
+  void restore(const Checkpoint& checkpoint);
+
+ private:
+  /// All that changes from step to step.
+  struct Now {
+    int step = 0;
+    HostKey key;
+    Values theta, optimizer;
+    EstimatorState state;
+    int skipped_in_a_row = 0, roll_backs = 0;
+    std::deque<float> recent;  // the last 20 meta-losses
+  };
+  struct Best {
+    int step = 0;
+    float loss = 0;
+    Values theta;
+    Values optimizer;  // the rest only where θ may go back to it
+    EstimatorState state;
+  };
+
+  void trace_optimizer();
+  /// Applies the rules to a gradient; false where the step is to be skipped.
+  bool treat(Values& gradient, float norm, MetaStep& step) const;
+  void apply(const Values& gradient, float loss, HostKey key);
+  void remember_best(float loss);
+  bool roll_back();
+
+  const Experiment& experiment_;
+  std::unique_ptr<LaneUnroller> lanes_;
+  std::unique_ptr<RankUnroller> shared_lanes_;
+  const Unroller* unroller_ = nullptr;
+  std::unique_ptr<Executable> update_;
+  Types optimizer_types_;
+  Now now_;
+  Best best_;
+  Values gradient_;
+  std::function<bool()> interrupt_;
+  double last_seconds_ = 1e9;  // how long the last step took; of the first it is not known
+};
+
+}  // namespace lopt

@@ -1,0 +1,105 @@
+// An inner training, or trials of θ, from the first step, or a checkpoint, to the end.
+#include "data/npz.h"
+#include "report/progress.h"
+#include "run/session.h"
+
+#include <fmt/format.h>
+
+namespace lopt {
+
+void run_all(InnerTraining& training, const std::function<void()>& after) {
+  int steps = 10;
+  for (bool more = true; more && !stop_wanted();) {
+    const auto start = std::chrono::steady_clock::now();
+    more = training.advance(steps);
+    if (seconds_since(start) < 0.05) steps = std::min(2 * steps, 1000);  // short enough for the bar and for Ctrl-C
+    if (after) after();
+  }
+}
+
+namespace {
+
+std::string run_label(const Experiment& experiment, std::size_t run) {
+  if (experiment.kind == Experiment::Kind::inner_training) return "training loss";
+  return experiment.theta_seeds.empty() ? "given θ" : fmt::format("θ from seed {}", experiment.theta_seeds[run]);
+}
+
+void train(Session& session, InnerTraining& training) {
+  const Experiment& experiment = session.experiment();
+  const std::size_t runs = training.losses().size();
+  session.say(fmt::format("Training '{}': {} steps{}.", experiment.name, experiment.steps,
+                          runs > 1 ? fmt::format(", {} runs", runs) : ""));
+  Progress progress("loss", experiment.steps, session.quiet());
+  int kept = training.steps_done();
+  run_all(training, [&] {
+    double sum = 0;
+    for (const auto& run : training.losses()) sum += static_cast<double>(run.back());
+    progress.update(training.steps_done(), sum / static_cast<double>(runs));
+    const CheckpointRules& rules = experiment.checkpoint_rules;
+    const bool due = rules.every_steps > 0 ? training.steps_done() - kept >= rules.every_steps
+                                           : session.agree() == Session::Wish::checkpoint;
+    if (!due) return;
+    session.keep(training.steps_done(), training.checkpoint());
+    kept = training.steps_done();
+  });
+  session.keep(training.steps_done(), training.checkpoint());
+}
+
+void report(Session& session, const InnerTraining& training) {
+  const std::size_t runs = training.losses().size();
+  const auto& losses = training.losses();
+  std::string metrics;
+  for (int step = 0; step < training.steps_done(); ++step) {
+    nlohmann::ordered_json line{{"step", step}};
+    for (std::size_t i = 0; i < runs; ++i)
+      line[runs == 1 ? "loss" : fmt::format("loss_{}", i)] = losses[i][static_cast<std::size_t>(step)];
+    metrics += line.dump() + "\n";
+  }
+  session.folder().begin_metrics();
+  session.folder().metrics().add(metrics);
+  std::vector<std::pair<std::string, Array>> params;
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (std::size_t i = 0; i < runs; ++i) {
+    const std::string label = run_label(session.experiment(), i);
+    const std::optional<float> test = training.test_loss(i);
+    session.curves.push_back({label, losses[i]});
+    json.push_back({{"run", label},
+                    {"loss_first_20", mean_first(losses[i])},
+                    {"loss_last_20", mean_last(losses[i])},
+                    {"test_loss", test ? nlohmann::ordered_json(*test) : nullptr},
+                    {"diverged", has_diverged(losses[i])}});
+    session.say(fmt::format("  {:<14} training loss {:.4f} → {:.4f}{}{}", label, mean_first(losses[i]),
+                            mean_last(losses[i]), test ? fmt::format(", test loss {:.4f}", *test) : "",
+                            has_diverged(losses[i]) ? "   diverged" : ""));
+    const Values tree = training.params(i);
+    const std::vector<std::string> names = tree.paths();
+    for (std::size_t k = 0; k < names.size(); ++k)
+      params.emplace_back(runs == 1 ? names[k] : fmt::format("{}/{}", i, names[k]), tree.leaves()[k]);
+  }
+  write_npz(session.folder().file("params.npz"), params);
+  session.summary["steps"] = training.steps_done();
+  session.summary["runs"] = json;
+}
+
+}  // namespace
+
+int run_inner_training(Session& session, const Checkpoint* from) {
+  if (session.ranks())
+    throw UsageError("an inner training runs in one process; call lopt-run without mpirun, or with one rank");
+  const auto training = make_inner_training(session.experiment(), session.threads());
+  if (from)
+    training->restore(*from);
+  else
+    session.begin();
+  try {
+    train(session, *training);
+  } catch (...) {
+    if (training->steps_done() == 0) session.folder().discard();
+    throw;
+  }
+  session.tracer().finish(*training);
+  report(session, *training);
+  return session.finish(false, training->steps_done());
+}
+
+}  // namespace lopt

@@ -1,0 +1,242 @@
+// A meta-training from its first step, or a checkpoint, to its end.
+#include "data/npz.h"
+#include "report/progress.h"
+#include "run/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+namespace lopt {
+namespace {
+
+class MetaRun {
+ public:
+  MetaRun(Session& session, const Checkpoint* from)
+      : session_(session),
+        experiment_(session.experiment()),
+        training_(experiment_, session.threads(), session.ranks()) {
+    session_.require_equal_ranks();
+    // A signal ends a long step only where no other process waits for it.
+    if (!session_.ranks()) training_.set_interrupt(stop_wanted);
+    if (from) resume(*from);
+  }
+
+  int run() {
+    if (training_.steps_done() == 0) {
+      session_.begin();
+      session_.tracer().start(training_);
+    }
+    try {
+      train();
+    } catch (...) {
+      if (session_.writes() && !session_.folder().has_metrics()) session_.folder().discard();
+      throw;
+    }
+    training_.gather_lanes();
+    session_.tracer().finish(training_);
+    if (session_.writes()) report();
+    if (!stop_wanted() && !ended_early_ && session_.writes()) apply_theta();
+    const int code = session_.finish(true, training_.steps_done());
+    if (ended_early_) throw std::runtime_error(*ended_early_);
+    return code;
+  }
+
+ private:
+  void resume(const Checkpoint& from) {
+    training_.restore(from);
+    if (session_.tracer().enabled()) session_.tracer().restore(from);
+    if (!session_.writes()) return;
+    std::ifstream metrics(session_.folder().file("metrics.jsonl"));
+    std::string waiting = from.facts.at("run").at("metrics_waiting").get<std::string>();
+    std::stringstream all;
+    all << metrics.rdbuf() << waiting;
+    for (std::string line; std::getline(all, line);) {
+      const auto json = nlohmann::json::parse(line, nullptr, false);
+      if (!json.is_object() || !json.contains("meta_loss"))
+        throw DataError(
+            fmt::format("{}: line {} is damaged", session_.folder().file("metrics.jsonl"), losses_.size() + 1));
+      const auto& loss = json["meta_loss"];
+      losses_.push_back(loss.is_number() ? loss.get<float>() : std::nanf(""));
+      skipped_ += json.value("skipped", false);
+      clipped_ += json.value("clipped", false);
+      diverged_ += json.value("inner_diverged", std::int64_t{0});
+    }
+    if (losses_.size() != static_cast<std::size_t>(training_.steps_done()))
+      throw DataError(fmt::format("{}: has {} lines where the checkpoint has {} steps",
+                                  session_.folder().file("metrics.jsonl"), losses_.size(), training_.steps_done()));
+  }
+
+  std::size_t weights() const {
+    std::size_t count = 0;
+    for (const Array& leaf : training_.theta().leaves()) count += leaf.size();
+    return count;
+  }
+
+  std::string note() const {
+    std::string text;
+    if (skipped_) text += fmt::format("{} skipped  ", skipped_);
+    if (training_.roll_backs()) text += fmt::format("{} rolled back  ", training_.roll_backs());
+    return text;
+  }
+
+  void train() {
+    session_.say(
+        fmt::format("Meta-training '{}': {} steps, θ has {} weights.", experiment_.name, experiment_.steps, weights()));
+    Progress progress("meta-loss", experiment_.steps, session_.quiet());
+    Session::Wish wish = Session::Wish::go_on;
+    while (training_.steps_done() < experiment_.steps && wish != Session::Wish::stop && !ended_early_) {
+      try {
+        step(progress);
+      } catch (const Interrupted&) {
+        break;  // the training is as it was before the step
+      }
+      wish = session_.agree();
+      if (wish == Session::Wish::checkpoint && training_.steps_done() < experiment_.steps) keep();
+    }
+    keep();
+  }
+
+  void step(Progress& progress) {
+    const auto start = std::chrono::steady_clock::now();
+    const MetaStep step = training_.step();
+    losses_.push_back(step.loss);
+    skipped_ += step.skipped;
+    clipped_ += step.clipped;
+    diverged_ += step.diverged;
+    session_.tracer().add(step);
+    session_.add_metrics({{"step", step.step},
+                          {"meta_loss", step.loss},
+                          {"gradient_norm", step.gradient_norm},
+                          {"seconds", seconds_since(start)},
+                          {"skipped", step.skipped},
+                          {"clipped", step.clipped},
+                          {"inner_diverged", step.diverged},
+                          {"rolled_back", step.rolled_back}});
+    progress.update(step.step + 1, static_cast<double>(step.loss), note());
+    const GradientRules& rules = experiment_.gradient_rules;
+    if (training_.skipped_in_a_row() >= rules.stop_after)
+      ended_early_ = fmt::format(
+          "training ends at step {}: {} meta-gradients in a row were not finite; a smaller step size, "
+          "meta_gradient.clip_norm "
+          "or a smaller σ may help (meta_gradient.stop_after says how many are borne)",
+          training_.steps_done(), rules.stop_after);
+    if (training_.roll_backs() > rules.most_roll_backs)
+      ended_early_ = fmt::format(
+          "training ends at step {}: the meta-loss has blown up {} times, and θ went back each "
+          "time; a smaller step size may help",
+          training_.steps_done(), training_.roll_backs());
+  }
+
+  void keep() {
+    training_.gather_lanes();
+    Checkpoint checkpoint = session_.writes() ? training_.checkpoint() : Checkpoint();
+    session_.keep(training_.steps_done(), std::move(checkpoint));
+    if (!session_.writes() || training_.best_step() == 0 || training_.best_step() == written_best_) return;
+    try {
+      std::filesystem::create_directories(session_.folder().file("best"));
+      write_npz(session_.folder().file("best/theta.npz"), training_.best_theta());
+      written_best_ = training_.best_step();
+    } catch (const std::exception& error) {
+      Session::warn(error.what());
+    }
+  }
+
+  void report() {
+    write_npz(session_.folder().file("theta.npz"), training_.theta());
+    session_.curves.push_back({"meta-loss", losses_});
+    nlohmann::ordered_json& summary = session_.summary;
+    summary["meta_steps"] = losses_.size();
+    summary["meta_loss_first_20"] = mean_first(losses_);
+    summary["meta_loss_last_20"] = mean_last(losses_);
+    summary["best_step"] = training_.best_step();
+    summary["best_meta_loss"] = training_.best_step() ? nlohmann::ordered_json(training_.best_loss()) : nullptr;
+    summary["skipped_steps"] = skipped_;
+    summary["clipped_steps"] = clipped_;
+    summary["roll_backs"] = training_.roll_backs();
+    summary["inner_diverged"] = diverged_;
+    if (session_.ranks()) {
+      summary["ranks"] = session_.ranks()->size();
+      summary["bytes_sent_by_rank_0"] = session_.ranks()->bytes_sent();
+    }
+    session_.say(fmt::format("\nMeta-loss: {:.3f} → {:.3f} (means of the first and last {} of {} meta-steps).",
+                             mean_first(losses_), mean_last(losses_), std::min<std::size_t>(20, losses_.size()),
+                             losses_.size()));
+    if (skipped_) session_.say(fmt::format("{} steps were skipped: their meta-gradient was not finite.", skipped_));
+    if (training_.roll_backs())
+      session_.say(
+          fmt::format("θ went back to its best {} times: the meta-loss had blown up.", training_.roll_backs()));
+  }
+
+  struct AppliedRow {
+    std::string label;
+    double last;
+    std::optional<double> test;
+    std::size_t diverged;
+  };
+
+  AppliedRow applied_row(const std::string& label, InnerTraining& training) {
+    run_all(training);
+    AppliedRow row{label, 0, 0.0, 0};
+    std::vector<float> mean(static_cast<std::size_t>(training.steps_done()), 0.0F);
+    const std::size_t runs = training.losses().size();
+    for (std::size_t i = 0; i < runs; ++i) {
+      const std::vector<float>& losses = training.losses()[i];
+      for (std::size_t k = 0; k < losses.size(); ++k) mean[k] += losses[k] / static_cast<float>(runs);
+      row.diverged += has_diverged(losses);
+      const auto last = std::span(losses).last(std::min<std::size_t>(10, losses.size()));
+      row.last += std::accumulate(last.begin(), last.end(), 0.0) / static_cast<double>(last.size() * runs);
+      const std::optional<float> test = training.test_loss(i);
+      if (test && row.test)
+        *row.test += static_cast<double>(*test) / static_cast<double>(runs);
+      else
+        row.test.reset();
+    }
+    session_.applied_curves.push_back({label, mean});
+    return row;
+  }
+
+  void apply_theta() {
+    if (!experiment_.application) return;
+    std::vector<AppliedRow> rows;
+    rows.push_back(
+        applied_row("learned optimizer", *make_application(experiment_, training_.theta(), session_.threads())));
+    for (const Comparison& comparison : experiment_.comparisons)
+      rows.push_back(applied_row(comparison.label, *make_comparison(experiment_, comparison, session_.threads())));
+    std::string text = fmt::format(
+        "\nTried on {} fresh problems, {} steps each: mean training loss of the last 10 steps{}\n",
+        experiment_.application->seeds.size(), experiment_.application->steps, rows[0].test ? ", and test loss" : "");
+    nlohmann::ordered_json json = nlohmann::ordered_json::array();
+    for (const AppliedRow& row : rows) {
+      text += fmt::format("  {:<20} {:.3f}", row.label, row.last);
+      if (row.test) text += fmt::format("   {:.3f}", *row.test);
+      if (row.diverged)
+        text += fmt::format("   ({} of {} diverged)", row.diverged, experiment_.application->seeds.size());
+      text += "\n";
+      json.push_back({{"optimizer", row.label},
+                      {"loss_last_10", row.last},
+                      {"test_loss", row.test ? nlohmann::ordered_json(*row.test) : nullptr},
+                      {"diverged", row.diverged}});
+    }
+    session_.say(text);
+    session_.summary["applied"] = json;
+  }
+
+  Session& session_;
+  Experiment& experiment_;
+  MetaTraining training_;
+  std::vector<float> losses_;
+  int skipped_ = 0, clipped_ = 0, written_best_ = 0;
+  std::int64_t diverged_ = 0;
+  std::optional<std::string> ended_early_;
+};
+
+}  // namespace
+
+int run_meta_training(Session& session, const Checkpoint* from) { return MetaRun(session, from).run(); }
+
+}  // namespace lopt

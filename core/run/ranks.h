@@ -1,0 +1,11 @@
+#pragma once
+#include "estimate/communicator.h"
+
+namespace lopt {
+
+/// The ranks among which mpirun started this process; null without mpirun, or with one rank. What speaks MPI is a
+/// library of its own (liblopt_mpi.so), which is loaded here and nowhere else. Throws std::runtime_error where it is
+/// not there.
+std::unique_ptr<Communicator> ranks_of_mpirun();
+
+}  // namespace lopt

@@ -1,0 +1,243 @@
+#include "run/session.h"
+
+#include "kernels/kernels.h"
+#include "report/provenance.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <csignal>
+#include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+#include <thread>
+
+namespace lopt {
+namespace {
+
+volatile std::sig_atomic_t received_signal = 0;
+void on_signal(int signal) {
+  // A second one is not waited for.
+  if (received_signal != 0) std::_Exit(128 + signal);
+  received_signal = signal;
+}
+
+double mean_of(std::span<const float> values) {
+  return values.empty() ? std::nan("")
+                        : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  return "unknown";
+}
+
+std::string date_text() {
+  const std::time_t now = std::time(nullptr);
+  char date[32];
+  std::strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", std::gmtime(&now));
+  return date;
+}
+
+/// The spec without what may change between a run and its continuation.
+std::string lasting_text(SpecNode spec) {
+  std::erase_if(spec.entries, [](const auto& entry) { return entry.first == "steps" || entry.first == "checkpoint"; });
+  return to_yaml(spec);
+}
+
+}  // namespace
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+double mean_first(const std::vector<float>& values) {
+  return mean_of(std::span(values).first(std::min<std::size_t>(20, values.size())));
+}
+double mean_last(const std::vector<float>& values) {
+  return mean_of(std::span(values).last(std::min<std::size_t>(20, values.size())));
+}
+bool has_diverged(const std::vector<float>& losses) {
+  return losses.empty() || !std::isfinite(losses.back()) || losses.back() > 2 * losses.front();
+}
+bool stop_wanted() { return received_signal != 0; }
+void hear_signals() {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+}
+
+Session::Session(Options options, Experiment experiment, Registry registry, Communicator* ranks)
+    : options_(std::move(options)),
+      experiment_(std::move(experiment)),
+      registry_(std::move(registry)),
+      ranks_(ranks),
+      threads_(options_.threads ? options_.threads
+                                : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))),
+      tracer_(!options_.trace.empty()),
+      begun_(std::chrono::steady_clock::now()),
+      last_checkpoint_(begun_) {}
+
+void Session::say(const std::string& text) const {
+  if (quiet()) return;
+  fmt::print("{}\n", text);
+  std::fflush(stdout);
+}
+void Session::warn(const std::string& text) {
+  std::fflush(stdout);
+  fmt::print(stderr, "lopt-run: {}\n", text);
+}
+
+nlohmann::ordered_json Session::description() const {
+  nlohmann::ordered_json json;
+  json["lopt"] = LOPT_VERSION;
+  json["name"] = experiment_.name;
+  json["spec"] = options_.spec;
+  json["overrides"] = options_.overrides;
+  json["seed"] = experiment_.seed;
+  json["threads"] = threads_;
+  if (ranks_) json["ranks"] = ranks_->size();
+  json["processor"] = processor_name();
+  json["simd"] = kernels::table().simd;
+  json["started"] = date_text();
+  json["plugins"] = plugins_json(registry_);
+  return json;
+}
+
+nlohmann::json Session::identity() const {
+  return {{"lopt", LOPT_VERSION},
+          {"spec", lasting_text(experiment_.resolved)},
+          {"simd", kernels::table().simd},
+          {"plugins", plugins_json(registry_)}};
+}
+
+void Session::warn_of_changed_plugins() const {
+  // Where the spec lies in the folder of an earlier run, this is a rerun: other plugins may give other numbers.
+  const std::string file = (std::filesystem::path(options_.spec).parent_path() / "run.json").string();
+  std::ifstream earlier(file);
+  if (!earlier) return;
+  for (const std::string& sentence : changed_plugins(nlohmann::ordered_json::parse(earlier, nullptr, false), registry_))
+    warn(fmt::format("{}: {}", file, sentence));
+}
+
+void Session::begin() {
+  if (!writes()) return;
+  warn_of_changed_plugins();
+  folder_ = std::make_unique<RunFolder>(RunFolder::make(options_.out, experiment_.name));
+  try {
+    folder_->write("spec.yaml", to_yaml(experiment_.resolved));
+    folder_->write_json("run.json", description());
+    folder_->begin_metrics();
+  } catch (...) {
+    folder_->discard();
+    throw;
+  }
+}
+
+void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpoint) {
+  if (!writes()) return;
+  folder_ = std::move(folder);
+  const auto& run = checkpoint.facts.at("run");
+  waiting_metrics_ = run.at("metrics_waiting").get<std::string>();
+  folder_->begin_metrics(run.at("metrics_bytes").get<std::size_t>());
+  last_checkpoint_step_ = checkpoint.facts.at("step").get<int>();
+  std::ifstream file(folder_->file("run.json"));
+  nlohmann::ordered_json json = nlohmann::ordered_json::parse(file, nullptr, false);
+  if (!json.is_object()) json = description();
+  nlohmann::ordered_json entry{{"from_step", last_checkpoint_step_}, {"threads", threads_}, {"date", date_text()}};
+  if (ranks_) entry["ranks"] = ranks_->size();
+  json["resumed"].push_back(entry);
+  folder_->write_json("run.json", json);
+}
+
+void Session::require_equal_ranks() {
+  if (!ranks_) return;
+  const std::vector<std::string> texts = texts_of_all(*ranks_, identity().dump());
+  for (std::size_t rank = 1; rank < texts.size(); ++rank) {
+    if (texts[rank] == texts[0]) continue;
+    const auto first = nlohmann::json::parse(texts[0]), other = nlohmann::json::parse(texts[rank]);
+    for (const char* what : {"lopt", "simd", "spec", "plugins"})
+      if (first.at(what) != other.at(what))
+        throw std::runtime_error(
+            fmt::format("rank {} differs from rank 0 in its {}: the results would not be those of one process{}", rank,
+                        std::string(what) == "lopt" ? "version" : what,
+                        std::string(what) == "simd" ? "; LOPT_SIMD chooses a level that all processors have" : ""));
+  }
+}
+
+void Session::could_not_write(const std::exception& error) {
+  if (experiment_.checkpoint_rules.stop_if_it_fails)
+    throw std::runtime_error(fmt::format("{}; the run ends, as the spec says (checkpoint.if_it_fails)", error.what()));
+  warn(fmt::format("{}; the run goes on, and tries again later", error.what()));
+}
+
+void Session::add_metrics(const nlohmann::ordered_json& line) {
+  if (!writes()) return;
+  const bool failed_before = !waiting_metrics_.empty();
+  waiting_metrics_ += line.dump() + "\n";
+  try {
+    folder_->metrics().add(waiting_metrics_);
+    waiting_metrics_.clear();
+  } catch (const std::exception& error) {
+    if (!failed_before) could_not_write(error);
+  }
+}
+
+Session::Wish Session::agree() {
+  const CheckpointRules& rules = experiment_.checkpoint_rules;
+  ++steps_since_checkpoint_;
+  const bool due = rules.wanted && (rules.every_steps > 0 ? steps_since_checkpoint_ >= rules.every_steps
+                                                          : seconds_since(last_checkpoint_) >= rules.every_seconds);
+  const std::int64_t mine = stop_wanted() ? 2 : due ? 1 : 0;
+  return static_cast<Wish>(ranks_ ? most(*ranks_, mine) : mine);
+}
+
+void Session::keep(int step, Checkpoint checkpoint) {
+  last_checkpoint_ = std::chrono::steady_clock::now();
+  steps_since_checkpoint_ = 0;
+  if (!writes() || !experiment_.checkpoint_rules.wanted || step == last_checkpoint_step_) return;
+  try {
+    folder_->metrics().sync();
+    checkpoint.facts["run"] = identity();
+    checkpoint.facts["run"]["steps"] = experiment_.steps;
+    checkpoint.facts["run"]["trace"] = options_.trace;
+    checkpoint.facts["run"]["metrics_bytes"] = folder_->metrics().size();
+    checkpoint.facts["run"]["metrics_waiting"] = waiting_metrics_;
+    if (tracer_.enabled()) checkpoint.trees.emplace_back("trace", tracer_.so_far());
+    folder_->write_checkpoint(step, encode_checkpoint(checkpoint), experiment_.checkpoint_rules.keep);
+    last_checkpoint_step_ = step;
+  } catch (const std::exception& error) {
+    could_not_write(error);
+  }
+}
+
+int Session::finish(bool is_meta, int steps_done) {
+  const int code = received_signal == SIGINT ? interrupted : received_signal == SIGTERM ? terminated : success;
+  if (!writes()) return code;
+  if (!options_.trace.empty()) tracer_.write(options_.trace);
+  if (!waiting_metrics_.empty()) folder_->metrics().add(std::exchange(waiting_metrics_, ""));
+  summary["interrupted"] = stop_wanted();
+  summary["seconds"] = seconds_since(begun_);
+  folder_->write_json("summary.json", summary);
+  folder_->write("curves.svg", is_meta ? curves_svg(experiment_.name, "meta-step", "meta-loss (nats)", curves)
+                                       : curves_svg(experiment_.name, "inner step", "training loss (nats)", curves));
+  if (!applied_curves.empty())
+    folder_->write("applied.svg", curves_svg(experiment_.name + ": the trained optimizer", "inner step",
+                                             "training loss (nats)", applied_curves));
+  if (stop_wanted())
+    say(fmt::format("Stopped after {} steps; `lopt-run resume {}` goes on.", steps_done, folder_->path()));
+  say(fmt::format("The run's folder: {}  (curves.svg, metrics.jsonl, summary.json{})", folder_->path(),
+                  is_meta ? ", theta.npz" : ", params.npz"));
+  if (is_meta && !stop_wanted())
+    say(fmt::format("Next: lopt-run resume {} steps={} trains it longer; lopt-run describe NAME explains a plugin.",
+                    folder_->path(), 2 * experiment_.steps));
+  return code;
+}
+
+int run_session(Session& session, const Checkpoint* from) {
+  return session.experiment().kind == Experiment::Kind::meta_training ? run_meta_training(session, from)
+                                                                      : run_inner_training(session, from);
+}
+
+}  // namespace lopt

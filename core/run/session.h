@@ -1,0 +1,92 @@
+#pragma once
+// A run in progress: its spec, its folder, what it says, and when it keeps a checkpoint. Where processes share a run,
+// each has a session; the first alone writes and speaks.
+
+#include "estimate/communicator.h"
+#include "learn/meta_training.h"
+#include "report/curves.h"
+#include "report/run_folder.h"
+#include "run/command_line.h"
+#include "run/tracer.h"
+
+#include <chrono>
+
+namespace lopt {
+
+double seconds_since(std::chrono::steady_clock::time_point start);
+/// The mean of the first or last 20 values, or of fewer where there are fewer.
+double mean_first(const std::vector<float>& values);
+double mean_last(const std::vector<float>& values);
+bool has_diverged(const std::vector<float>& losses);
+/// True once SIGINT or SIGTERM came, after hear_signals().
+bool stop_wanted();
+void hear_signals();
+
+class Session {
+ public:
+  Session(Options options, Experiment experiment, Registry registry, Communicator* ranks);
+
+  const Options& options() const { return options_; }
+  Experiment& experiment() { return experiment_; }
+  Communicator* ranks() { return ranks_; }
+  int threads() const { return threads_; }
+  Tracer& tracer() { return tracer_; }
+  bool writes() const { return !ranks_ || ranks_->rank() == 0; }
+  /// Only where writes().
+  RunFolder& folder() { return *folder_; }
+  bool quiet() const { return options_.quiet || !writes(); }
+  void say(const std::string& text) const;
+  static void warn(const std::string& text);
+
+  /// Makes the run's folder with spec.yaml and run.json.
+  void begin();
+  /// Goes on in a folder, from a checkpoint of it.
+  void go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpoint);
+  /// Throws std::runtime_error or DataError where ranks differ in version, spec, plugins or SIMD level.
+  void require_equal_ranks();
+
+  /// Adds a line to metrics.jsonl. Where that fails and the spec says to go on, it is kept for the next time.
+  void add_metrics(const nlohmann::ordered_json& line);
+
+  enum class Wish { go_on, checkpoint, stop };
+  /// What all ranks do after a step: a checkpoint where one is due, the end where a signal came to any.
+  Wish agree();
+  /// Writes a checkpoint of a training. Where that fails, says so and goes on, or throws, as the spec says.
+  void keep(int step, Checkpoint checkpoint);
+  /// All that the run is about, for a checkpoint: version, spec, plugins.
+  nlohmann::json identity() const;
+
+  /// The files that end a run; returns the exit code.
+  int finish(bool is_meta, int steps_done);
+
+  nlohmann::ordered_json summary;
+  std::vector<Curve> curves, applied_curves;
+
+ private:
+  nlohmann::ordered_json description() const;
+  void warn_of_changed_plugins() const;
+  /// Goes on or throws, as the spec says, where a file could not be written.
+  void could_not_write(const std::exception& error);
+
+  Options options_;
+  Experiment experiment_;
+  Registry registry_;
+  Communicator* ranks_;
+  int threads_;
+  std::unique_ptr<RunFolder> folder_;
+  Tracer tracer_;
+  std::string waiting_metrics_;  // lines that could not be written yet
+  int last_checkpoint_step_ = -1, steps_since_checkpoint_ = 0;
+  std::chrono::steady_clock::time_point begun_, last_checkpoint_;
+};
+
+/// Runs a meta-training to its end, or until a signal; from a checkpoint where there is one.
+int run_meta_training(Session& session, const Checkpoint* from);
+/// The same for inner trainings.
+int run_inner_training(Session& session, const Checkpoint* from);
+/// Either of them.
+int run_session(Session& session, const Checkpoint* from = nullptr);
+/// Runs to the end, or until a signal comes. `after` is called now and then.
+void run_all(InnerTraining& training, const std::function<void()>& after = {});
+
+}  // namespace lopt
