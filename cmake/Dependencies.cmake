@@ -1,5 +1,6 @@
 # Debian 12 packages; the list for apt is in `dev`.
-find_package(Boost 1.74 REQUIRED COMPONENTS filesystem program_options)
+find_package(Boost 1.74 REQUIRED COMPONENTS filesystem program_options OPTIONAL_COMPONENTS mpi)
+find_package(MPI COMPONENTS CXX)
 find_package(fmt REQUIRED)
 find_package(TBB REQUIRED)
 find_package(nlohmann_json REQUIRED)

@@ -6,6 +6,9 @@ set_target_properties(lopt_core PROPERTIES EXPORT_NAME core SOVERSION ${PROJECT_
 set_target_properties(lopt_sdk PROPERTIES EXPORT_NAME sdk)
 install(TARGETS lopt-run lopt_core lopt_sdk EXPORT loptTargets
   RUNTIME DESTINATION bin LIBRARY DESTINATION lib INCLUDES DESTINATION include)
+if(TARGET lopt_mpi)
+  install(TARGETS lopt_mpi LIBRARY DESTINATION lib/lopt)
+endif()
 install(DIRECTORY sdk/include/ DESTINATION include)
 
 install(EXPORT loptTargets NAMESPACE lopt:: DESTINATION lib/cmake/lopt)

@@ -1,6 +1,6 @@
 #pragma once
 // Processes that share the lanes of a meta-training: what they must be able to do. MPI is behind it (core/mpi), in a
-// library of its own; tests have one of threads.
+// library of its own; a test has one of threads.
 
 #include "registry/registry.h"
 
@@ -25,6 +25,8 @@ class Communicator {
   /// Every rank gives the bytes of its part, and gets those of all, rank after rank. `sizes[r]` is the size of rank r's
   /// part, which all know. All ranks must call it in the same order. Throws RankError.
   virtual std::vector<std::byte> all_gather(std::span<const std::byte> part, std::span<const std::size_t> sizes) = 0;
+  /// The same, but rank 0 alone gets the parts, the others nothing.
+  virtual std::vector<std::byte> gather(std::span<const std::byte> part, std::span<const std::size_t> sizes) = 0;
   /// Bytes that this rank has sent.
   virtual std::uint64_t bytes_sent() const = 0;
 };

@@ -58,6 +58,7 @@ Unrolled RankUnroller::put_together(std::vector<Lane> lanes, Unrolled mine, cons
   std::size_t next = 0;
   for (std::size_t i = 0; i < result.lanes.size(); ++i) {
     if (!is_mine(result.lanes[i])) {
+      result.lanes[i].state = Values();
       LaneStepper::follow(result.lanes[i], options, &result.began[i * steps]);
       continue;
     }
@@ -134,7 +135,8 @@ void RankUnroller::gather(std::vector<Lane>& lanes) const {
       mine.insert(mine.end(), bytes, bytes + leaf.size() * 4);
     }
   }
-  const std::vector<std::byte> all = ranks_.all_gather(mine, sizes);
+  const std::vector<std::byte> all = ranks_.gather(mine, sizes);
+  if (ranks_.rank() != 0) return;
   std::vector<std::size_t> next(sizes.size(), 0);
   for (std::size_t rank = 1; rank < sizes.size(); ++rank) next[rank] = next[rank - 1] + sizes[rank - 1];
   for (Lane& lane : lanes) {

@@ -20,7 +20,7 @@ class RankUnroller final : public Unroller {
 
   /// Lanes of all ranks that had a loss that was not finite, in the unrolls since this was last asked.
   std::int64_t take_diverged() const;
-  /// Every rank gets the states of all lanes.
+  /// Rank 0 gets the states of all lanes.
   void gather(std::vector<Lane>& lanes) const;
   /// Deals lanes out whose states all ranks have: each keeps those of its own.
   void scatter(std::vector<Lane>& lanes) const;

@@ -139,8 +139,7 @@ void MetaTraining::remember_best(float loss) {
   now_.recent.push_back(loss);
   if (now_.recent.size() > recent_steps) now_.recent.pop_front();
   const float mean = mean_of(now_.recent);
-  const bool whole = now_.recent.size() == recent_steps || now_.step == experiment_.steps;
-  if (!whole || !(best_.step == 0 ? std::isfinite(mean) : mean < best_.loss)) return;
+  if (now_.recent.size() < recent_steps || !(best_.step == 0 ? std::isfinite(mean) : mean < best_.loss)) return;
   best_.step = now_.step;
   best_.loss = mean;
   best_.theta = now_.theta;

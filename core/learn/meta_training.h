@@ -46,7 +46,7 @@ class MetaTraining {
   int best_step() const { return best_.step; }
   float best_loss() const { return best_.loss; }
 
-  /// Every lane's state comes to this process, where processes share them. All processes must call it.
+  /// Every lane's state comes to rank 0, where processes share them. All of them must call it.
   void gather_lanes();
   /// Call gather_lanes() before.
   Checkpoint checkpoint() const;

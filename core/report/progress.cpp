@@ -16,9 +16,10 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
 }
 
-Progress::Progress(std::string loss_name, int steps, bool quiet)
+Progress::Progress(std::string loss_name, int steps, bool quiet, int done)
     : loss_name_(std::move(loss_name)),
       steps_(steps),
+      before_(done),
       quiet_(quiet),
       terminal_(isatty(STDOUT_FILENO) != 0),
       start_(Clock::now()),
@@ -44,7 +45,7 @@ void Progress::update(int steps_done, double loss, const std::string& note) {
 }
 
 void Progress::show(double seconds, const std::string& note) const {
-  const double share = static_cast<double>(done_) / steps_, rate = seconds > 0 ? done_ / seconds : 0,
+  const double share = static_cast<double>(done_) / steps_, rate = seconds > 0 ? (done_ - before_) / seconds : 0,
                rest = rate > 0 ? (steps_ - done_) / rate : 0;
   const std::string numbers = fmt::format("{}/{} steps  {:.4g} steps/s  {} left  {} {:.4f}{}{}", done_, steps_, rate,
                                           duration_text(rest), loss_name_, smoothed_, note.empty() ? "" : "  ", note);

@@ -9,7 +9,8 @@ namespace lopt {
 class Progress {
  public:
   /// `loss_name`: "meta-loss" or "loss". Quiet: nothing is shown.
-  Progress(std::string loss_name, int steps, bool quiet);
+  /// `done`: steps that were done before, in an earlier process.
+  Progress(std::string loss_name, int steps, bool quiet, int done = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -22,7 +23,7 @@ class Progress {
   void show(double seconds, const std::string& note) const;
 
   std::string loss_name_;
-  int steps_, done_ = 0;
+  int steps_, before_, done_ = 0;
   bool quiet_, terminal_, shown_ = false;
   double smoothed_ = 0;
   Clock::time_point start_, last_;

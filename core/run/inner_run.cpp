@@ -29,7 +29,7 @@ void train(Session& session, InnerTraining& training) {
   const std::size_t runs = training.losses().size();
   session.say(fmt::format("Training '{}': {} steps{}.", experiment.name, experiment.steps,
                           runs > 1 ? fmt::format(", {} runs", runs) : ""));
-  Progress progress("loss", experiment.steps, session.quiet());
+  Progress progress("loss", experiment.steps, session.quiet(), training.steps_done());
   int kept = training.steps_done();
   run_all(training, [&] {
     double sum = 0;

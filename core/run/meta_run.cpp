@@ -87,15 +87,18 @@ class MetaRun {
   void train() {
     session_.say(
         fmt::format("Meta-training '{}': {} steps, θ has {} weights.", experiment_.name, experiment_.steps, weights()));
-    Progress progress("meta-loss", experiment_.steps, session_.quiet());
+    Progress progress("meta-loss", experiment_.steps, session_.quiet(), training_.steps_done());
     Session::Wish wish = Session::Wish::go_on;
     while (training_.steps_done() < experiment_.steps && wish != Session::Wish::stop && !ended_early_) {
+      const std::uint64_t sent_before = bytes_sent();
       try {
         step(progress);
       } catch (const Interrupted&) {
         break;  // the training is as it was before the step
       }
       wish = session_.agree();
+      bytes_of_steps_ += bytes_sent() - sent_before;
+      ++steps_made_;
       if (wish == Session::Wish::checkpoint && training_.steps_done() < experiment_.steps) keep();
     }
     keep();
@@ -136,10 +139,14 @@ class MetaRun {
     training_.gather_lanes();
     Checkpoint checkpoint = session_.writes() ? training_.checkpoint() : Checkpoint();
     session_.keep(training_.steps_done(), std::move(checkpoint));
-    if (!session_.writes() || training_.best_step() == 0 || training_.best_step() == written_best_) return;
+    if (session_.writes() && training_.best_step() > 0 && training_.best_step() != written_best_)
+      write_best(training_.best_theta());
+  }
+
+  void write_best(const Values& theta) {
     try {
       std::filesystem::create_directories(session_.folder().file("best"));
-      write_npz(session_.folder().file("best/theta.npz"), training_.best_theta());
+      write_npz(session_.folder().file("best/theta.npz"), theta);
       written_best_ = training_.best_step();
     } catch (const std::exception& error) {
       Session::warn(error.what());
@@ -148,6 +155,7 @@ class MetaRun {
 
   void report() {
     write_npz(session_.folder().file("theta.npz"), training_.theta());
+    if (training_.best_step() == 0) write_best(training_.theta());  // too few steps for a mean of 20
     session_.curves.push_back({"meta-loss", losses_});
     nlohmann::ordered_json& summary = session_.summary;
     summary["meta_steps"] = losses_.size();
@@ -161,7 +169,10 @@ class MetaRun {
     summary["inner_diverged"] = diverged_;
     if (session_.ranks()) {
       summary["ranks"] = session_.ranks()->size();
-      summary["bytes_sent_by_rank_0"] = session_.ranks()->bytes_sent();
+      // Rank 0 sends to each of the others what all of them together sent to it.
+      if (steps_made_ > 0)
+        summary["bytes_a_step_to_a_rank"] =
+            bytes_of_steps_ / static_cast<std::uint64_t>(steps_made_ * (session_.ranks()->size() - 1));
     }
     session_.say(fmt::format("\nMeta-loss: {:.3f} → {:.3f} (means of the first and last {} of {} meta-steps).",
                              mean_first(losses_), mean_last(losses_), std::min<std::size_t>(20, losses_.size()),
@@ -171,6 +182,8 @@ class MetaRun {
       session_.say(
           fmt::format("θ went back to its best {} times: the meta-loss had blown up.", training_.roll_backs()));
   }
+
+  std::uint64_t bytes_sent() const { return session_.ranks() ? session_.ranks()->bytes_sent() : 0; }
 
   struct AppliedRow {
     std::string label;
@@ -232,6 +245,8 @@ class MetaRun {
   std::vector<float> losses_;
   int skipped_ = 0, clipped_ = 0, written_best_ = 0;
   std::int64_t diverged_ = 0;
+  std::uint64_t bytes_of_steps_ = 0;
+  int steps_made_ = 0;  // in this process
   std::optional<std::string> ended_early_;
 };
 

@@ -8,6 +8,11 @@
 
 namespace lopt {
 
+int ranks_on_this_machine() {
+  const char* count = std::getenv("OMPI_COMM_WORLD_LOCAL_SIZE");
+  return count ? std::max(1, std::atoi(count)) : 1;
+}
+
 std::unique_ptr<Communicator> ranks_of_mpirun() {
   // Open MPI tells the processes that it starts how many they are.
   const char* count = std::getenv("OMPI_COMM_WORLD_SIZE");

@@ -8,4 +8,7 @@ namespace lopt {
 /// not there.
 std::unique_ptr<Communicator> ranks_of_mpirun();
 
+/// How many of mpirun's processes are on this machine: they share its processors. 1 without mpirun.
+int ranks_on_this_machine();
+
 }  // namespace lopt

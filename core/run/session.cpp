@@ -2,6 +2,7 @@
 
 #include "kernels/kernels.h"
 #include "report/provenance.h"
+#include "run/ranks.h"
 
 #include <fmt/format.h>
 
@@ -73,9 +74,10 @@ Session::Session(Options options, Experiment experiment, Registry registry, Comm
       experiment_(std::move(experiment)),
       registry_(std::move(registry)),
       ranks_(ranks),
-      threads_(options_.threads ? options_.threads
-                                : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()))),
-      tracer_(!options_.trace.empty()),
+      threads_(options_.threads
+                   ? options_.threads
+                   : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / ranks_on_this_machine())),
+      tracer_(!options_.trace.empty() && writes()),
       begun_(std::chrono::steady_clock::now()),
       last_checkpoint_(begun_) {}
 
