@@ -129,6 +129,8 @@ int run_resume(int argc, char** argv) {
   const Checkpoint checkpoint = checkpoint_of(folder.get(), ranks.get(), path);
   const auto& run = checkpoint.facts.at("run");
   if (o.overrides.empty()) o.overrides.push_back(fmt::format("steps={}", run.at("steps").get<int>()));
+  if (!o.trace.empty() && run.at("trace").get<std::string>().empty())
+    throw UsageError(path + ": kept no trace until now, and --trace goes on with one");
   if (o.trace.empty()) o.trace = run.at("trace").get<std::string>();
   Registry registry;
   Experiment experiment = experiment_of(o, registry);

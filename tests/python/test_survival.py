@@ -1,0 +1,307 @@
+"""Runs that end early and go on: kills, failing files, full disks, signals, locks, damaged checkpoints.
+
+usage: test_survival.py BUILD [KILLS [SEED]]"""
+import glob
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+build = os.path.abspath(sys.argv[1])
+kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 30)
+runner, faults = build + "/bin/lopt-run", build + "/tests/lopt_faults.so"
+sanitized = bool(os.environ.get("LOPT_SANITIZED"))
+
+estimators = {"full_gradient": "{plugin: full_gradient, tasks: 3, unroll_length: 4}",
+              "full_es": "{plugin: full_es, tasks: 4, unroll_length: 4}",
+              "truncated_gradient": "{plugin: truncated_gradient, tasks: 3, unroll_length: 4, problem_length: 9}",
+              "truncated_es": "{plugin: truncated_es, tasks: 4, unroll_length: 4, problem_length: 9}",
+              "pes": "{plugin: pes, tasks: 4, unroll_length: 4, problem_length: 9}"}
+spec = """name: survival
+seed: 3
+steps: %d
+task: {plugin: mlp_classifier, hidden: [8], batch_size: 16}
+learned_optimizer: {plugin: per_parameter_mlp, hidden: 8}
+estimator: %s
+meta_optimizer: {plugin: adam, learning_rate: 0.003}
+checkpoint: {every: 3 steps, keep: 2, if_it_fails: %s}
+"""
+
+
+def call(*arguments, env=None, code=0, timeout=120):
+    done = subprocess.run([runner, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=timeout, env=dict(os.environ, **(env or {})))
+    if code is not None and done.returncode != code:
+        raise AssertionError(f"{arguments}: code {done.returncode}\n{done.stdout[-3000:]}")
+    return done if code is None else done.stdout
+
+
+def results(run, trace=None):
+    """All that must be the same bits: θ, metrics but for the seconds, the trace."""
+    with open(run + "/theta.npz", "rb") as file:
+        found = [file.read()]
+    with open(run + "/metrics.jsonl") as file:
+        for line in file:
+            entry = json.loads(line)
+            del entry["seconds"]
+            found.append(entry)
+    if trace:
+        with open(trace, "rb") as file:
+            found.append(file.read())
+    return found
+
+
+class Survival(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="lopt-survival-")
+        cls.reference = {}
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def path(self, name):
+        return f"{self.folder}/{self.id().split('.')[-1]}-{name}"
+
+    def spec(self, estimator, steps=12, if_it_fails="go_on", more=""):
+        path = self.path(f"{estimator}-{steps}-{if_it_fails}.yaml")
+        with open(path, "w") as file:
+            file.write(spec % (steps, estimators[estimator], if_it_fails) + more)
+        return path
+
+    def unbroken(self, estimator, steps=12):
+        if (estimator, steps) not in self.reference:
+            run = f"{self.folder}/unbroken-{estimator}-{steps}"
+            call("train", self.spec(estimator, steps), "--out", run, "--trace", run + ".npz", "--threads", "2", "-q")
+            self.reference[estimator, steps] = results(run, run + ".npz")
+        return self.reference[estimator, steps]
+
+    def test_every_estimator_goes_on_to_the_same_bits(self):
+        for estimator in estimators:
+            for threads in ("1", "3"):
+                with self.subTest(estimator=estimator, threads=threads):
+                    run = self.path(estimator + threads)
+                    call("train", self.spec(estimator), "--out", run, "--trace", run + ".npz", "--threads", threads,
+                         "-q", env={"LD_PRELOAD": faults, "LOPT_FAULT": "kill:30"} if not sanitized else {},
+                         code=-9 if not sanitized else 0)
+                    call("resume", run, "--threads", "2", "-q")
+                    self.assertEqual(results(run, run + ".npz"), self.unbroken(estimator))
+
+    def test_more_steps_than_were_planned(self):
+        run = self.path("run")
+        call("train", self.spec("pes", 7), "--out", run, "--trace", run + ".npz", "-q")
+        call("resume", run, "steps=12", "-q")
+        self.assertEqual(results(run, run + ".npz"), self.unbroken("pes"))
+        self.assertIn("12 steps already", call("resume", run, "steps=5", code=2))
+
+    def test_inner_training_goes_on(self):
+        path = self.path("spec.yaml")
+        with open(path, "w") as file:
+            file.write("name: inner\nsteps: 40\ntask: {plugin: mlp_classifier, hidden: [8], batch_size: 16}\n"
+                       "optimizer: {plugin: adam, learning_rate: 0.01}\n")
+        whole, part = self.path("whole"), self.path("part")
+        call("train", path, "--out", whole, "-q")
+        call("train", path, "steps=15", "--out", part, "-q")
+        call("resume", part, "steps=40", "-q")
+        for file in ("params.npz", "metrics.jsonl"):
+            with open(f"{whole}/{file}", "rb") as a, open(f"{part}/{file}", "rb") as b:
+                self.assertEqual(a.read(), b.read())
+
+    @unittest.skipIf(sanitized, "kills are timed for a build without sanitizers")
+    def test_kills(self):
+        rng = random.Random(seed)
+        start = time.time()
+        self.unbroken("pes", 60)
+        print(f"\n{kills} kills, seed {seed}")
+        inside, before = 0, 0
+        for number in range(kills):
+            estimator = rng.choice(list(estimators))
+            expected = self.unbroken(estimator, 60)
+            run, killed = self.path(f"kill{number}"), 0
+            arguments = ["train", self.spec(estimator, 60), "--out", run, "--trace", run + ".npz"]
+            # Up to three kills of one run, each after a random time or inside a random call that writes.
+            for _ in range(rng.choice([1, 1, 2, 3])):
+                env = {}
+                if rng.random() < 0.5:
+                    env = {"LD_PRELOAD": faults, "LOPT_FAULT": f"kill:{rng.randrange(1, 200)}"}
+                child = subprocess.Popen([runner, *arguments, "-q", "--threads", rng.choice("123")],
+                                         env=dict(os.environ, **env), stdout=subprocess.DEVNULL,
+                                         stderr=subprocess.DEVNULL)
+                try:
+                    child.wait(None if env else rng.random() * 0.25)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    child.wait()
+                killed += child.returncode == -signal.SIGKILL
+                inside += bool(env) and child.returncode == -signal.SIGKILL
+                if glob.glob(run + "/checkpoints/*.checkpoint"):
+                    arguments = ["resume", run]
+                else:  # nothing was kept yet: the run begins anew
+                    before += 1
+                    shutil.rmtree(run, ignore_errors=True)
+            call(*arguments, "-q")
+            self.assertEqual(results(run, run + ".npz"), expected, f"kill {number} of {estimator}")
+            self.assertEqual(glob.glob(run + "/*.partial"), [])
+            shutil.rmtree(run)
+        print(f"{kills} runs survived, {inside} kills inside a call that writes, {before} before the first checkpoint, "
+              f"{time.time() - start:.0f} s")
+
+    @unittest.skipIf(sanitized, "calls are counted for a build without sanitizers")
+    def test_each_failing_call(self):
+        for if_it_fails in ("go_on", "stop"):
+            path = self.spec("pes", 12, if_it_fails)
+            count = self.path("count")
+            call("train", path, "--out", self.path("count-run-" + if_it_fails), "-q",
+                 env={"LD_PRELOAD": faults, "LOPT_FAULT_COUNT": count})
+            with open(count) as file:
+                calls = int(file.read())
+            self.assertGreater(calls, 30)
+            outcomes = {}
+            for number in range(1, calls + 1):
+                for later in ("", "+"):
+                    run = self.path(f"{if_it_fails}{number}{later}")
+                    done = call("train", path, "--out", run, "--trace", run + ".npz", "-q", code=None,
+                                env={"LD_PRELOAD": faults, "LOPT_FAULT": f"fail:{number}{later}"})
+                    message = f"call {number}{later}, {if_it_fails}: code {done.returncode}: {done.stdout}"
+                    self.assertIn(done.returncode, (0, 1, 2), message)
+                    self.assertTrue(done.stdout == "" or "lopt-run: " in done.stdout, message)
+                    self.assertTrue(done.returncode == 0 or "No space left" in done.stdout, message)
+                    outcome = "went on" if done.returncode == 0 else "stopped"
+                    outcomes[outcome] = outcomes.get(outcome, 0) + 1
+                    if done.returncode == 0:
+                        self.assertEqual(results(run, run + ".npz"), self.unbroken("pes"), message)
+                    elif glob.glob(run + "/checkpoints/*.checkpoint"):
+                        call("resume", run, "-q")
+                        self.assertEqual(results(run, run + ".npz"), self.unbroken("pes"), message)
+                    shutil.rmtree(run, ignore_errors=True)
+            print(f"\n{if_it_fails}: each of {calls} calls failed once, and with all after it: {outcomes}")
+
+    def test_full_disk(self):
+        disk = self.path("disk")
+        os.mkdir(disk)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96k", "none", disk], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("NOT RUN: a small disk cannot be mounted here")
+        try:
+            done = call("train", self.spec("pes", 400), "--out", disk + "/run", "-q", code=None)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("No space left", done.stdout)
+            self.assertIn("the run goes on", done.stdout)
+            self.assertTrue(glob.glob(disk + "/run/checkpoints/*.checkpoint"))
+            done = call("train", self.spec("pes", 400, "stop"), "--out", disk + "/second", "-q", code=None)
+            self.assertIn(done.returncode, (1, 2), done.stdout)
+            subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+            call("resume", disk + "/run", "-q")
+            call("train", self.spec("pes", 400), "--out", self.path("whole"), "-q")
+            self.assertEqual(results(disk + "/run"), results(self.path("whole")))
+            subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+            self.assertIn("Read-only", call("resume", disk + "/run", "steps=401", code=2))
+            self.assertIn("Read-only", call("train", self.spec("pes"), "--out", disk + "/third", code=2))
+        finally:
+            subprocess.run(["umount", disk])
+
+    def test_one_process_a_folder(self):
+        run = self.path("run")
+        child = subprocess.Popen([runner, "train", self.spec("pes", 1000000), "--out", run, "-q"])
+        while not glob.glob(run + "/checkpoints/*.checkpoint"):
+            time.sleep(0.02)
+        refused = call("resume", run, code=2)
+        self.assertIn(f"another process ({child.pid}) is at work", refused)
+        child.kill()
+        child.wait()
+        with open(run + "/metrics.jsonl") as file:
+            done = json.loads(file.readlines()[-1])["step"]
+        call("resume", run, f"steps={done + 10}", "-q")
+
+    def test_signals_end_a_run_soon_with_a_checkpoint(self):
+        # The second spec has steps of some seconds: they are abandoned.
+        long_steps = " ".join(["task.hidden=[512,512]", "task.batch_size=512", "estimator.tasks=256",
+                               "estimator.unroll_length=50"]).split()
+        for overrides, number, code in (([], signal.SIGTERM, 143), ([], signal.SIGINT, 130),
+                                        (long_steps, signal.SIGTERM, 143)):
+            run = self.path(f"run{code}{len(overrides)}")
+            child = subprocess.Popen([runner, "train", self.spec("pes", 1000000), *overrides, "--out", run, "-q"])
+            while not os.path.exists(run + "/metrics.jsonl"):
+                time.sleep(0.02)
+            time.sleep(0.5)
+            start = time.time()
+            child.send_signal(number)
+            self.assertEqual(child.wait(30), code)
+            print(f"\nended {time.time() - start:.2f} s after signal {number}")
+            if not sanitized:
+                self.assertLess(time.time() - start, 2)
+            self.assertEqual(len(glob.glob(run + "/checkpoints/*.checkpoint")) > 0, True)
+            with open(run + "/metrics.jsonl") as file:
+                done = len(file.readlines())
+            if not overrides:
+                call("resume", run, f"steps={done + 3}", "-q")
+                whole = self.path(f"whole{code}")
+                call("train", self.spec("pes", done + 3), "--out", whole, "-q")
+                self.assertEqual(results(run), results(whole))
+
+    def test_damaged_checkpoints(self):
+        run = self.path("run")
+        call("train", self.spec("pes", 7), "--out", run, "--trace", run + ".npz", "-q")
+        newest = sorted(glob.glob(run + "/checkpoints/*.checkpoint"))[-1]
+        with open(newest, "r+b") as file:
+            file.seek(1000)
+            byte = file.read(1)
+            file.seek(1000)
+            file.write(bytes([byte[0] ^ 1]))
+        output = call("resume", run, "steps=12")
+        self.assertIn(newest, output)
+        self.assertIn("the one before is used", output)
+        self.assertEqual(results(run, run + ".npz"), self.unbroken("pes"))
+        for path in glob.glob(run + "/checkpoints/*.checkpoint"):
+            with open(path, "wb") as file:
+                file.write(b"lopt")
+        self.assertIn("no good checkpoint", call("resume", run, code=4))
+        self.assertIn("kept no trace", self.untraced())
+        self.assertIn("no folder of a run", call("resume", self.folder, code=2))
+
+    def untraced(self):
+        run = self.path("untraced")
+        call("train", self.spec("pes", 3), "--out", run, "-q")
+        return call("resume", run, "steps=4", "--trace", run + ".npz", code=2)
+
+    def test_what_differs_is_said(self):
+        run, plugin = self.path("run"), self.path("mine.so")
+        shutil.copy(build + "/lib/lopt/plugins/adam.so", plugin)
+        call("train", self.spec("pes", 6), "meta_optimizer.plugin=" + os.path.basename(plugin)[:-3] + "/adam",
+             "--plugin-path", plugin, "--out", run, "-q")
+        with open(run + "/spec.yaml") as file:
+            text = file.read()
+        self.assertIn("std: 0.01", text)
+        with open(run + "/spec.yaml", "w") as file:
+            file.write(text.replace("std: 0.01", "std: 0.02"))
+        output = call("resume", run, "steps=8", code=2)
+        self.assertIn("`std: 0.01` there, `std: 0.02` now", output)
+        self.assertIn("--force", output)
+        call("resume", run, "steps=8", "--force", "-q")
+        with open(run + "/spec.yaml", "w") as file:
+            file.write(text)
+        subprocess.run(["strip", plugin], check=True)
+        output = call("resume", run, "steps=9", code=2)
+        self.assertIn("the optimizer 'adam'", output)
+        self.assertIn("SHA-256", output)
+
+    def test_files_are_their_owners(self):
+        run = self.path("run")
+        subprocess.run(["sh", "-c", f"umask 077; exec {runner} train {self.spec('pes', 3)} --out {run} -q"], check=True)
+        for folder, folders, files in os.walk(run):
+            for name in folders + files:
+                self.assertEqual(os.stat(os.path.join(folder, name)).st_mode & 0o077, 0, name)
+
+
+if __name__ == "__main__":
+    program = unittest.main(argv=[sys.argv[0]], exit=False, verbosity=1)
+    bad = len(program.result.failures) + len(program.result.errors)
+    print(f"{program.result.testsRun - bad} passed, {bad} failed")
+    sys.exit(bad > 0)
