@@ -222,8 +222,7 @@ class Survival(unittest.TestCase):
 
     def test_signals_end_a_run_soon_with_a_checkpoint(self):
         # The second spec has steps of some seconds: they are abandoned.
-        long_steps = " ".join(["task.hidden=[512,512]", "task.batch_size=512", "estimator.tasks=256",
-                               "estimator.unroll_length=50"]).split()
+        long_steps = ["task.hidden=[32]", "estimator.tasks=32", "estimator.unroll_length=1500"]
         for overrides, number, code in (([], signal.SIGTERM, 143), ([], signal.SIGINT, 130),
                                         (long_steps, signal.SIGTERM, 143)):
             run = self.path(f"run{code}{len(overrides)}")
@@ -240,11 +239,11 @@ class Survival(unittest.TestCase):
             self.assertEqual(len(glob.glob(run + "/checkpoints/*.checkpoint")) > 0, True)
             with open(run + "/metrics.jsonl") as file:
                 done = len(file.readlines())
-            if not overrides:
-                call("resume", run, f"steps={done + 3}", "-q")
-                whole = self.path(f"whole{code}")
-                call("train", self.spec("pes", done + 3), "--out", whole, "-q")
-                self.assertEqual(results(run), results(whole))
+            steps = done + (1 if overrides else 3)
+            call("resume", run, f"steps={steps}", "-q")
+            whole = self.path(f"whole{code}{len(overrides)}")
+            call("train", self.spec("pes", steps), *overrides, "--out", whole, "-q")
+            self.assertEqual(results(run), results(whole))
 
     def test_damaged_checkpoints(self):
         run = self.path("run")
