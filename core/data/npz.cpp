@@ -54,10 +54,10 @@ Shape parse_shape(const std::string& text, const std::string& name) {
 /// Elements stored as From, kept as To.
 template <class From, class To>
 Array converted(const Shape& shape, std::span<const std::uint8_t> bytes, const std::string& name) {
+  const std::size_t wanted = static_cast<std::size_t>(element_count(shape)) * sizeof(From);
+  if (bytes.size() < wanted)  // asked before any memory is
+    damaged(name, fmt::format("{} bytes of elements where {} belong: the file is cut short", bytes.size(), wanted));
   Array result(dtype_of<To>, shape);
-  if (bytes.size() < result.size() * sizeof(From))
-    damaged(name, fmt::format("{} bytes of elements where {} belong: the file is cut short", bytes.size(),
-                              result.size() * sizeof(From)));
   auto to = result.mutable_values<To>();
   for (std::size_t i = 0; i < to.size(); ++i) {
     From element;
@@ -139,26 +139,24 @@ Array parse_npy(std::span<const std::uint8_t> bytes, const std::string& name) {
   damaged(name, fmt::format("its elements are of type {}; float32, float64 and integers are read", *type));
 }
 
-Values read_npz(const std::string& path) {
-  int code = 0;
-  std::unique_ptr<zip_t, ZipCloser> archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
-  if (!archive) {
-    zip_error_t error;
-    zip_error_init_with_code(&error, code);
-    const std::string why = zip_error_strerror(&error);
-    zip_error_fini(&error);
-    damaged(path, fmt::format("cannot be read as a NumPy .npz file: {}", why));
-  }
+namespace {
+[[noreturn]] void no_archive(const std::string& path, zip_error_t& error) {
+  const std::string why = zip_error_strerror(&error);
+  zip_error_fini(&error);
+  damaged(path, fmt::format("cannot be read as a NumPy .npz file: {}", why));
+}
+
+Values read_archive(zip_t* archive, const std::string& path) {
   std::vector<Values::Entry> entries;
-  for (zip_int64_t i = 0; i < zip_get_num_entries(archive.get(), 0); ++i) {
+  for (zip_int64_t i = 0; i < zip_get_num_entries(archive, 0); ++i) {
     zip_stat_t stat;
-    if (zip_stat_index(archive.get(), static_cast<zip_uint64_t>(i), 0, &stat) != 0 || !stat.name ||
+    if (zip_stat_index(archive, static_cast<zip_uint64_t>(i), 0, &stat) != 0 || !stat.name ||
         !(stat.valid & ZIP_STAT_SIZE))
       damaged(path, "its table of contents is damaged");
     std::string name = stat.name;
     if (name.size() < 4 || !name.ends_with(".npy")) continue;
     if (stat.size > most_bytes) damaged(path, fmt::format("{} is larger than 4 GB", name));
-    std::unique_ptr<zip_file_t, ZipFileCloser> file(zip_fopen_index(archive.get(), static_cast<zip_uint64_t>(i), 0));
+    std::unique_ptr<zip_file_t, ZipFileCloser> file(zip_fopen_index(archive, static_cast<zip_uint64_t>(i), 0));
     std::vector<std::uint8_t> bytes;
     std::uint8_t block[65536];
     zip_int64_t got = 0;
@@ -172,6 +170,29 @@ Values read_npz(const std::string& path) {
   }
   if (entries.empty()) damaged(path, "it holds no arrays");
   return Values(std::move(entries));
+}
+}  // namespace
+
+Values read_npz(const std::string& path) {
+  int code = 0;
+  const std::unique_ptr<zip_t, ZipCloser> archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
+  zip_error_t error;
+  zip_error_init_with_code(&error, code);
+  if (!archive) no_archive(path, error);
+  return read_archive(archive.get(), path);
+}
+
+Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name) {
+  zip_error_t error;
+  zip_error_init(&error);
+  zip_source_t* source = zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error);
+  if (!source) no_archive(name, error);
+  const std::unique_ptr<zip_t, ZipCloser> archive(zip_open_from_source(source, ZIP_RDONLY | ZIP_CHECKCONS, &error));
+  if (!archive) {
+    zip_source_free(source);
+    no_archive(name, error);
+  }
+  return read_archive(archive.get(), name);
 }
 
 void write_npz(const std::string& path, const std::vector<std::pair<std::string, Array>>& arrays) {

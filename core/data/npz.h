@@ -11,6 +11,8 @@ void write_npz(const std::string& path, const std::vector<std::pair<std::string,
 /// The leaves of a tree by their paths.
 void write_npz(const std::string& path, const Values& tree);
 
+/// The arrays of a .npz file in memory, as read_npz(path) gives them. Throws DataError in the name of `name`.
+Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name);
 /// One array of NumPy's .npy format. Throws DataError in the name of `name`.
 Array parse_npy(std::span<const std::uint8_t> bytes, const std::string& name);
 

@@ -48,7 +48,7 @@ std::string machine_name(Elf64_Half machine) {
   }
 }
 
-bool headers_fit(const std::string& bytes, const Elf64_Ehdr& header) {
+bool headers_fit(std::string_view bytes, const Elf64_Ehdr& header) {
   auto inside = [&](std::uint64_t offset, std::uint64_t length) {
     return offset <= bytes.size() && length <= bytes.size() - offset;
   };
@@ -64,7 +64,7 @@ bool headers_fit(const std::string& bytes, const Elf64_Ehdr& header) {
   return true;
 }
 
-void check_seal(const std::string& path, const std::string& bytes) {
+void check_seal(const std::string& path, std::string_view bytes) {
   if (bytes.size() < seal_size || bytes.compare(bytes.size() - seal_size, seal_mark.size(), seal_mark) != 0) return;
   const std::span content(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size() - seal_size);
   if (sha256(content) != bytes.substr(bytes.size() - 64))
@@ -74,8 +74,9 @@ void check_seal(const std::string& path, const std::string& bytes) {
 
 }  // namespace
 
-void check_elf_file(const std::string& path) {
-  const std::string bytes = read_bytes(path);
+void check_elf_file(const std::string& path) { check_elf_bytes(read_bytes(path), path); }
+
+void check_elf_bytes(std::string_view bytes, const std::string& path) {
   Elf64_Ehdr header{};
   std::memcpy(&header, bytes.data(), std::min(bytes.size(), sizeof header));
   if (bytes.empty()) throw PluginError(fmt::format("{}: is an empty file", path));

@@ -18,6 +18,9 @@ struct PluginLibrary {
   const lopt_component* find(const std::string& kind, const std::string& name) const;
 };
 
+/// What is wrong with a manifest, or nothing. Pointers that are not null are followed.
+std::string manifest_problem(const lopt_manifest& manifest);
+
 /// Throws PluginError with a sentence that says what the file is, and what would be right.
 std::shared_ptr<PluginLibrary> load_library(const std::string& path);
 

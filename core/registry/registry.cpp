@@ -18,11 +18,6 @@ namespace lopt {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> component_kinds() {
-  return {Task::kind,      TaskFamily::kind,       Dataset::kind,
-          Optimizer::kind, LearnedOptimizer::kind, GradientEstimator::kind};
-}
-
 std::string to_text(const ComponentInfo& component) {
   return fmt::format("the {} '{}' ({})", component.kind, component.name, component.library_path);
 }

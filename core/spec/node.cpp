@@ -60,13 +60,18 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return d[a.size()][b.size()];
 }
 
+/// A text as it is where that can be read again, else in quotes.
+void emit_text(YAML::Emitter& out, const std::string& text, bool quoted) {
+  const bool control =
+      std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; });
+  if (quoted || control) out << YAML::DoubleQuoted;
+  out << text;
+}
+
 void emit(YAML::Emitter& out, const SpecNode& node) {
   switch (node.kind) {
     case SpecNode::Kind::null: out << YAML::Null; break;
-    case SpecNode::Kind::scalar:
-      if (node.quoted) out << YAML::DoubleQuoted;
-      out << node.text;
-      break;
+    case SpecNode::Kind::scalar: emit_text(out, node.text, node.quoted); break;
     case SpecNode::Kind::sequence: {
       const bool scalars = std::all_of(node.items.begin(), node.items.end(),
                                        [](const SpecNode& item) { return item.kind == SpecNode::Kind::scalar; });
@@ -78,7 +83,9 @@ void emit(YAML::Emitter& out, const SpecNode& node) {
     case SpecNode::Kind::mapping:
       out << YAML::BeginMap;
       for (const auto& [key, value] : node.entries) {
-        out << YAML::Key << key << YAML::Value;
+        out << YAML::Key;
+        emit_text(out, key, false);
+        out << YAML::Value;
         emit(out, value);
       }
       out << YAML::EndMap;

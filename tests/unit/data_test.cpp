@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <sys/resource.h>
 
 using namespace lopt;
 using namespace lopt::test;
@@ -137,4 +138,30 @@ TEST_CASE("damaged npy bytes are data errors, never crashes") {
       static_cast<void>(parse(damaged));
     } catch (const DataError&) {}
   }
+}
+
+TEST_CASE("a spec that is written is the same when it is read again, control characters included") {
+  for (const char* text : {"\"a\\rb\": \"c\\td\"\n", "a: \"x\\r\"\n", "a: b\n", "a: [1, \"2\", null]\n"}) {
+    INFO(text);
+    const std::string written = to_yaml(parse_spec(text, "first"));
+    CHECK(to_yaml(parse_spec(written, "second")) == written);
+  }
+  // Found by fuzzing: such a scalar was written without quotes, and read with one of them less.
+  const std::string written = to_yaml(parse_spec("# comment\n\r\r\r\r", "first"));
+  CHECK(to_yaml(parse_spec(written, "second")) == written);
+}
+
+TEST_CASE("an array that speaks of more elements than follow takes no memory for them") {
+  // Found by fuzzing: 278 bytes took 1.9 GB.
+  std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (400000000,), }";
+  header.resize(118, ' ');
+  std::string bytes = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header + "abc";
+  const auto peak = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss / 1024;
+  };
+  const long before = peak();
+  CHECK_THROWS_AS(parse_npy({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "it"), DataError);
+  CHECK(peak() - before < 100);
 }
