@@ -23,16 +23,6 @@ class TwoWeightsRule final : public Optimizer {
   Tree theta_;
 };
 
-class OneTask final : public TaskFamily {
- public:
-  explicit OneTask(std::shared_ptr<const Task> task) : task_(std::move(task)) {}
-  std::size_t size() const override { return 1; }
-  const Task& task(std::size_t) const override { return *task_; }
-
- private:
-  std::shared_ptr<const Task> task_;
-};
-
 }  // namespace
 
 Types made_up_params() {
@@ -57,10 +47,6 @@ Tensor Bowl::loss(const Tree& params, const Tree&, Key) const {
 Tree TwoWeights::init(Key) const { return {{"rate", full({}, -2)}, {"drift", full({}, 0.01)}}; }
 std::unique_ptr<Optimizer> TwoWeights::opt_fn(const Tree& theta) const {
   return std::make_unique<TwoWeightsRule>(theta);
-}
-
-std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task) {
-  return std::make_shared<OneTask>(std::move(task));
 }
 
 Values QuadraticProblems::theta() {

@@ -24,9 +24,6 @@ class TwoWeights final : public LearnedOptimizer {
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override;
 };
 
-/// A family of one task.
-std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task);
-
 /// Unrolls that cost nothing: a problem's loss is ½ |s − target|², where s is the mean of all θ that the problem has
 /// seen. So d loss / dθ = θ − target for who credits every step's loss to all θ that went before it, and less for
 /// others.

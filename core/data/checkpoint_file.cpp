@@ -15,14 +15,10 @@ constexpr std::string_view magic = "lopt-checkpoint 1\n";
 constexpr std::size_t hash_size = 64;
 constexpr int most_depth = 64;
 
-json structure_of(const Values& tree, std::string& elements) {
-  if (tree.is_leaf()) {
-    const Array& array = tree.leaf();
-    elements.append(static_cast<const char*>(array.data()), array.size() * 4);
-    return {{"dtype", name_of(array.dtype())}, {"shape", array.shape()}};
-  }
+json structure_of(const Values& tree) {
+  if (tree.is_leaf()) return {{"dtype", name_of(tree.leaf().dtype())}, {"shape", tree.leaf().shape()}};
   json entries = json::array();
-  for (const auto& [name, below] : tree.entries()) entries.push_back({name, structure_of(below, elements)});
+  for (const auto& [name, below] : tree.entries()) entries.push_back({name, structure_of(below)});
   return entries;
 }
 
@@ -60,17 +56,30 @@ const Values& Checkpoint::tree(const std::string& name) const {
   throw DataError(fmt::format("the checkpoint has no '{}'", name));
 }
 
-std::string encode_checkpoint(const Checkpoint& checkpoint) {
-  std::string elements;
+void encode_checkpoint(const Checkpoint& checkpoint, const std::function<void(std::string_view)>& put) {
+  Sha256 hash;
+  const auto put_hashed = [&](std::string_view bytes) {
+    hash.add({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+    put(bytes);
+  };
   json trees = json::array();
-  for (const auto& [name, tree] : checkpoint.trees) trees.push_back({name, structure_of(tree, elements)});
+  for (const auto& [name, tree] : checkpoint.trees) trees.push_back({name, structure_of(tree)});
   const std::string text =
       json{{"facts", checkpoint.facts}, {"trees", trees}}.dump(-1, ' ', false, json::error_handler_t::replace);
-  std::string bytes(magic);
-  for (int shift = 0; shift < 64; shift += 8) bytes += static_cast<char>(text.size() >> shift);
-  bytes += text;
-  bytes += elements;
-  return bytes + sha256({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  std::string length;
+  for (int shift = 0; shift < 64; shift += 8) length += static_cast<char>(text.size() >> shift);
+  put_hashed(magic);
+  put_hashed(length);
+  put_hashed(text);
+  for (const auto& [name, tree] : checkpoint.trees)
+    for (const Array& leaf : tree.leaves()) put_hashed({static_cast<const char*>(leaf.data()), leaf.size() * 4});
+  put(hash.digest());
+}
+
+std::string encode_checkpoint(const Checkpoint& checkpoint) {
+  std::string bytes;
+  encode_checkpoint(checkpoint, [&](std::string_view piece) { bytes += piece; });
+  return bytes;
 }
 
 Checkpoint decode_checkpoint(std::span<const std::uint8_t> bytes, const std::string& name) {

@@ -21,6 +21,8 @@ struct Checkpoint {
   const Values& tree(const std::string& name) const;
 };
 
+/// Gives the bytes piece by piece: no copy of all of them is made.
+void encode_checkpoint(const Checkpoint& checkpoint, const std::function<void(std::string_view)>& put);
 std::string encode_checkpoint(const Checkpoint& checkpoint);
 /// Throws DataError, which begins with `name`, for bytes that are no whole checkpoint.
 Checkpoint decode_checkpoint(std::span<const std::uint8_t> bytes, const std::string& name);

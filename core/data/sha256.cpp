@@ -1,40 +1,36 @@
 #include "data/sha256.h"
 
 #include <fmt/format.h>
-#include <nettle/sha2.h>
 
 #include <algorithm>
 #include <array>
 #include <fstream>
 
 namespace lopt {
-namespace {
 
-std::string digest_of(sha256_ctx& context) {
+Sha256::Sha256() { sha256_init(&context_); }
+void Sha256::add(std::span<const std::uint8_t> bytes) { sha256_update(&context_, bytes.size(), bytes.data()); }
+std::string Sha256::digest() {
   std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest{};
-  sha256_digest(&context, digest.size(), digest.data());
+  sha256_digest(&context_, digest.size(), digest.data());
   std::string text;
   for (std::uint8_t byte : digest) text += fmt::format("{:02x}", byte);
   return text;
 }
 
-}  // namespace
-
 std::string sha256(std::span<const std::uint8_t> bytes) {
-  sha256_ctx context;
-  sha256_init(&context);
-  sha256_update(&context, bytes.size(), bytes.data());
-  return digest_of(context);
+  Sha256 hash;
+  hash.add(bytes);
+  return hash.digest();
 }
 
 std::string sha256_of_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  sha256_ctx context;
-  sha256_init(&context);
+  Sha256 hash;
   std::array<char, 1 << 16> block{};
   while (file.read(block.data(), block.size()) || file.gcount() > 0)
-    sha256_update(&context, static_cast<std::size_t>(file.gcount()), reinterpret_cast<std::uint8_t*>(block.data()));
-  return file.eof() ? digest_of(context) : "";
+    hash.add({reinterpret_cast<std::uint8_t*>(block.data()), static_cast<std::size_t>(file.gcount())});
+  return file.eof() ? hash.digest() : "";
 }
 
 bool is_sha256(const std::string& text) {

@@ -69,7 +69,7 @@ class Loader {
     } else {
       std::shared_ptr<const Task> task =
           settings_.component<Task>("task").doc("the problem that is trained (or a task_family)");
-      if (task) result_.family = std::make_shared<SingleTask>(std::move(task));
+      if (task) result_.family = family_of(std::move(task));
     }
   }
 
@@ -223,6 +223,10 @@ class Loader {
 };
 
 }  // namespace
+
+std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task) {
+  return std::make_shared<SingleTask>(std::move(task));
+}
 
 Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length) {
   return Loader(spec, registry, train_length).load();

@@ -66,6 +66,9 @@ struct Experiment {
   SpecNode resolved;  // the spec with every default
 };
 
+/// A family of one task.
+std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task);
+
 /// Makes the components of a spec. Throws SpecError with all that is wrong, or PluginError. `train_length` replaces the
 /// length of every loop, where it is given.
 Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length = {});

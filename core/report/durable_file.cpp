@@ -48,16 +48,41 @@ bool sync_folder_of(const std::string& path) {
   return descriptor.good() && ::fsync(descriptor.number()) == 0;
 }
 
-bool written_and_synced(const std::string& path, std::string_view content) {
+using Put = std::function<void(std::string_view)>;
+
+bool written_and_synced(const std::string& path, const std::function<void(const Put&)>& produce) {
+  constexpr std::size_t most_waiting = 1 << 16;  // bytes that are written together
   Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC);
-  return file.good() && write_all(file.number(), content) && ::fsync(file.number()) == 0 && file.close();
+  bool good = file.good();
+  int code = errno;
+  std::string waiting;
+  const auto flush = [&] {
+    good = good && write_all(file.number(), waiting);
+    if (!good && code == 0) code = errno;
+    waiting.clear();
+  };
+  if (good) {
+    code = 0;
+    produce([&](std::string_view piece) {
+      if (waiting.size() + piece.size() > most_waiting) flush();
+      waiting += piece;
+    });
+    flush();
+  }
+  if (good) return ::fsync(file.number()) == 0 && file.close();
+  errno = code;
+  return false;
 }
 
 }  // namespace
 
 void write_durably(const std::string& path, std::string_view content) {
+  write_durably(path, [&](const Put& put) { put(content); });
+}
+
+void write_durably(const std::string& path, const std::function<void(const Put&)>& produce) {
   const std::string partial = path + ".partial";
-  if (written_and_synced(partial, content) && std::rename(partial.c_str(), path.c_str()) == 0 && sync_folder_of(path))
+  if (written_and_synced(partial, produce) && std::rename(partial.c_str(), path.c_str()) == 0 && sync_folder_of(path))
     return;
   const int code = errno;
   ::unlink(partial.c_str());

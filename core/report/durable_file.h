@@ -1,6 +1,7 @@
 #pragma once
 // Files that are there whole or not at all, also when the machine fails.
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,9 @@ namespace lopt {
 /// Writes a file: to a temporary name in its folder, synced, renamed, and the folder synced. Throws std::runtime_error
 /// "cannot write FILE: REASON"; then what was there before is there still.
 void write_durably(const std::string& path, std::string_view content);
+/// The same for content that comes piece by piece.
+void write_durably(const std::string& path,
+                   const std::function<void(const std::function<void(std::string_view)>&)>& produce);
 
 /// A file that grows by whole lines.
 class LineFile {

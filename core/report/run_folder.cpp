@@ -93,12 +93,13 @@ std::vector<fs::path> checkpoints_in(const fs::path& folder) {
 }
 }  // namespace
 
-void RunFolder::write_checkpoint(int step, const std::string& bytes, int keep) const {
+void RunFolder::write_checkpoint(int step, const Checkpoint& checkpoint, int keep) const {
   const fs::path folder = file("checkpoints");
   std::error_code error;
   fs::create_directory(folder, error);
   if (error) throw std::runtime_error(fmt::format("cannot make {}: {}", folder.string(), error.message()));
-  write_durably(fmt::format("{}/step-{:010}.checkpoint", folder.string(), step), bytes);
+  write_durably(fmt::format("{}/step-{:010}.checkpoint", folder.string(), step),
+                [&](const auto& put) { encode_checkpoint(checkpoint, put); });
   const std::vector<fs::path> files = checkpoints_in(folder);
   for (std::size_t i = static_cast<std::size_t>(keep); i < files.size(); ++i) fs::remove(files[i], error);
 }

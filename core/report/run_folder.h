@@ -38,7 +38,7 @@ class RunFolder {
   bool has_metrics() const { return metrics_ && metrics_->size() > 0; }
 
   /// Writes checkpoints/step-N.checkpoint and removes all but the newest `keep`. Throws std::runtime_error.
-  void write_checkpoint(int step, const std::string& bytes, int keep) const;
+  void write_checkpoint(int step, const Checkpoint& checkpoint, int keep) const;
   /// The newest checkpoint that is whole; nothing where there is none. What is wrong with newer ones is put into
   /// `damaged`.
   std::optional<Checkpoint> newest_checkpoint(std::vector<std::string>& damaged) const;

@@ -207,7 +207,7 @@ void Session::keep(int step, Checkpoint checkpoint) {
     checkpoint.facts["run"]["metrics_bytes"] = folder_->metrics().size();
     checkpoint.facts["run"]["metrics_waiting"] = waiting_metrics_;
     if (tracer_.enabled()) checkpoint.trees.emplace_back("trace", tracer_.so_far());
-    folder_->write_checkpoint(step, encode_checkpoint(checkpoint), experiment_.checkpoint_rules.keep);
+    folder_->write_checkpoint(step, checkpoint, experiment_.checkpoint_rules.keep);
     last_checkpoint_step_ = step;
   } catch (const std::exception& error) {
     could_not_write(error);
