@@ -27,14 +27,14 @@ class MetaRun {
   }
 
   int run() {
-    if (training_.steps_done() == 0) {
+    if (!resumed_) {
       session_.begin();
       session_.tracer().start(training_);
     }
     try {
       train();
     } catch (...) {
-      if (session_.writes() && !session_.folder().has_metrics()) session_.folder().discard();
+      if (session_.writes() && !resumed_ && !session_.folder().has_metrics()) session_.folder().discard();
       throw;
     }
     training_.gather_lanes();
@@ -49,6 +49,7 @@ class MetaRun {
  private:
   void resume(const Checkpoint& from) {
     training_.restore(from);
+    resumed_ = true;
     if (session_.tracer().enabled()) session_.tracer().restore(from);
     if (!session_.writes()) return;
     std::ifstream metrics(session_.folder().file("metrics.jsonl"));
@@ -245,6 +246,7 @@ class MetaRun {
   std::vector<float> losses_;
   int skipped_ = 0, clipped_ = 0, written_best_ = 0;
   std::int64_t diverged_ = 0;
+  bool resumed_ = false;
   std::uint64_t bytes_of_steps_ = 0;
   int steps_made_ = 0;  // in this process
   std::optional<std::string> ended_early_;

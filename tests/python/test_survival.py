@@ -222,7 +222,7 @@ class Survival(unittest.TestCase):
 
     def test_signals_end_a_run_soon_with_a_checkpoint(self):
         # The second spec has steps of some seconds: they are abandoned.
-        long_steps = ["task.hidden=[32]", "estimator.tasks=32", "estimator.unroll_length=1500"]
+        long_steps = ["task.hidden=[32]", "estimator.tasks=32", "estimator.unroll_length=4000"]
         for overrides, number, code in (([], signal.SIGTERM, 143), ([], signal.SIGINT, 130),
                                         (long_steps, signal.SIGTERM, 143)):
             run = self.path(f"run{code}{len(overrides)}")
