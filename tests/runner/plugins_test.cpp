@@ -81,6 +81,21 @@ TEST_CASE("what a plugin throws names the plugin, the component and the call") {
                     {"the optimizer 'fails_later'", "fails_later.so", "crashed in update()", "segmentation fault"});
 }
 
+TEST_CASE("a primitive of a plugin that crashes is named") {
+  if (std::getenv("LOPT_SANITIZED")) return;  // sanitizers say it themselves
+  TemporaryFolder folder;
+  // Its table has no place for numbers as large as the gradients of such parameters.
+  const std::string spec =
+      folder.write("spec.yaml",
+                   "name: test\nsteps: 3\ntask: {plugin: mlp_classifier, hidden: [4], initial_scale: 1.0e+9}\n"
+                   "optimizer: looks_up\n");
+  const Result result = run("train " + spec + " --plugin-path " LOPT_BINARY "/tests/nonconforming/looks_up.so --out " +
+                            folder.file("run"));
+  INFO(result.output);
+  CHECK(result.code == 3);
+  CHECK_THAT(result.output, Contains("the primitive 'lookup' crashed in evaluate() (segmentation fault)"));
+}
+
 TEST_CASE("two libraries with one component: the spec says which") {
   TemporaryFolder folder;
   fs::copy_file(good_plugins + "adam.so", folder.file("my_lib.so"));

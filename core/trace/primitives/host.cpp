@@ -1,5 +1,5 @@
 // Primitives that plugins bring: one row, whose attribute is the plugin's object.
-#include "registry/registry.h"
+#include "registry/guard.h"
 #include "trace/primitives/elementwise.h"
 
 #include <fmt/format.h>
@@ -39,6 +39,8 @@ const Primitive host_row =
         inputs.emplace_back(call.real(i).begin(), call.real(i).end());
       const std::vector<std::span<const float>> spans(inputs.begin(), inputs.end());
       std::vector<float> output(static_cast<std::size_t>(element_count(call.type.shape)));
+      const std::string text = fmt::format("the primitive '{}'", primitive.name());
+      const PluginCall running(text, "evaluate()");
       try {
         primitive.evaluate(spans, output);
       } catch (const std::exception& error) {
