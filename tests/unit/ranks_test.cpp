@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include <condition_variable>
+#include <cstdlib>
 #include <mutex>
 #include <thread>
 
@@ -31,7 +32,7 @@ class ThreadRank final : public Communicator {
     return rank_ == 0 ? all : std::vector<std::byte>();
   }
   std::vector<std::byte> all_gather(std::span<const std::byte> part, std::span<const std::size_t> sizes) override {
-    REQUIRE(part.size() == sizes[static_cast<std::size_t>(rank_)]);
+    if (part.size() != sizes[static_cast<std::size_t>(rank_)]) std::abort();  // Catch is for one thread
     std::unique_lock lock(table_.mutex);
     table_.changed.wait(lock, [&] { return table_.taken == 0; });
     table_.parts[static_cast<std::size_t>(rank_)].assign(part.begin(), part.end());
