@@ -234,6 +234,6 @@ if __name__ == "__main__":
     program = unittest.main(argv=[sys.argv[0]], exit=False, verbosity=1)
     for _, reason in program.result.skipped:
         print(reason)
-    bad = len(program.result.failures) + len(program.result.errors)
+    bad = len({getattr(test, "test_case", test).id() for test, _ in program.result.failures + program.result.errors})
     print(f"{program.result.testsRun - bad - len(program.result.skipped)} passed, {bad} failed")
     sys.exit(bad > 0)
