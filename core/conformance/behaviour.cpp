@@ -10,9 +10,6 @@
 namespace lopt {
 namespace {
 
-Tree inputs_of(const Types& types, const std::string& name) {
-  return map([&](const Type& type) { return make_input(name, type); }, types);
-}
 Key key_input() { return {make_input("key", {DType::uint32, {2}})}; }
 
 /// A program's text with its constants' bits.
@@ -30,13 +27,13 @@ void append(std::vector<Tensor>& list, const Tree& tree) {
 
 std::string of_optimizer(const Optimizer& optimizer, std::vector<Tensor> inputs) {
   const Key key = key_input();
-  const Tree params = inputs_of(made_up_params(), "params");
+  const Tree params = inputs_like("params", made_up_params());
   const Tree start = optimizer.init(params, {10, key});
   std::vector<Tensor> start_inputs = inputs;
   append(start_inputs, params);
   start_inputs.push_back(key.bits);
   std::string text = text_of(start_inputs, start);
-  const Tree state = inputs_of(types_of(start), "state"), grads = inputs_of(made_up_params(), "grads");
+  const Tree state = inputs_like("state", types_of(start)), grads = inputs_like("grads", made_up_params());
   const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
   const Tree next = optimizer.update(state, grads, {loss, iteration, 10, key});
   append(inputs, state);
@@ -47,23 +44,14 @@ std::string of_optimizer(const Optimizer& optimizer, std::vector<Tensor> inputs)
 
 std::string of_learned(const LearnedOptimizer& learned) {
   const Key key = key_input();
-  const Tree start = learned.init(key), theta = inputs_of(types_of(start), "theta");
+  const Tree start = learned.init(key), theta = inputs_like("theta", types_of(start));
   return text_of({key.bits}, start) + of_optimizer(*learned.opt_fn(theta), theta.leaves());
 }
 
 std::string of_task(const Task& task) {
   const Key key = key_input();
-  const Tree start = task.init(key), params = inputs_of(types_of(start), "params");
-  Tree batch{std::vector<Tree::Entry>{}};
-  const Batches batches = task.batches();
-  if (batches.dataset)
-    batch = map(
-        [&](const Array& examples) {
-          Type type = examples.type();
-          type.shape[0] = batches.size;
-          return make_input("batch", type);
-        },
-        batches.dataset->examples(Split::train));
+  const Tree start = task.init(key), params = inputs_like("params", types_of(start));
+  const Tree batch = inputs_like("batch", batch_types_of(task));
   std::vector<Tensor> inputs = params.leaves();
   append(inputs, batch);
   inputs.push_back(key.bits);

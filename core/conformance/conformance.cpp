@@ -28,7 +28,7 @@ Outcome run_check_apart(const Check& check, Subject& subject, double seconds, bo
       },
       seconds);
   if (!end.reports.empty()) return unpacked(end.reports[0]);
-  late = end.how.find("longer") != std::string::npos;
+  late = end.late;
   return fail(end.how);
 }
 

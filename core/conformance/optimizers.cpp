@@ -15,10 +15,6 @@ namespace {
 
 const std::vector<std::string> kinds{Optimizer::kind, LearnedOptimizer::kind};
 
-Tree inputs_of(const Types& types, const std::string& name) {
-  return map([&](const Type& type) { return make_input(name, type); }, types);
-}
-
 /// A rule's start and step as trees of one traced program.
 struct Traced {
   Tree theta, params, start, state, grads, next;
@@ -27,12 +23,12 @@ struct Traced {
   std::shared_ptr<const Optimizer> optimizer;
 
   explicit Traced(const Subject::Rule& rule)
-      : theta(inputs_of(types_of(rule.theta), "theta")),
-        params(inputs_of(made_up_params(), "params")),
+      : theta(inputs_like("theta", types_of(rule.theta))),
+        params(inputs_like("params", made_up_params())),
         optimizer(rule.optimizer(theta)) {
     start = optimizer->init(params, {10, key});
-    state = inputs_of(types_of(start), "state");
-    grads = inputs_of(made_up_params(), "grads");
+    state = inputs_like("state", types_of(start));
+    grads = inputs_like("grads", made_up_params());
     next = optimizer->update(state, grads, {loss, iteration, 10, key});
   }
 };
@@ -104,7 +100,7 @@ Outcome nan(Subject& s) {
 /// d loss / dθ after two steps in a bowl, against finite differences.
 Outcome gradient_of_theta(Subject& s) {
   const Subject::Rule rule = s.rule();
-  const Tree theta = inputs_of(types_of(rule.theta), "theta");
+  const Tree theta = inputs_like("theta", types_of(rule.theta));
   const std::shared_ptr<const Optimizer> optimizer = rule.optimizer(theta);
   const Bowl bowl;
   const Key key{Tensor(to_array(HostKey::from_seed(5)))};

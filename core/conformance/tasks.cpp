@@ -26,20 +26,12 @@ struct TracedTask {
     const Tree init = task.init(key);
     start = types_of(init).with_leaves<Array>(compile(make_program("init", {key.bits}, init.leaves()))
                                                   .run(std::vector<Array>{to_array(HostKey::from_seed(2))}));
-    params = map([](const Type& type) { return make_input("params", type); }, types_of(init));
+    params = inputs_like("params", types_of(init));
     batch = Tree(std::vector<Tree::Entry>{});
     if (const Batches batches = task.batches(); batches.dataset) {
-      const Values& examples = batches.dataset->examples(Split::train);
-      std::vector<std::int32_t> indices(static_cast<std::size_t>(batches.size));
-      batches.dataset->batch(HostKey::from_seed(0), 0, 0, indices);
-      for (const Array& rows : examples.leaves()) {
-        Type type = rows.type();
-        type.shape[0] = batches.size;
-        batch_values.emplace_back(type);
-      }
-      gather_examples(examples.leaves(), indices, batch_values);
-      batch = map([](const Type& type) { return make_input("batch", type); },
-                  types_of(examples.with_leaves<Array>(batch_values)));
+      const Values values = first_batch(batches, HostKey::from_seed(0));
+      batch_values = values.leaves();
+      batch = inputs_like("batch", types_of(values));
     }
     loss = task.loss(params, batch, key);
   }

@@ -1,7 +1,5 @@
 #include "data/batch.h"
 
-#include <lopt/dataset.h>
-
 #include <fmt/format.h>
 
 #include <cstring>
@@ -22,6 +20,20 @@ void gather_examples(const std::vector<Array>& examples, std::span<const std::in
       to += width;
     }
   }
+}
+
+Values first_batch(const Batches& batches, HostKey key) {
+  const Values& examples = batches.dataset->examples(Split::train);
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(batches.size));
+  batches.dataset->batch(key, 0, 0, indices);
+  std::vector<Array> batch;
+  for (const Array& rows : examples.leaves()) {
+    Type type = rows.type();
+    type.shape[0] = batches.size;
+    batch.emplace_back(type);
+  }
+  gather_examples(examples.leaves(), indices, batch);
+  return examples.with_leaves<Array>(batch);
 }
 
 }  // namespace lopt

@@ -1,5 +1,5 @@
 #pragma once
-#include <lopt/tree.h>
+#include <lopt/task.h>
 
 namespace lopt {
 
@@ -7,5 +7,8 @@ namespace lopt {
 /// DataError for an index that is none.
 void gather_examples(const std::vector<Array>& examples, std::span<const std::int32_t> indices,
                      std::vector<Array>& batch);
+
+/// Batch 0 of stream 0 of the training examples.
+Values first_batch(const Batches& batches, HostKey key);
 
 }  // namespace lopt

@@ -7,24 +7,20 @@
 namespace lopt {
 namespace {
 
-/// Inputs of a program shaped like a tree.
-Tree inputs_like(const Types& types, const std::string& name) {
-  const std::vector<std::string> paths = types.paths();
-  std::size_t leaf = 0;
-  return map(
-      [&](const Type& type) {
-        const std::string& path = paths[leaf++];
-        return make_input(path.empty() ? name : name + "/" + path, type);
-      },
-      types);
-}
-
 const Type key_type{DType::uint32, {2}};
 const Type iteration_type{DType::int32, {}};
 
 void append(std::vector<Tensor>& list, const Tree& tree) {
   for (Tensor& leaf : tree.leaves()) list.push_back(std::move(leaf));
 }
+
+/// Zeros where no gradient flows.
+void append_gradients(std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients,
+                      const std::vector<Tensor>& of) {
+  for (std::size_t i = 0; i < gradients.size(); ++i) outputs.push_back(gradients[i] ? gradients[i] : zeros_like(of[i]));
+}
+
+}  // namespace
 
 Types batch_types_of(const Task& task) {
   const Batches batches = task.batches();
@@ -37,14 +33,6 @@ Types batch_types_of(const Task& task) {
       },
       batches.dataset->examples(Split::train));
 }
-
-/// Zeros where no gradient flows.
-void append_gradients(std::vector<Tensor>& outputs, const std::vector<Tensor>& gradients,
-                      const std::vector<Tensor>& of) {
-  for (std::size_t i = 0; i < gradients.size(); ++i) outputs.push_back(gradients[i] ? gradients[i] : zeros_like(of[i]));
-}
-
-}  // namespace
 
 struct InnerProblem::Inputs {
   Tree theta, state, batch;
@@ -84,7 +72,7 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
       batch_(batch_types_of(task)),
       num_steps_(num_steps),
       start_(compile(traced([&] {
-        const Tree theta_inputs = inputs_like(theta_, "theta");
+        const Tree theta_inputs = inputs_like("theta", theta_);
         Key key{make_input("key", key_type)};
         const Tree params = task_.init(key);
         const Tree state = optimizer_(theta_inputs)->init(params, {num_steps_, fold_in(key, 1)});
@@ -107,7 +95,7 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
 }
 
 InnerProblem::Inputs InnerProblem::make_inputs() const {
-  return {inputs_like(theta_, "theta"), inputs_like(state_, "state"), inputs_like(batch_, "batch"),
+  return {inputs_like("theta", theta_), inputs_like("state", state_), inputs_like("batch", batch_),
           make_input("key", key_type), make_input("iteration", iteration_type)};
 }
 
@@ -127,7 +115,7 @@ const Executable& InnerProblem::params() const {
   std::lock_guard lock(mutex_);
   if (!params_of_state_)
     params_of_state_ = std::make_unique<Executable>(compile(traced([&] {
-      const Tree theta = inputs_like(theta_, "theta"), state = inputs_like(state_, "state");
+      const Tree theta = inputs_like("theta", theta_), state = inputs_like("state", state_);
       std::vector<Tensor> inputs = theta.leaves();
       append(inputs, state);
       return make_program("params", inputs, optimizer_(theta)->params(state).leaves());
@@ -178,7 +166,7 @@ const Executable& InnerProblem::step_gradient(GradientForm form) const {
 }
 
 std::optional<Program> InnerProblem::trace_start_gradient() const {
-  const Tree theta = inputs_like(theta_, "theta");
+  const Tree theta = inputs_like("theta", theta_);
   Key key{make_input("key", key_type)};
   const std::vector<Tensor> state = optimizer_(theta)->init(task_.init(key), {num_steps_, fold_in(key, 1)}).leaves();
   std::vector<Tensor> list = theta.leaves(), cotangents(state.size());

@@ -15,6 +15,9 @@ namespace lopt {
 /// The optimizer that meta-parameters make. An optimizer that is not learned ignores them.
 using OptimizerSource = std::function<std::shared_ptr<const Optimizer>(const Tree& theta)>;
 
+/// What a task's batches are: no names where it has no dataset.
+Types batch_types_of(const Task& task);
+
 /// The programs of one task. Leaves of trees are passed in the order of the tree.
 class InnerProblem {
  public:

@@ -1,8 +1,18 @@
 #include "estimate/rank_unroller.h"
 
 #include <cstring>
+#include <numeric>
 
 namespace lopt {
+
+namespace {
+/// Where each rank's part begins among the parts of all.
+std::vector<std::size_t> starts_of(const std::vector<std::size_t>& sizes) {
+  std::vector<std::size_t> starts(sizes.size(), 0);
+  std::partial_sum(sizes.begin(), sizes.end() - 1, starts.begin() + 1);
+  return starts;
+}
+}  // namespace
 
 std::uint32_t RankUnroller::owner_of(std::size_t lane, std::size_t count) const {
   return static_cast<std::uint32_t>(lane * static_cast<std::size_t>(ranks_.size()) / count);
@@ -40,8 +50,7 @@ std::vector<float> RankUnroller::exchange(const std::vector<Lane>& lanes, std::s
   std::vector<std::size_t> sizes(static_cast<std::size_t>(ranks_.size()), 0);
   for (const Lane& lane : lanes) sizes[lane.owner] += width * sizeof(float);
   const std::vector<std::byte> bytes = ranks_.all_gather(std::as_bytes(mine), sizes);
-  std::vector<std::size_t> next(sizes.size(), 0);  // where a rank's rows go on
-  for (std::size_t rank = 1; rank < sizes.size(); ++rank) next[rank] = next[rank - 1] + sizes[rank - 1];
+  std::vector<std::size_t> next = starts_of(sizes);  // where a rank's rows go on
   std::vector<float> rows(lanes.size() * width);
   for (std::size_t i = 0; i < lanes.size() && width > 0; ++i) {
     std::memcpy(&rows[i * width], &bytes[next[lanes[i].owner]], width * sizeof(float));
@@ -137,8 +146,7 @@ void RankUnroller::gather(std::vector<Lane>& lanes) const {
   }
   const std::vector<std::byte> all = ranks_.gather(mine, sizes);
   if (ranks_.rank() != 0) return;
-  std::vector<std::size_t> next(sizes.size(), 0);
-  for (std::size_t rank = 1; rank < sizes.size(); ++rank) next[rank] = next[rank - 1] + sizes[rank - 1];
+  std::vector<std::size_t> next = starts_of(sizes);
   for (Lane& lane : lanes) {
     const Types& types = lanes_.problem(lane.task).state_types();
     std::vector<Array> leaves = arrays_of(types.leaves());

@@ -1,4 +1,5 @@
 // What a meta-training writes into a checkpoint, and takes from it.
+#include "learn/lane_rows.h"
 #include "learn/meta_training.h"
 
 #include <fmt/format.h>
@@ -7,34 +8,6 @@ namespace lopt {
 namespace {
 
 using nlohmann::json;
-
-/// Lanes as rows of whole numbers; their states are a tree.
-json rows_of(const std::vector<Lane>& lanes) {
-  json rows = json::array();
-  for (const Lane& lane : lanes)
-    rows.push_back({lane.stream, lane.position, lane.iteration, lane.key.high, lane.key.low, lane.task});
-  return rows;
-}
-Values states_of(const std::vector<Lane>& lanes) {
-  std::vector<Values::Entry> entries;
-  for (const Lane& lane : lanes) entries.emplace_back(std::to_string(entries.size()), lane.state);
-  return Values(std::move(entries));
-}
-std::vector<Lane> lanes_from(const json& rows, const Values& states) {
-  if (rows.size() != states.entries().size()) throw DataError("the checkpoint has lanes without states");
-  std::vector<Lane> lanes;
-  for (const json& row : rows) {
-    Lane lane;
-    lane.stream = row.at(0).get<std::uint32_t>();
-    lane.position = row.at(1).get<std::int64_t>();
-    lane.iteration = row.at(2).get<std::int64_t>();
-    lane.key = {row.at(3).get<std::uint32_t>(), row.at(4).get<std::uint32_t>()};
-    lane.task = row.at(5).get<std::uint32_t>();
-    lane.state = states.entries()[lanes.size()].second;
-    lanes.push_back(std::move(lane));
-  }
-  return lanes;
-}
 
 /// A tree of the checkpoint that must be structured as one that is there.
 Values like(const Checkpoint& checkpoint, const std::string& name, const Values& present) {
@@ -103,8 +76,8 @@ void MetaTraining::restore(const Checkpoint& checkpoint) {
       best.state.values = checkpoint.tree("best_estimator");
       best.state.lanes = lanes_from(facts.at("best_lanes"), checkpoint.tree("best_lanes"));
     }
-    for (auto* lanes : {&now.state.lanes, &best.state.lanes})
-      for (Lane& lane : *lanes) lanes_->require_state(lane);
+    for (const auto* lanes : {&now.state.lanes, &best.state.lanes})
+      for (const Lane& lane : *lanes) lanes_->require_state(lane);
     if (shared_lanes_) {
       shared_lanes_->scatter(now.state.lanes);
       shared_lanes_->scatter(best.state.lanes);

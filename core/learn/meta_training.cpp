@@ -53,11 +53,8 @@ MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicat
 
 void MetaTraining::trace_optimizer() {
   const Optimizer& optimizer = *experiment_.meta_optimizer;
-  auto like = [&](const Types& types, const std::string& name) {
-    return map([&](const Type& type) { return make_input(name, type); }, types);
-  };
   Key key{make_input("key", {DType::uint32, {2}})};
-  const Tree theta = like(types_of(now_.theta), "theta");
+  const Tree theta = inputs_like("theta", types_of(now_.theta));
   const Tree start = optimizer.init(theta, {experiment_.steps, key});
   optimizer_types_ = types_of(start);
   std::vector<Tensor> inputs = theta.leaves();
@@ -67,7 +64,7 @@ void MetaTraining::trace_optimizer() {
   now_.optimizer = optimizer_types_.with_leaves<Array>(
       compile(make_program("meta-optimizer start", inputs, start.leaves())).run(values));
 
-  const Tree state = like(optimizer_types_, "state"), gradient = like(types_of(now_.theta), "gradient");
+  const Tree state = inputs_like("state", optimizer_types_), gradient = inputs_like("gradient", types_of(now_.theta));
   const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
   const Tree next = optimizer.update(state, gradient, {loss, iteration, experiment_.steps, key});
   inputs = state.leaves();

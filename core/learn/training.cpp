@@ -1,6 +1,7 @@
 #include "learn/training.h"
 
 #include "data/npz.h"
+#include "learn/lane_rows.h"
 
 #include <fmt/format.h>
 
@@ -84,38 +85,27 @@ bool InnerTraining::advance(int most) {
 }
 
 Checkpoint InnerTraining::checkpoint() const {
+  std::vector<Values::Entry> losses;
+  for (const std::vector<float>& run : losses_)
+    losses.emplace_back(std::to_string(losses.size()), Array({static_cast<std::int64_t>(run.size())}, run));
   Checkpoint result;
-  std::vector<Values::Entry> states, losses;
-  nlohmann::json rows = nlohmann::json::array();
-  for (std::size_t run = 0; run < lanes_.size(); ++run) {
-    const Lane& lane = lanes_[run];
-    rows.push_back({lane.position, lane.iteration, lane.key.high, lane.key.low, lane.task});
-    states.emplace_back(std::to_string(run), lane.state);
-    losses.emplace_back(std::to_string(run), Array({static_cast<std::int64_t>(losses_[run].size())}, losses_[run]));
-  }
-  result.facts = {{"step", steps_done()}, {"lanes", rows}};
-  result.trees = {{"lanes", Values(std::move(states))}, {"losses", Values(std::move(losses))}};
+  result.facts = {{"step", steps_done()}, {"lanes", rows_of(lanes_)}};
+  result.trees = {{"lanes", states_of(lanes_)}, {"losses", Values(std::move(losses))}};
   return result;
 }
 
 void InnerTraining::restore(const Checkpoint& checkpoint) {
   try {
-    const auto& rows = checkpoint.facts.at("lanes");
-    const auto &states = checkpoint.tree("lanes").entries(), &losses = checkpoint.tree("losses").entries();
-    if (rows.size() != lanes_.size() || states.size() != lanes_.size() || losses.size() != lanes_.size())
+    std::vector<Lane> lanes = lanes_from(checkpoint.facts.at("lanes"), checkpoint.tree("lanes"));
+    const auto& losses = checkpoint.tree("losses").entries();
+    if (lanes.size() != lanes_.size() || losses.size() != lanes_.size())
       throw DataError("the checkpoint has another number of runs than this spec");
-    for (std::size_t run = 0; run < lanes_.size(); ++run) {
-      Lane lane = lanes_[run];
-      lane.position = rows[run].at(0).get<std::int64_t>();
-      lane.iteration = rows[run].at(1).get<std::int64_t>();
-      lane.key = {rows[run].at(2).get<std::uint32_t>(), rows[run].at(3).get<std::uint32_t>()};
-      lane.task = rows[run].at(4).get<std::uint32_t>();
-      lane.state = states[run].second;
-      unroller_.require_state(lane);
+    for (std::size_t run = 0; run < lanes.size(); ++run) {
+      unroller_.require_state(lanes[run]);
       const Array past = losses[run].second.leaf();
       losses_[run].assign(past.values<float>().begin(), past.values<float>().end());
-      lanes_[run] = std::move(lane);
     }
+    lanes_ = std::move(lanes);
   } catch (const nlohmann::json::exception& error) {
     throw DataError(fmt::format("the checkpoint lacks something: {}", error.what()));
   } catch (const std::invalid_argument& error) {

@@ -102,11 +102,11 @@ ChildEnd run_in_child(const std::function<void(const SendReport&)>& work, double
     if (end.reports.size() > before) deadline = Clock::now() + limit;
   }
   ::close(ends[0]);
-  const bool late = !end.finished && Clock::now() >= deadline;
-  if (late || end.finished) ::kill(child, SIGKILL);  // finished: threads that a plugin left behind
+  end.late = !end.finished && Clock::now() >= deadline;
+  if (end.late || end.finished) ::kill(child, SIGKILL);  // finished: threads that a plugin left behind
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-  if (!end.finished) end.how = late ? fmt::format("it took longer than {:g} s", seconds) : how_it_ended(status);
+  if (!end.finished) end.how = end.late ? fmt::format("it took longer than {:g} s", seconds) : how_it_ended(status);
   return end;
 }
 

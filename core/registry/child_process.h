@@ -14,6 +14,7 @@ using SendReport = std::function<void(const std::string&)>;
 struct ChildEnd {
   std::vector<std::string> reports;
   bool finished = false;  // the work returned
+  bool late = false;      // it was ended, for it had taken too long
   /// Where not finished: "it crashed (Segmentation fault)", "it ended the process (exit code 1)" or "it took longer
   /// than 2 s".
   std::string how;

@@ -1,5 +1,6 @@
 #include "registry/library.h"
 
+#include "data/sha256.h"
 #include "registry/elf_file.h"
 #include "registry/registry.h"
 
@@ -64,7 +65,7 @@ std::shared_ptr<PluginLibrary> load_library(const std::string& path) {
   const auto& manifest = handle->library.get<const lopt_manifest>(manifest_symbol);
   if (std::string problem = manifest_problem(manifest); !problem.empty())
     throw PluginError(fmt::format("{}: is refused: {}", path, problem));
-  return std::make_shared<PluginLibrary>(PluginLibrary{path, std::move(handle), &manifest});
+  return std::make_shared<PluginLibrary>(PluginLibrary{path, sha256_of_file(path), std::move(handle), &manifest});
 }
 
 }  // namespace lopt

@@ -10,7 +10,7 @@ namespace lopt {
 
 struct PluginLibrary {
   struct Handle;
-  std::string path;
+  std::string path, sha256;  // of its bytes when it was loaded
   std::shared_ptr<Handle> handle;
   const lopt_manifest* manifest = nullptr;
 

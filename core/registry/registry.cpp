@@ -183,7 +183,7 @@ std::shared_ptr<const void> Registry::make_from(const ComponentInfo& component, 
 std::vector<UsedLibrary> Registry::used() const {
   std::vector<UsedLibrary> result;
   for (const auto& [path, names] : used_) {
-    result.push_back({path, sha256_of_file(path), {}});
+    result.push_back({path, loaded_.at(path)->sha256, {}});
     for (const ComponentInfo& component : components_)
       if (component.library_path == path && names.contains({component.kind, component.name}))
         result.back().components.push_back(component);

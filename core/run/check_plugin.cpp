@@ -32,8 +32,7 @@ int run_check_plugin(int argc, char** argv) {
       "one\n"
       "fails. Components are made with their default settings, and those given where they declare them.");
   if (!values) return success;
-  std::vector<std::string> positional;
-  if (values->count("positional")) positional = (*values)["positional"].as<std::vector<std::string>>();
+  const std::vector<std::string> positional = options::positional(*values);
   if (positional.empty()) throw UsageError("which plugin file? usage: " + usage);
   if (!(seconds > 0 && seconds <= 3600)) throw UsageError("--time-limit must be above 0 and at most 3600");
   SpecNode settings = SpecNode::mapping();

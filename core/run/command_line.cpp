@@ -37,6 +37,10 @@ std::optional<po::variables_map> parse(int argc, char** argv, const po::options_
   return std::nullopt;
 }
 
+std::vector<std::string> positional(const po::variables_map& values) {
+  return values.count("positional") ? values["positional"].as<std::vector<std::string>>() : std::vector<std::string>{};
+}
+
 }  // namespace options
 
 Registry make_registry(const std::vector<std::string>& plugin_paths, const std::vector<std::string>& first) {
@@ -119,8 +123,7 @@ std::optional<int> train_length() {
 }
 
 void take_positional(const boost::program_options::variables_map& values, Options& o, const std::string& usage) {
-  std::vector<std::string> positional;
-  if (values.count("positional")) positional = values["positional"].as<std::vector<std::string>>();
+  const std::vector<std::string> positional = options::positional(values);
   if (positional.empty()) throw UsageError("which spec? usage: " + usage);
   o.spec = positional[0];
   o.overrides.assign(positional.begin() + 1, positional.end());

@@ -38,6 +38,8 @@ namespace po = boost::program_options;
 /// Options of a verb, parsed; the positional arguments under `positional`. Prints help and returns nothing for --help.
 std::optional<po::variables_map> parse(int argc, char** argv, const po::options_description& description,
                                        const std::string& usage, const std::string& about);
+/// The positional arguments among them.
+std::vector<std::string> positional(const po::variables_map& values);
 }  // namespace options
 
 /// A registry with the plugin paths of the command line, then `first`, then the usual ones.

@@ -68,18 +68,8 @@ int run_preview(int argc, char** argv) {
   const Experiment experiment = experiment_of(o, registry);
   const Batches batches = experiment.family->task(0).batches();
   if (!batches.dataset) throw DataError("the task of this spec has no dataset to draw");
-  std::vector<std::int32_t> indices(static_cast<std::size_t>(batches.size));
-  const Values& examples = batches.dataset->examples(Split::train);
-  batches.dataset->batch(data_key(experiment.seed), 0, 0, indices);
-  std::vector<Array> batch;
-  for (const Array& rows : examples.leaves()) {
-    Type type = rows.type();
-    type.shape[0] = batches.size;
-    batch.emplace_back(type);
-  }
-  gather_examples(examples.leaves(), indices, batch);
   write_preview(o.out, fmt::format("{}: first images of a batch of {}", experiment.name, batches.size),
-                examples.with_leaves<Array>(batch));
+                first_batch(batches, data_key(experiment.seed)));
   fmt::print("{}\n", o.out);
   return success;
 }
@@ -182,8 +172,7 @@ int run_describe(int argc, char** argv) {
                                      "Explains a plugin: what it is, where it was published, and its settings with "
                                      "their types, ranges, defaults and units.");
   if (!values) return success;
-  std::vector<std::string> names;
-  if (values->count("positional")) names = (*values)["positional"].as<std::vector<std::string>>();
+  const std::vector<std::string> names = options::positional(*values);
   if (names.size() != 1) throw UsageError("which plugin? usage: " + usage);
   Registry registry = make_registry(plugin_paths);
   bool found = false;

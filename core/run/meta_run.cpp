@@ -37,7 +37,6 @@ class MetaRun {
       if (session_.writes() && !resumed_ && !session_.folder().has_metrics()) session_.folder().discard();
       throw;
     }
-    training_.gather_lanes();
     session_.tracer().finish(training_);
     if (session_.writes()) report();
     if (!stop_wanted() && !ended_early_ && session_.writes()) apply_theta();

@@ -46,8 +46,7 @@ int run_new_plugin(int argc, char** argv) {
           "a README.\nKIND is one of {}.",
           fmt::join(kinds, ", ")));
   if (!values) return success;
-  std::vector<std::string> words;
-  if (values->count("positional")) words = (*values)["positional"].as<std::vector<std::string>>();
+  const std::vector<std::string> words = options::positional(*values);
   if (words.size() != 2) throw UsageError("which kind, and what name? usage: " + usage);
   const std::string &kind = words[0], &name = words[1];
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())

@@ -42,6 +42,17 @@ Tensor make_input(std::string name, Type type) {
   return Tensor(std::shared_ptr<const Node>(std::move(node)));
 }
 
+Tree inputs_like(const std::string& name, const Types& types) {
+  const std::vector<std::string> paths = types.paths();
+  std::size_t leaf = 0;
+  return map(
+      [&](const Type& type) {
+        const std::string& path = paths[leaf++];
+        return make_input(path.empty() ? name : name + "/" + path, type);
+      },
+      types);
+}
+
 namespace {
 Tensor make_constant(const Array& value, bool weak) {
   auto node = std::make_shared<Node>();

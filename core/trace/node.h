@@ -2,6 +2,7 @@
 // What a traced program is made of: nodes that apply primitives to other nodes.
 
 #include <lopt/primitive.h>
+#include <lopt/tree.h>
 
 #include <span>
 #include <variant>
@@ -106,6 +107,9 @@ struct Node {
 Tensor apply(const Primitive& primitive, std::vector<Tensor> inputs, Attributes attributes = {});
 /// An input of a program.
 Tensor make_input(std::string name, Type type);
+
+/// Inputs of a program shaped like a tree, called NAME/PATH.
+Tree inputs_like(const std::string& name, const Types& types);
 
 extern const Primitive input_primitive;
 extern const Primitive constant_primitive;

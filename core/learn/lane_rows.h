@@ -1,0 +1,16 @@
+#pragma once
+// Lanes in a checkpoint: rows of whole numbers among its facts, and their states as a tree.
+
+#include "data/checkpoint_file.h"
+
+#include <lopt/estimator.h>
+
+namespace lopt {
+
+nlohmann::json rows_of(const std::vector<Lane>& lanes);
+/// Named "0", "1", …
+Values states_of(const std::vector<Lane>& lanes);
+/// The lanes of both. Throws DataError or nlohmann::json::exception where they do not fit together.
+std::vector<Lane> lanes_from(const nlohmann::json& rows, const Values& states);
+
+}  // namespace lopt
