@@ -6,6 +6,7 @@ set_target_properties(lopt_core PROPERTIES EXPORT_NAME core SOVERSION ${PROJECT_
 set_target_properties(lopt_sdk PROPERTIES EXPORT_NAME sdk)
 install(TARGETS lopt-run lopt_core lopt_sdk EXPORT loptTargets
   RUNTIME DESTINATION bin LIBRARY DESTINATION lib INCLUDES DESTINATION include)
+install(TARGETS lopt_conformance LIBRARY DESTINATION lib/lopt)
 if(TARGET lopt_mpi)
   install(TARGETS lopt_mpi LIBRARY DESTINATION lib/lopt)
 endif()

@@ -38,7 +38,12 @@ std::vector<Check> dataset_checks();
 /// Calls `report` with each check's name and outcome, of all components of a plugin file. After a check that took
 /// longer than `seconds` the rest is not run. `registry` knows the file and the usual paths; `settings` are given to
 /// every component that declares them. Returns true where nothing failed.
+using ReportCheck = std::function<void(const ComponentInfo*, const std::string& name, const Outcome&)>;
 bool check_plugin(const std::string& file, const SpecNode& settings, Registry& registry, double seconds,
-                  const std::function<void(const ComponentInfo*, const std::string& name, const Outcome&)>& report);
+                  const ReportCheck& report);
+
+/// What the library of the checks exports as `lopt_check_plugin`: check_plugin(), with what it throws as a text.
+using CheckPlugin = bool(const std::string& file, const SpecNode& settings, Registry& registry, double seconds,
+                         const ReportCheck& report, std::string& error);
 
 }  // namespace lopt

@@ -46,7 +46,7 @@ std::vector<Check> all_checks() {
 }
 
 bool check_plugin(const std::string& file, const SpecNode& settings, Registry& registry, double seconds,
-                  const std::function<void(const ComponentInfo*, const std::string& name, const Outcome&)>& report) {
+                  const ReportCheck& report) {
   const std::string canonical = std::filesystem::weakly_canonical(file).string();
   std::vector<ComponentInfo> components;
   for (const ComponentInfo& component : registry.components())
@@ -78,3 +78,16 @@ bool check_plugin(const std::string& file, const SpecNode& settings, Registry& r
 }
 
 }  // namespace lopt
+
+extern "C" __attribute__((visibility("default"))) bool lopt_check_plugin(const std::string& file,
+                                                                         const lopt::SpecNode& settings,
+                                                                         lopt::Registry& registry, double seconds,
+                                                                         const lopt::ReportCheck& report,
+                                                                         std::string& error) {
+  try {
+    return lopt::check_plugin(file, settings, registry, seconds, report);
+  } catch (const std::exception& exception) {
+    error = exception.what();
+    return false;
+  }
+}

@@ -13,7 +13,7 @@
 namespace lopt {
 namespace {
 
-const std::vector<std::string> kinds{GradientEstimator::kind};
+const std::vector<std::string> estimator_kinds{GradientEstimator::kind};
 
 Outcome estimate(Subject& s) {
   const auto estimator = s.as<GradientEstimator>();
@@ -106,7 +106,7 @@ Outcome resumable(Subject& s) {
   return pass();
 }
 
-Outcome nan(Subject& s) {
+Outcome estimator_with_nan(Subject& s) {
   const auto estimator = s.as<GradientEstimator>();
   const QuadraticProblems problems(std::numeric_limits<float>::quiet_NaN());
   const Values theta = QuadraticProblems::theta();
@@ -116,7 +116,7 @@ Outcome nan(Subject& s) {
   return pass();
 }
 
-Outcome same_bits(Subject& s) {
+Outcome estimator_has_same_bits(Subject& s) {
   const auto estimator = s.as<GradientEstimator>();
   const auto learned = std::make_shared<TwoWeights>();
   const Values theta = initial_theta(*learned, 0);
@@ -142,11 +142,11 @@ Outcome same_bits(Subject& s) {
 }  // namespace
 
 std::vector<Check> estimator_checks() {
-  return {{"estimate", kinds, {"calls"}, estimate},
-          {"unbiased", kinds, {"estimate", "deterministic"}, unbiased},
-          {"resumable", kinds, {"estimate", "deterministic"}, resumable},
-          {"nan", kinds, {"estimate"}, nan},
-          {"same_bits", kinds, {"deterministic", "estimate"}, same_bits}};
+  return {{"estimate", estimator_kinds, {"calls"}, estimate},
+          {"unbiased", estimator_kinds, {"estimate", "deterministic"}, unbiased},
+          {"resumable", estimator_kinds, {"estimate", "deterministic"}, resumable},
+          {"nan", estimator_kinds, {"estimate"}, estimator_with_nan},
+          {"same_bits", estimator_kinds, {"deterministic", "estimate"}, estimator_has_same_bits}};
 }
 
 }  // namespace lopt

@@ -13,7 +13,7 @@
 namespace lopt {
 namespace {
 
-const std::vector<std::string> kinds{Optimizer::kind, LearnedOptimizer::kind};
+const std::vector<std::string> rule_kinds{Optimizer::kind, LearnedOptimizer::kind};
 
 /// A rule's start and step as trees of one traced program.
 struct Traced {
@@ -76,7 +76,7 @@ Outcome params(Subject& s) {
 }
 
 /// NaN and infinity in gradients, loss and state: whatever comes out, something does.
-Outcome nan(Subject& s) {
+Outcome rule_with_nan(Subject& s) {
   const Subject::Rule rule = s.rule();
   const Traced traced(rule);
   std::vector<Tensor> inputs = traced.theta.leaves();
@@ -115,7 +115,7 @@ Outcome gradient_of_theta(Subject& s) {
 }
 
 /// Lanes trained by one thread and by two.
-Outcome same_bits(Subject& s) {
+Outcome rule_has_same_bits(Subject& s) {
   const Subject::Rule rule = s.rule();
   return compare_threads(family_of(std::make_shared<Bowl>()), rule.optimizer, rule.theta);
 }
@@ -123,12 +123,12 @@ Outcome same_bits(Subject& s) {
 }  // namespace
 
 std::vector<Check> optimizer_checks() {
-  return {{"structure", kinds, {"calls"}, structure},
-          {"shapes", kinds, {"structure"}, shapes},
-          {"params", kinds, {"calls"}, params},
-          {"nan", kinds, {"calls"}, nan},
+  return {{"structure", rule_kinds, {"calls"}, structure},
+          {"shapes", rule_kinds, {"structure"}, shapes},
+          {"params", rule_kinds, {"calls"}, params},
+          {"nan", rule_kinds, {"calls"}, rule_with_nan},
           {"gradient", {LearnedOptimizer::kind}, {"structure", "shapes", "params"}, gradient_of_theta},
-          {"same_bits", kinds, {"deterministic", "structure", "shapes", "params"}, same_bits}};
+          {"same_bits", rule_kinds, {"deterministic", "structure", "shapes", "params"}, rule_has_same_bits}};
 }
 
 }  // namespace lopt

@@ -12,7 +12,7 @@
 namespace lopt {
 namespace {
 
-const std::vector<std::string> kinds{Task::kind, TaskFamily::kind};
+const std::vector<std::string> task_kinds{Task::kind, TaskFamily::kind};
 
 /// A task's loss as a traced program, with values of its inputs.
 struct TracedTask {
@@ -88,7 +88,7 @@ Outcome gradient_of_params(Subject& s) {
 }
 
 /// NaN and infinity in all parameters: whatever comes out, something does.
-Outcome nan(Subject& s) {
+Outcome task_with_nan(Subject& s) {
   return for_tasks(s, [](const Task& task) {
     const TracedTask traced(task);
     std::vector<Tensor> inputs = traced.params.leaves();
@@ -110,7 +110,7 @@ Outcome nan(Subject& s) {
   });
 }
 
-Outcome same_bits(Subject& s) {
+Outcome task_has_same_bits(Subject& s) {
   const auto tasks = s.tasks();
   return for_tasks(s, [](const Task& task) {
     const TwoWeights learned;
@@ -138,10 +138,10 @@ Outcome sample(Subject& s) {
 
 std::vector<Check> task_checks() {
   return {{"sample", {TaskFamily::kind}, {"calls"}, sample},
-          {"loss", kinds, {"calls"}, loss},
-          {"gradient", kinds, {"loss"}, gradient_of_params},
-          {"nan", kinds, {"loss"}, nan},
-          {"same_bits", kinds, {"deterministic", "loss"}, same_bits}};
+          {"loss", task_kinds, {"calls"}, loss},
+          {"gradient", task_kinds, {"loss"}, gradient_of_params},
+          {"nan", task_kinds, {"loss"}, task_with_nan},
+          {"same_bits", task_kinds, {"deterministic", "loss"}, task_has_same_bits}};
 }
 
 }  // namespace lopt

@@ -9,7 +9,7 @@
 namespace lopt {
 namespace {
 
-using nlohmann::json;
+using json = Json;
 
 constexpr std::string_view magic = "lopt-checkpoint 1\n";
 constexpr std::size_t hash_size = 64;
@@ -65,7 +65,7 @@ void encode_checkpoint(const Checkpoint& checkpoint, const std::function<void(st
   json trees = json::array();
   for (const auto& [name, tree] : checkpoint.trees) trees.push_back({name, structure_of(tree)});
   const std::string text =
-      json{{"facts", checkpoint.facts}, {"trees", trees}}.dump(-1, ' ', false, json::error_handler_t::replace);
+      to_text(json{{"facts", checkpoint.facts}, {"trees", trees}});
   std::string length;
   for (int shift = 0; shift < 64; shift += 8) length += static_cast<char>(text.size() >> shift);
   put_hashed(magic);
@@ -97,7 +97,7 @@ Checkpoint decode_checkpoint(std::span<const std::uint8_t> bytes, const std::str
   if (length > rest.size()) damaged("its table of contents is cut short");
   Checkpoint result;
   try {
-    const json content = json::parse(rest.begin(), rest.begin() + static_cast<std::ptrdiff_t>(length));
+    const json content = parse_json(std::string_view(reinterpret_cast<const char*>(rest.data()), length));
     rest = rest.subspan(length);
     result.facts = content.at("facts");
     for (const json& tree : content.at("trees"))

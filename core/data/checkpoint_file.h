@@ -9,12 +9,12 @@
 
 #include <lopt/dataset.h>
 
-#include <nlohmann/json.hpp>
+#include "data/json.h"
 
 namespace lopt {
 
 struct Checkpoint {
-  nlohmann::json facts;
+  Json facts;
   std::vector<std::pair<std::string, Values>> trees;
 
   /// Throws DataError where there is none.

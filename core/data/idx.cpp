@@ -1,5 +1,5 @@
 // IDX files, the format of MNIST: two zeros, the type 0x08 (bytes), the number of dimensions, each length big-endian.
-#include <lopt/dataset.h>
+#include "data/damaged.h"
 
 #include <fmt/format.h>
 #include <zlib.h>
@@ -11,11 +11,7 @@
 namespace lopt {
 namespace {
 
-constexpr std::size_t most_bytes = std::size_t{1} << 31U;
-
-[[noreturn]] void damaged(const std::string& name, const std::string& why) {
-  throw DataError(fmt::format("{}: {}", name, why));
-}
+constexpr std::size_t most_idx_bytes = std::size_t{1} << 31U;
 
 struct Inflater {
   z_stream stream{};
@@ -41,7 +37,7 @@ std::vector<std::uint8_t> inflated(std::span<const std::uint8_t> bytes, const st
     const std::size_t got = sizeof block - stream.avail_out;
     if (status == Z_OK && got == 0 && stream.avail_in == 0) damaged(name, "its gzip compression is cut short");
     result.insert(result.end(), block, block + got);
-    if (result.size() > most_bytes) damaged(name, "it is larger than 2 GB");
+    if (result.size() > most_idx_bytes) damaged(name, "it is larger than 2 GB");
   }
   return result;
 }
@@ -88,7 +84,7 @@ Array read_idx(const std::string& path) {
   std::uint8_t block[65536];
   for (std::size_t got = 0; (got = std::fread(block, 1, sizeof block, file.get())) > 0;) {
     bytes.insert(bytes.end(), block, block + got);
-    if (bytes.size() > most_bytes) damaged(path, "it is larger than 2 GB");
+    if (bytes.size() > most_idx_bytes) damaged(path, "it is larger than 2 GB");
   }
   if (std::ferror(file.get())) damaged(path, std::strerror(errno));
   return read_idx(bytes, path);

@@ -1,5 +1,7 @@
 #include "data/npz.h"
 
+#include "data/damaged.h"
+
 #include <fmt/format.h>
 #include <zip.h>
 
@@ -14,11 +16,7 @@
 namespace lopt {
 namespace {
 
-constexpr std::uint64_t most_bytes = std::uint64_t{1} << 32U;
-
-[[noreturn]] void damaged(const std::string& name, const std::string& why) {
-  throw DataError(fmt::format("{}: {}", name, why));
-}
+constexpr std::uint64_t most_array_bytes = std::uint64_t{1} << 32U;
 
 /// The value of a key in the header's Python dictionary, up to its comma.
 std::optional<std::string> entry(std::string_view header, std::string_view key) {
@@ -155,7 +153,7 @@ Values read_archive(zip_t* archive, const std::string& path) {
       damaged(path, "its table of contents is damaged");
     std::string name = stat.name;
     if (name.size() < 4 || !name.ends_with(".npy")) continue;
-    if (stat.size > most_bytes) damaged(path, fmt::format("{} is larger than 4 GB", name));
+    if (stat.size > most_array_bytes) damaged(path, fmt::format("{} is larger than 4 GB", name));
     std::unique_ptr<zip_file_t, ZipFileCloser> file(zip_fopen_index(archive, static_cast<zip_uint64_t>(i), 0));
     std::vector<std::uint8_t> bytes;
     std::uint8_t block[65536];

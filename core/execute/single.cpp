@@ -50,7 +50,7 @@ void run_reduction(const Reduction& r, const void* from, void* to) {
   const auto outer = static_cast<std::size_t>(r.outer), reduced = static_cast<std::size_t>(r.reduced),
              inner = static_cast<std::size_t>(r.inner);
   if (r.dtype == DType::float32)
-    (r.maximum ? kernels::table().reduce_max : kernels::table().reduce_sum)(
+    (r.maximum ? kernels::sums().reduce_max : kernels::sums().reduce_sum)(
         static_cast<const float*>(from), static_cast<float*>(to), outer, reduced, inner);
   else if (r.dtype == DType::int32)
     reduce_integers(r, static_cast<const std::int32_t*>(from), static_cast<std::int32_t*>(to));
@@ -84,13 +84,13 @@ void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* t
   product.relu = gemm.relu;
   constexpr std::size_t block = 24, worth_it = 1U << 20U;  // rows; multiplications: some 30 µs
   if (!team || product.m < 2 * block || product.m * product.n * product.k < worth_it)
-    return kernels::table().matrix_product(product);
+    return kernels::multiply_matrices(product);
   team->run((product.m + block - 1) / block, [&](std::size_t i) {
     kernels::MatrixProduct part = product;
     part.m = std::min(block, product.m - i * block);
     part.a += static_cast<std::ptrdiff_t>(i * block) * part.a_row;
     part.c += i * block * part.n;
-    kernels::table().matrix_product(part);
+    kernels::multiply_matrices(part);
   });
 }
 

@@ -171,24 +171,24 @@ void Tile::dense(const TileInstruction& i, const Block& block) const {
     l.accumulate = block.first > 0;
     l.relu = l.relu && block.last;
   }
-  kernels::table().dense(real(x), x.stride, l, real_group(i.group), region_.tile_rows, rows_);
+  kernels::layers().dense(real(x), x.stride, l, real_group(i.group), region_.tile_rows, rows_);
 }
 
 void Tile::chain(const TileInstruction& i) const {
   const kernels::Columns x = operand(i.operands[0]);
-  kernels::table().chain(real(x), x.stride, layer(i.layers[0]), layer(i.layers[1]), real_group(i.group),
+  kernels::layers().chain(real(x), x.stride, layer(i.layers[0]), layer(i.layers[1]), real_group(i.group),
                          region_.tile_rows, rows_);
 }
 
 void Tile::column_reduction(const TileInstruction& i) const {
   const kernels::Columns x = operand(i.operands[0]);
-  const auto kernel = i.primitive->name == "sum" ? kernels::table().column_sum : kernels::table().column_max;
+  const auto kernel = i.primitive->name == "sum" ? kernels::sums().column_sum : kernels::sums().column_max;
   kernel(real(x), x.stride, size(i.inner), real_group(i.group), rows_);
 }
 
 void Tile::row_sum(const TileInstruction& i, const Block& block) const {
   const kernels::Columns x = operand(i.operands[0]);
-  kernels::table().row_sum(real(x), x.stride, size(block.count), static_cast<float*>(pointers_[i.buffer]) + block.first,
+  kernels::sums().row_sum(real(x), x.stride, size(block.count), static_cast<float*>(pointers_[i.buffer]) + block.first,
                            size(count_));
 }
 
@@ -203,7 +203,7 @@ void Tile::outer(const TileInstruction& i, const Block& block) const {
     columns = block.count;
     out += block.first;
   }
-  kernels::table().outer(real(a), a.stride, size(inner), real(b), b.stride, size(columns), out, size(i.columns),
+  kernels::sums().outer(real(a), a.stride, size(inner), real(b), b.stride, size(columns), out, size(i.columns),
                          size(count_));
 }
 

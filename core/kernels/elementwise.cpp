@@ -7,6 +7,9 @@
 #include "kernels/functions-inl.h"
 #include "kernels/kernels.h"
 
+#include <algorithm>
+#include <iterator>
+
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -14,70 +17,53 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class T>
 using Tag = hn::ScalableTag<T>;
 
-/// Reads one operand, a column after the other.
-template <class T, bool uniform>
-struct Reader {
-  const T* column;
-  std::ptrdiff_t stride;
-  explicit Reader(const Columns& columns) : column(static_cast<const T*>(columns.data)), stride(columns.stride) {}
-  auto at(Tag<T> d, std::size_t row) const {
-    if constexpr (uniform)
-      return hn::Set(d, *column);
-    else
-      return hn::LoadU(d, column + row);
+/// Reads one operand, a column after the other. What is the same for all rows is read from a vector full of it, so that
+/// one loop serves both.
+template <class T>
+class Operand {
+ public:
+  explicit Operand(const Columns& columns)
+      : column_(static_cast<const T*>(columns.data)), stride_(columns.stride), row_mask_(columns.uniform ? 0 : ~0UL) {}
+  /// The first column, and then the next.
+  void next() {
+    at_ = column_;
+    if (row_mask_ == 0) {
+      std::fill_n(same_, std::size(same_), *column_);
+      at_ = same_;
+    }
+    column_ += stride_;
   }
-  void next() { column += stride; }
+  HWY_INLINE auto load(Tag<T> d, std::size_t row) const { return hn::LoadU(d, at_ + (row & row_mask_)); }
+
+ private:
+  const T* column_;
+  const T* at_ = nullptr;
+  std::ptrdiff_t stride_;
+  std::size_t row_mask_;
+  T same_[HWY_MAX_BYTES / sizeof(T)] = {};
 };
 
-template <class T, class Out, class Function, class... Readers>
-void loop(Function f, void* out, std::ptrdiff_t out_stride, std::size_t columns, std::size_t rows, Readers... readers) {
+template <class T, class Out, auto f, class... Operands>
+void loop(void* out, std::ptrdiff_t out_stride, std::size_t columns, std::size_t rows, Operands... operands) {
   const Tag<T> d;
   const Tag<Out> o;
   auto* to = static_cast<Out*>(out);
   for (std::size_t c = 0; c < columns; ++c, to += out_stride) {
-    for (std::size_t r = 0; r < rows; r += hn::Lanes(d)) hn::StoreU(f(d, readers.at(d, r)...), o, to + r);
-    (readers.next(), ...);
+    (operands.next(), ...);
+    for (std::size_t r = 0; r < rows; r += hn::Lanes(d)) hn::StoreU(f(d, operands.load(d, r)...), o, to + r);
   }
 }
-
 template <class T, class Out, auto f>
 void unary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
-  if (in[0].uniform)
-    loop<T, Out>(f, out, stride, columns, rows, Reader<T, true>(in[0]));
-  else
-    loop<T, Out>(f, out, stride, columns, rows, Reader<T, false>(in[0]));
+  loop<T, Out, f>(out, stride, columns, rows, Operand<T>(in[0]));
 }
 template <class T, class Out, auto f>
 void binary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
-  auto second = [&](auto first) {
-    if (in[1].uniform)
-      loop<T, Out>(f, out, stride, columns, rows, first, Reader<T, true>(in[1]));
-    else
-      loop<T, Out>(f, out, stride, columns, rows, first, Reader<T, false>(in[1]));
-  };
-  if (in[0].uniform)
-    second(Reader<T, true>(in[0]));
-  else
-    second(Reader<T, false>(in[0]));
+  loop<T, Out, f>(out, stride, columns, rows, Operand<T>(in[0]), Operand<T>(in[1]));
 }
 template <class T, class Out, auto f>
 void ternary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
-  auto third = [&](auto first, auto second) {
-    if (in[2].uniform)
-      loop<T, Out>(f, out, stride, columns, rows, first, second, Reader<T, true>(in[2]));
-    else
-      loop<T, Out>(f, out, stride, columns, rows, first, second, Reader<T, false>(in[2]));
-  };
-  auto second = [&](auto first) {
-    if (in[1].uniform)
-      third(first, Reader<T, true>(in[1]));
-    else
-      third(first, Reader<T, false>(in[1]));
-  };
-  if (in[0].uniform)
-    second(Reader<T, true>(in[0]));
-  else
-    second(Reader<T, false>(in[0]));
+  loop<T, Out, f>(out, stride, columns, rows, Operand<T>(in[0]), Operand<T>(in[1]), Operand<T>(in[2]));
 }
 
 /// 1 where the mask is set.

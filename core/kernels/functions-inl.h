@@ -10,53 +10,11 @@
 #include <hwy/contrib/math/math-inl.h>
 #include <hwy/highway.h>
 
-#include <limits>
+#include "kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-constexpr float infinity = std::numeric_limits<float>::infinity();
-constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-
-/// The first elements of a vector in memory, whose rest is neither read nor written. Levels without masks in hardware
-/// would need aligned memory for hn::MaskedLoad; they go through a buffer.
-template <class D>
-class FirstElements {
- public:
-  using T = hn::TFromD<D>;
-  HWY_INLINE FirstElements(D d, std::size_t count) : mask_(hn::FirstN(d, count)), count_(count) {}
-
-  /// Zeros behind the first elements.
-  HWY_INLINE hn::Vec<D> load(const T* from) const {
-    const D d;
-    if constexpr (HWY_MAX_BYTES >= 32) return hn::MaskedLoad(mask_, d, from);
-    HWY_ALIGN T buffer[HWY_MAX_BYTES / sizeof(T)] = {};
-    for (std::size_t i = 0; i < count_; ++i) buffer[i] = from[i];
-    return hn::Load(d, buffer);
-  }
-  HWY_INLINE void store(hn::Vec<D> v, T* to) const {
-    const D d;
-    if constexpr (HWY_MAX_BYTES >= 32) return hn::BlendedStore(v, mask_, d, to);
-    HWY_ALIGN T buffer[HWY_MAX_BYTES / sizeof(T)];
-    hn::Store(v, d, buffer);
-    for (std::size_t i = 0; i < count_; ++i) to[i] = buffer[i];
-  }
-
- private:
-  hn::Mask<D> mask_;
-  std::size_t count_;
-};
-
-/// The larger of two; NaN wins.
-template <class D, class V>
-HWY_INLINE V larger(D, V a, V b) {
-  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::IsNaN(b), b, hn::Max(a, b)));
-}
-template <class D, class V>
-HWY_INLINE V smaller(D, V a, V b) {
-  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::IsNaN(b), b, hn::Min(a, b)));
-}
 
 /// eˣ = 2ⁿ · eʳ, r = x − n·ln 2 in two parts, eʳ by a polynomial of degree 6 (Cephes).
 template <class D, class V>

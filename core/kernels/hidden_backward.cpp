@@ -4,15 +4,13 @@
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
-#include "kernels/functions-inl.h"
 #include "kernels/kernels.h"
+#include "kernels/vectors-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using D = hn::CappedTag<float, 16>;
-using V = hn::Vec<D>;
 /// Hidden units at a time: their sums over rows stay in registers.
 constexpr std::size_t most_units = HWY_MAX_BYTES >= 64 ? 2 : 1;
 

@@ -67,15 +67,19 @@ struct MatrixProduct {
   bool accumulate = false;      // begin with what is in c, not with the bias
 };
 
-/// All other kernels.
-struct Table {
-  const char* simd;  // "AVX3" and the like
+/// Layers on rows.
+struct LayerKernels {
   /// out = act(x W + b), column by column.
   void (*dense)(const float* x, std::ptrdiff_t x_stride, const Layer& layer, float* out, std::ptrdiff_t out_stride,
                 std::size_t rows);
   /// Two layers, the hidden columns in registers. second.outputs ≤ 4.
   void (*chain)(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out,
                 std::ptrdiff_t out_stride, std::size_t rows);
+};
+const LayerKernels& layers();
+
+/// Sums and maxima.
+struct SumKernels {
   /// out[i · out_stride + j] += Σ over rows of a_i b_j; any number of rows.
   void (*outer)(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride,
                 std::size_t columns, float* out, std::size_t out_stride, std::size_t rows);
@@ -83,13 +87,17 @@ struct Table {
   void (*row_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
   void (*column_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
   void (*column_max)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
-  void (*matrix_product)(const MatrixProduct& product);
   /// to[o, i] = Σ or max over r of from[o, r, i].
   void (*reduce_sum)(const float* from, float* to, std::size_t outer, std::size_t reduced, std::size_t inner);
   void (*reduce_max)(const float* from, float* to, std::size_t outer, std::size_t reduced, std::size_t inner);
 };
-const Table& table();
+const SumKernels& sums();
 
+/// C = A B + bias.
+void multiply_matrices(const MatrixProduct& product);
+
+/// "AVX3" and the like: the level whose kernels are used.
+const char* simd_level();
 /// Floating-point operations a second of one thread that does nothing but multiply and add, measured now (about 20 ms).
 double measured_peak_flops();
 

@@ -2,7 +2,7 @@
 
 namespace lopt {
 
-using nlohmann::json;
+using json = Json;
 
 json rows_of(const std::vector<Lane>& lanes) {
   json rows = json::array();

@@ -7,10 +7,10 @@
 
 namespace lopt {
 
-nlohmann::json rows_of(const std::vector<Lane>& lanes);
+Json rows_of(const std::vector<Lane>& lanes);
 /// Named "0", "1", …
 Values states_of(const std::vector<Lane>& lanes);
-/// The lanes of both. Throws DataError or nlohmann::json::exception where they do not fit together.
-std::vector<Lane> lanes_from(const nlohmann::json& rows, const Values& states);
+/// The lanes of both. Throws DataError or Json::exception where they do not fit together.
+std::vector<Lane> lanes_from(const Json& rows, const Values& states);
 
 }  // namespace lopt

@@ -7,7 +7,7 @@
 namespace lopt {
 namespace {
 
-using nlohmann::json;
+using json = Json;
 
 /// A tree of the checkpoint that must be structured as one that is there.
 Values like(const Checkpoint& checkpoint, const std::string& name, const Values& present) {

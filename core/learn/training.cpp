@@ -106,7 +106,7 @@ void InnerTraining::restore(const Checkpoint& checkpoint) {
       losses_[run].assign(past.values<float>().begin(), past.values<float>().end());
     }
     lanes_ = std::move(lanes);
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const Json::exception& error) {
     throw DataError(fmt::format("the checkpoint lacks something: {}", error.what()));
   } catch (const std::invalid_argument& error) {
     throw DataError(fmt::format("the checkpoint does not fit: {}", error.what()));

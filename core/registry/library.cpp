@@ -10,9 +10,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <cstring>
-#include <regex>
 
 namespace lopt {
 
@@ -27,18 +27,23 @@ std::string demangled(std::string message) {
   const std::string before = "dlerror system message: ";
   if (const std::size_t at = message.find(before); at != std::string::npos) message.erase(0, at + before.size());
   if (const std::size_t end = message.rfind("): "); end != std::string::npos) message.erase(end);
-  static const std::regex symbol("_Z[A-Za-z0-9_.$]+");
+  const auto in_symbol = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == '$';
+  };
   std::string result;
-  auto rest = message.cbegin();
-  for (std::sregex_iterator match(message.begin(), message.end(), symbol), end; match != end; ++match) {
-    result.append(rest, message.cbegin() + match->position());
+  for (std::size_t at = 0; at < message.size();) {
+    const std::size_t begin = std::min(message.find("_Z", at), message.size());
+    const auto end = static_cast<std::size_t>(
+        std::find_if_not(message.begin() + static_cast<std::ptrdiff_t>(begin), message.end(), in_symbol) -
+        message.begin());
+    const std::string symbol = message.substr(begin, end - begin);
     int status = 0;
     const std::unique_ptr<char, decltype(&std::free)> name(
-        abi::__cxa_demangle(match->str().c_str(), nullptr, nullptr, &status), &std::free);
-    result += status == 0 ? std::string(name.get()) : match->str();
-    rest = message.cbegin() + match->position() + match->length();
+        abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status), &std::free);
+    result += message.substr(at, begin - at) + (status == 0 ? name.get() : symbol);
+    at = end;
   }
-  return result.append(rest, message.cend());
+  return result;
 }
 
 }  // namespace

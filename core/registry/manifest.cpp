@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <regex>
 
 namespace lopt {
 
@@ -16,6 +15,11 @@ std::vector<std::string> component_kinds() {
 }
 
 namespace {
+
+bool is_component_name(std::string_view name) {
+  const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  return !name.empty() && std::all_of(name.begin(), name.end(), fits);
+}
 
 std::string component_problem(const lopt_component& component) {
   const char* texts[] = {component.kind,    component.name, component.summary, component.paper,
@@ -27,7 +31,7 @@ std::string component_problem(const lopt_component& component) {
   const std::vector<std::string> kinds = component_kinds();
   if (std::find(kinds.begin(), kinds.end(), component.kind) == kinds.end())
     return fmt::format("the component '{}' is of the kind '{}', which does not exist", component.name, component.kind);
-  if (!std::regex_match(component.name, std::regex("[a-z0-9_]+")))
+  if (!is_component_name(component.name))
     return fmt::format("the component name '{}' has other characters than a-z, 0-9 and _", component.name);
   return "";
 }

@@ -4,7 +4,7 @@
 #include "registry/library.h"
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
+#include "data/json.h"
 
 namespace lopt {
 namespace {
@@ -13,7 +13,7 @@ constexpr double seconds_to_load = 2.5;
 
 /// What the child says of one file.
 std::string report_of(const std::string& path) {
-  nlohmann::json report;
+  Json report;
   try {
     const std::shared_ptr<PluginLibrary> library = load_library(path);
     for (std::uint32_t i = 0; i < library->manifest->component_count; ++i) {
@@ -25,11 +25,11 @@ std::string report_of(const std::string& path) {
   } catch (...) {
     report["problem"] = path + ": throws something that is no std::exception while it is loaded";
   }
-  return report.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return to_text(report);
 }
 
 ManifestReport manifest_of(const std::string& path, const std::string& report) {
-  const nlohmann::json json = nlohmann::json::parse(report);
+  const Json json = parse_json(report);
   ManifestReport result{path, json.value("problem", ""), {}};
   if (!result.problem.empty()) return result;
   for (const auto& row : json.at("components"))

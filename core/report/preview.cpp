@@ -14,7 +14,7 @@
 namespace lopt {
 namespace {
 
-constexpr int cell = 112, label_height = 26, header = 44, columns = 4, most = 16;
+constexpr int cell = 112, label_height = 26, header = 44, columns = 4, most_images = 16;
 
 struct SurfaceCloser {
   void operator()(cairo_surface_t* surface) const { cairo_surface_destroy(surface); }
@@ -36,7 +36,7 @@ void write_preview(const std::string& path, const std::string& title, const Valu
   if (!batch.contains("image") || !batch.contains("label"))
     throw DataError("the batch has no 'image' and 'label' to draw");
   const Array image = batch["image"], label = batch["label"];
-  const auto count = static_cast<int>(std::min<std::int64_t>(most, image.shape()[0]));
+  const auto count = static_cast<int>(std::min<std::int64_t>(most_images, image.shape()[0]));
   const std::size_t pixels = image.size() / static_cast<std::size_t>(image.shape()[0]);
   const auto side = static_cast<int>(std::lround(std::sqrt(static_cast<double>(pixels))));
   if (static_cast<std::size_t>(side) * static_cast<std::size_t>(side) != pixels)

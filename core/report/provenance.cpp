@@ -4,10 +4,10 @@
 
 namespace lopt {
 
-nlohmann::ordered_json plugins_json(const Registry& registry) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+Json plugins_json(const Registry& registry) {
+  Json json = Json::array();
   for (const UsedLibrary& library : registry.used()) {
-    nlohmann::ordered_json components = nlohmann::ordered_json::array();
+    Json components = Json::array();
     for (const ComponentInfo& c : library.components)
       components.push_back({{"kind", c.kind}, {"name", c.name}, {"version", c.version}});
     json.push_back({{"path", library.path}, {"sha256", library.sha256}, {"components", components}});
@@ -15,7 +15,7 @@ nlohmann::ordered_json plugins_json(const Registry& registry) {
   return json;
 }
 
-std::vector<std::string> changed_plugins(const nlohmann::ordered_json& earlier, const Registry& registry) {
+std::vector<std::string> changed_plugins(const Json& earlier, const Registry& registry) {
   struct Origin {
     std::string path, sha256;
   };
@@ -24,7 +24,7 @@ std::vector<std::string> changed_plugins(const nlohmann::ordered_json& earlier, 
     for (const auto& library : earlier.at("plugins"))
       for (const auto& c : library.at("components"))
         before[{c.at("kind"), c.at("name")}] = {library.at("path"), library.at("sha256")};
-  } catch (const nlohmann::json::exception&) {
+  } catch (const Json::exception&) {
     return {"its run.json does not say which plugins it used"};
   }
   std::vector<std::string> sentences;

@@ -72,8 +72,8 @@ RunFolder::Lock::~Lock() {
   if (file >= 0) ::close(file);
 }
 
-void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& json) const {
-  write(name, json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+void RunFolder::write_json(const std::string& name, const Json& json) const {
+  write(name, to_text(json, 2) + "\n");
 }
 
 void RunFolder::begin_metrics(std::size_t size) {

@@ -4,7 +4,7 @@
 #include "data/checkpoint_file.h"
 #include "report/durable_file.h"
 
-#include <nlohmann/json.hpp>
+#include "data/json.h"
 
 #include <memory>
 #include <optional>
@@ -30,7 +30,7 @@ class RunFolder {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   /// Throws std::runtime_error with the system's reason; then the file is as it was.
   void write(const std::string& name, const std::string& content) const { write_durably(file(name), content); }
-  void write_json(const std::string& name, const nlohmann::ordered_json& json) const;
+  void write_json(const std::string& name, const Json& json) const;
 
   /// metrics.jsonl, cut off at a size. Throws std::runtime_error.
   void begin_metrics(std::size_t size = 0);

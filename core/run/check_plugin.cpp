@@ -1,6 +1,7 @@
 // lopt-run check-plugin: what an author wants to know of a plugin before others use it.
 #include "conformance/check.h"
 #include "run/command_line.h"
+#include "run/own_library.h"
 
 #include <fmt/format.h>
 
@@ -50,14 +51,17 @@ int run_check_plugin(int argc, char** argv) {
   registry.add_default_paths();
   const ComponentInfo* current = nullptr;
   int counts[3] = {};
-  const bool good = check_plugin(positional[0], settings, registry, seconds,
-                                 [&](const ComponentInfo* component, const std::string& name, const Outcome& outcome) {
-                                   if (component && component != current)
-                                     fmt::print("{} {}\n", component->kind, component->name);
-                                   current = component;
-                                   ++counts[static_cast<std::size_t>(outcome.verdict)];
-                                   print_line(name, outcome);
-                                 });
+  const auto report = [&](const ComponentInfo* component, const std::string& name, const Outcome& outcome) {
+    if (component && component != current) fmt::print("{} {}\n", component->kind, component->name);
+    current = component;
+    ++counts[static_cast<std::size_t>(outcome.verdict)];
+    print_line(name, outcome);
+  };
+  const boost::dll::shared_library checks = own_library("conformance", "plugins cannot be checked");
+  std::string error;
+  const bool good =
+      checks.get<CheckPlugin>("lopt_check_plugin")(positional[0], settings, registry, seconds, report, error);
+  if (!error.empty()) throw std::runtime_error(error);
   fmt::print("{} checks passed, {} failed, {} skipped\n", counts[0], counts[1], counts[2]);
   return good ? success : bad_plugin;
 }

@@ -1,5 +1,7 @@
 #include "run/command_line.h"
 
+#include "spec/compose.h"
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -66,7 +68,10 @@ std::vector<std::string> plugin_paths_in(const SpecNode& spec, const std::string
   for (const SpecNode& item : items) {
     if (item.kind != SpecNode::Kind::scalar)
       throw SpecError({fmt::format("{}: plugin_path: must be a folder or a list of folders", to_text(item.where))});
-    paths.push_back((std::filesystem::path(spec_file).parent_path() / item.text).lexically_normal().string());
+    // Relative to the file in which the path stands, which the spec may extend.
+    const bool in_a_file = item.where.line > 0 && !item.where.source.starts_with("command line");
+    const std::filesystem::path file = in_a_file ? item.where.source : spec_file;
+    paths.push_back((file.parent_path() / item.text).lexically_normal().string());
   }
   return paths;
 }

@@ -50,15 +50,15 @@ void report(Session& session, const InnerTraining& training) {
   const auto& losses = training.losses();
   std::string metrics;
   for (int step = 0; step < training.steps_done(); ++step) {
-    nlohmann::ordered_json line{{"step", step}};
+    Json line{{"step", step}};
     for (std::size_t i = 0; i < runs; ++i)
       line[runs == 1 ? "loss" : fmt::format("loss_{}", i)] = losses[i][static_cast<std::size_t>(step)];
-    metrics += line.dump() + "\n";
+    metrics += to_text(line) + "\n";
   }
   session.folder().begin_metrics();
   session.folder().metrics().add(metrics);
   std::vector<std::pair<std::string, Array>> params;
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  Json json = Json::array();
   for (std::size_t i = 0; i < runs; ++i) {
     const std::string label = run_label(session.experiment(), i);
     const std::optional<float> test = training.test_loss(i);
@@ -66,7 +66,7 @@ void report(Session& session, const InnerTraining& training) {
     json.push_back({{"run", label},
                     {"loss_first_20", mean_first(losses[i])},
                     {"loss_last_20", mean_last(losses[i])},
-                    {"test_loss", test ? nlohmann::ordered_json(*test) : nullptr},
+                    {"test_loss", test ? Json(*test) : nullptr},
                     {"diverged", has_diverged(losses[i])}});
     session.say(fmt::format("  {:<14} training loss {:.4f} → {:.4f}{}{}", label, mean_first(losses[i]),
                             mean_last(losses[i]), test ? fmt::format(", test loss {:.4f}", *test) : "",

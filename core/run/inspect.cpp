@@ -112,7 +112,7 @@ int run_plan(int argc, char** argv) {
   Registry registry;
   const Experiment experiment = experiment_of(o, registry);
   const double peak = kernels::measured_peak_flops(), pace = 60e9;
-  fmt::print("SIMD level {}, peak of one thread {:.1f} GFLOP/s\n\n", kernels::table().simd, peak / 1e9);
+  fmt::print("SIMD level {}, peak of one thread {:.1f} GFLOP/s\n\n", kernels::simd_level(), peak / 1e9);
   auto print_problem = [&](const InnerProblem& problem, bool gradients) {
     print_plan(problem.start(), peak, pace);
     print_plan(problem.step(), peak, pace);

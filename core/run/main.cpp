@@ -42,6 +42,8 @@ void print_help() {
 
 /// LOPT_SIMD forces a SIMD level.
 void select_simd() {
+  if (lopt::kernels::simd_levels().empty())
+    throw std::runtime_error("this processor is older than lopt supports: SSE4.2 and AES are needed (2010 and later)");
   const char* level = std::getenv("LOPT_SIMD");
   if (!level || !*level || lopt::kernels::select_simd(level)) return;
   throw lopt::UsageError(fmt::format("LOPT_SIMD: this processor has no level '{}'; it has {}", level,

@@ -56,7 +56,7 @@ class MetaRun {
     std::stringstream all;
     all << metrics.rdbuf() << waiting;
     for (std::string line; std::getline(all, line);) {
-      const auto json = nlohmann::json::parse(line, nullptr, false);
+      const auto json = parse_json(line);
       if (!json.is_object() || !json.contains("meta_loss"))
         throw DataError(
             fmt::format("{}: line {} is damaged", session_.folder().file("metrics.jsonl"), losses_.size() + 1));
@@ -157,12 +157,12 @@ class MetaRun {
     write_npz(session_.folder().file("theta.npz"), training_.theta());
     if (training_.best_step() == 0) write_best(training_.theta());  // too few steps for a mean of 20
     session_.curves.push_back({"meta-loss", losses_});
-    nlohmann::ordered_json& summary = session_.summary;
+    Json& summary = session_.summary;
     summary["meta_steps"] = losses_.size();
     summary["meta_loss_first_20"] = mean_first(losses_);
     summary["meta_loss_last_20"] = mean_last(losses_);
     summary["best_step"] = training_.best_step();
-    summary["best_meta_loss"] = training_.best_step() ? nlohmann::ordered_json(training_.best_loss()) : nullptr;
+    summary["best_meta_loss"] = training_.best_step() ? Json(training_.best_loss()) : nullptr;
     summary["skipped_steps"] = skipped_;
     summary["clipped_steps"] = clipped_;
     summary["roll_backs"] = training_.roll_backs();
@@ -223,7 +223,7 @@ class MetaRun {
     std::string text = fmt::format(
         "\nTried on {} fresh problems, {} steps each: mean training loss of the last 10 steps{}\n",
         experiment_.application->seeds.size(), experiment_.application->steps, rows[0].test ? ", and test loss" : "");
-    nlohmann::ordered_json json = nlohmann::ordered_json::array();
+    Json json = Json::array();
     for (const AppliedRow& row : rows) {
       text += fmt::format("  {:<20} {:.3f}", row.label, row.last);
       if (row.test) text += fmt::format("   {:.3f}", *row.test);
@@ -232,7 +232,7 @@ class MetaRun {
       text += "\n";
       json.push_back({{"optimizer", row.label},
                       {"loss_last_10", row.last},
-                      {"test_loss", row.test ? nlohmann::ordered_json(*row.test) : nullptr},
+                      {"test_loss", row.test ? Json(*row.test) : nullptr},
                       {"diverged", row.diverged}});
     }
     session_.say(text);

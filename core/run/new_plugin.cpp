@@ -10,7 +10,6 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
-#include <regex>
 
 namespace lopt {
 namespace {
@@ -52,7 +51,10 @@ int run_new_plugin(int argc, char** argv) {
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
     throw UsageError(
         fmt::format("there is no kind '{}'{}; there is {}", kind, did_you_mean(kind, kinds), fmt::join(kinds, ", ")));
-  if (!std::regex_match(name, std::regex("[a-z][a-z0-9_]{0,63}")))
+  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (!plain || name.empty() || name.size() > 64 || name[0] < 'a')
     throw UsageError(fmt::format("the name '{}' must begin with a letter and have only a-z, 0-9 and _", name));
   std::error_code error;
   if (fs::exists(fs::symlink_status(name, error))) throw UsageError(name + ": is there already; nothing was changed");

@@ -91,8 +91,8 @@ void Session::warn(const std::string& text) {
   fmt::print(stderr, "lopt-run: {}\n", text);
 }
 
-nlohmann::ordered_json Session::description() const {
-  nlohmann::ordered_json json;
+Json Session::description() const {
+  Json json;
   json["lopt"] = LOPT_VERSION;
   json["name"] = experiment_.name;
   json["spec"] = options_.spec;
@@ -101,16 +101,16 @@ nlohmann::ordered_json Session::description() const {
   json["threads"] = threads_;
   if (ranks_) json["ranks"] = ranks_->size();
   json["processor"] = processor_name();
-  json["simd"] = kernels::table().simd;
+  json["simd"] = kernels::simd_level();
   json["started"] = date_text();
   json["plugins"] = plugins_json(registry_);
   return json;
 }
 
-nlohmann::json Session::identity() const {
+Json Session::identity() const {
   return {{"lopt", LOPT_VERSION},
           {"spec", lasting_text(experiment_.resolved)},
-          {"simd", kernels::table().simd},
+          {"simd", kernels::simd_level()},
           {"plugins", plugins_json(registry_)}};
 }
 
@@ -119,7 +119,7 @@ void Session::warn_of_changed_plugins() const {
   const std::string file = (std::filesystem::path(options_.spec).parent_path() / "run.json").string();
   std::ifstream earlier(file);
   if (!earlier) return;
-  for (const std::string& sentence : changed_plugins(nlohmann::ordered_json::parse(earlier, nullptr, false), registry_))
+  for (const std::string& sentence : changed_plugins(parse_json(earlier), registry_))
     warn(fmt::format("{}: {}", file, sentence));
 }
 
@@ -145,9 +145,9 @@ void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpo
   folder_->begin_metrics(run.at("metrics_bytes").get<std::size_t>());
   last_checkpoint_step_ = checkpoint.facts.at("step").get<int>();
   std::ifstream file(folder_->file("run.json"));
-  nlohmann::ordered_json json = nlohmann::ordered_json::parse(file, nullptr, false);
+  Json json = parse_json(file);
   if (!json.is_object()) json = description();
-  nlohmann::ordered_json entry{{"from_step", last_checkpoint_step_}, {"threads", threads_}, {"date", date_text()}};
+  Json entry{{"from_step", last_checkpoint_step_}, {"threads", threads_}, {"date", date_text()}};
   if (ranks_) entry["ranks"] = ranks_->size();
   json["resumed"].push_back(entry);
   folder_->write_json("run.json", json);
@@ -155,10 +155,10 @@ void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpo
 
 void Session::require_equal_ranks() {
   if (!ranks_) return;
-  const std::vector<std::string> texts = texts_of_all(*ranks_, identity().dump());
+  const std::vector<std::string> texts = texts_of_all(*ranks_, to_text(identity()));
   for (std::size_t rank = 1; rank < texts.size(); ++rank) {
     if (texts[rank] == texts[0]) continue;
-    const auto first = nlohmann::json::parse(texts[0]), other = nlohmann::json::parse(texts[rank]);
+    const auto first = parse_json(texts[0]), other = parse_json(texts[rank]);
     for (const char* what : {"lopt", "simd", "spec", "plugins"})
       if (first.at(what) != other.at(what))
         throw std::runtime_error(
@@ -174,10 +174,10 @@ void Session::could_not_write(const std::exception& error) {
   warn(fmt::format("{}; the run goes on, and tries again later", error.what()));
 }
 
-void Session::add_metrics(const nlohmann::ordered_json& line) {
+void Session::add_metrics(const Json& line) {
   if (!writes()) return;
   const bool failed_before = !waiting_metrics_.empty();
-  waiting_metrics_ += line.dump() + "\n";
+  waiting_metrics_ += to_text(line) + "\n";
   try {
     folder_->metrics().add(waiting_metrics_);
     waiting_metrics_.clear();

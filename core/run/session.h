@@ -46,7 +46,7 @@ class Session {
   void require_equal_ranks();
 
   /// Adds a line to metrics.jsonl. Where that fails and the spec says to go on, it is kept for the next time.
-  void add_metrics(const nlohmann::ordered_json& line);
+  void add_metrics(const Json& line);
 
   enum class Wish { go_on, checkpoint, stop };
   /// What all ranks do after a step: a checkpoint where one is due, the end where a signal came to any.
@@ -54,16 +54,16 @@ class Session {
   /// Writes a checkpoint of a training. Where that fails, says so and goes on, or throws, as the spec says.
   void keep(int step, Checkpoint checkpoint);
   /// All that the run is about, for a checkpoint: version, spec, plugins.
-  nlohmann::json identity() const;
+  Json identity() const;
 
   /// The files that end a run; returns the exit code.
   int finish(bool is_meta, int steps_done);
 
-  nlohmann::ordered_json summary;
+  Json summary;
   std::vector<Curve> curves, applied_curves;
 
  private:
-  nlohmann::ordered_json description() const;
+  Json description() const;
   void warn_of_changed_plugins() const;
   /// Goes on or throws, as the spec says, where a file could not be written.
   void could_not_write(const std::exception& error);

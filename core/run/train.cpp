@@ -41,7 +41,7 @@ std::string first_difference(const std::string& before, const std::string& now) 
 }
 
 /// What differs between the run of a checkpoint and what would go on with it.
-std::vector<std::string> differences(const nlohmann::json& before, const nlohmann::json& now,
+std::vector<std::string> differences(const Json& before, const Json& now,
                                      const Registry& registry) {
   std::vector<std::string> found;
   if (before.at("lopt") != now.at("lopt"))

@@ -47,6 +47,9 @@ class SpecError : public std::runtime_error {
   std::vector<std::string> messages_;
 };
 
+/// Throws SpecError with one sentence.
+[[noreturn]] void refuse(const Location& where, const std::string& message);
+
 /// Collects what is wrong, so that a user sees all of it at once.
 class SpecErrors {
  public:
@@ -63,10 +66,10 @@ class SpecErrors {
 /// The name among `known` that is closest to `name`, as "; did you mean 'x'?", or nothing where none is close.
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& known);
 
-/// Reads YAML. `source` is what errors call it. Throws SpecError.
+/// Bytes of a spec at most.
+inline constexpr std::size_t most_spec_bytes = 1 << 20;
+/// Reads one document of YAML, with its merge keys (`<<`) merged. `source` is what errors call it. Throws SpecError.
 SpecNode parse_spec(std::string_view text, const std::string& source);
-/// Reads a file. Throws SpecError.
-SpecNode read_spec(const std::string& path);
 /// Applies "key.path=value", where the value is YAML; null removes the key, there or not. Throws SpecError.
 void apply_override(SpecNode& spec, const std::string& assignment);
 /// YAML of a node.

@@ -7,9 +7,6 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,13 +15,8 @@
 namespace lopt {
 namespace {
 
-constexpr std::size_t most_bytes = 1 << 20;
 constexpr std::size_t most_nesting = 64;
 constexpr std::size_t most_nodes = 100000;
-
-[[noreturn]] void fail(const Location& where, const std::string& message) {
-  throw SpecError({to_text(where) + ": " + message});
-}
 
 /// The length of the UTF-8 character at `at`, or 0 if it is none.
 std::size_t utf8_length(std::string_view text, std::size_t at) {
@@ -45,19 +37,19 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
 }
 
 void check_bytes(std::string_view text, const std::string& source) {
-  if (text.size() > most_bytes)
-    fail({source}, fmt::format("the spec has {} bytes; at most {} are read", text.size(), most_bytes));
+  if (text.size() > most_spec_bytes)
+    refuse({source}, fmt::format("the spec has {} bytes; at most {} are read", text.size(), most_spec_bytes));
   Location where{source, 1, 1};
   std::size_t nesting = 0;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t length = utf8_length(text, i);
-    if (length == 0) fail(where, "a spec is UTF-8 text; this byte begins no UTF-8 character");
+    if (length == 0) refuse(where, "a spec is UTF-8 text; this byte begins no UTF-8 character");
     const char c = text[i];
     if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t')
-      fail(where, "a spec is text; this is a control character");
+      refuse(where, "a spec is text; this is a control character");
     if (c == '[' || c == '{') ++nesting;
     if ((c == ']' || c == '}') && nesting > 0) --nesting;
-    if (nesting > most_nesting) fail(where, fmt::format("brackets are nested more than {} deep", most_nesting));
+    if (nesting > most_nesting) refuse(where, fmt::format("brackets are nested more than {} deep", most_nesting));
     if (c == '\n') {
       ++where.line;
       where.column = 1;
@@ -75,12 +67,15 @@ class Builder : public YAML::EventHandler {
   SpecNode take() { return std::move(root_); }
   SpecErrors& errors() { return errors_; }
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents_ > 1)
+      refuse(at(mark), "a second YAML document begins here; a spec is one document: remove the `---` before this line");
+  }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(make(SpecNode::Kind::null, mark), anchor); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) fail(at(mark), "this alias stands inside the value that it names");
+    if (found == anchors_.end()) refuse(at(mark), "this alias stands inside the value that it names");
     count_ += found->second.size;
     check_count(mark);
     add(found->second.node, 0);
@@ -110,6 +105,7 @@ class Builder : public YAML::EventHandler {
     std::optional<std::string> key;
     Location key_place;
     std::size_t first_count;
+    std::vector<SpecNode> merges;  // mappings behind `<<`, the first before the others
   };
 
   Location at(const YAML::Mark& mark) const { return {source_, mark.line + 1, mark.column + 1}; }
@@ -123,17 +119,20 @@ class Builder : public YAML::EventHandler {
   }
   void check_count(const YAML::Mark& mark) const {
     if (count_ > most_nodes)
-      fail(at(mark),
+      refuse(at(mark),
            fmt::format("the spec has more than {} values, those behind anchors counted each time", most_nodes));
   }
   void open(SpecNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (open_.size() >= most_nesting) fail(at(mark), fmt::format("values are nested more than {} deep", most_nesting));
+    if (open_.size() >= most_nesting) refuse(at(mark), fmt::format("values are nested more than {} deep", most_nesting));
     const std::size_t before = count_;
-    open_.push_back({make(kind, mark), anchor, {}, {}, before});
+    open_.push_back({make(kind, mark), anchor, {}, {}, before, {}});
   }
   void close() {
     Open last = std::move(open_.back());
     open_.pop_back();
+    for (SpecNode& merge : last.merges)
+      for (auto& [key, value] : merge.entries)
+        if (!last.node.find(key)) last.node.entries.emplace_back(key, std::move(value));
     add(std::move(last.node), last.anchor, count_ - last.first_count);
   }
   void add(SpecNode node, YAML::anchor_t anchor, std::size_t size = 1) {
@@ -146,9 +145,11 @@ class Builder : public YAML::EventHandler {
     if (parent.node.kind == SpecNode::Kind::sequence) {
       parent.node.items.push_back(std::move(node));
     } else if (!parent.key) {
-      if (node.kind != SpecNode::Kind::scalar) fail(node.where, "a key is a plain word");
+      if (node.kind != SpecNode::Kind::scalar) refuse(node.where, "a key is a plain word");
       parent.key = node.text;
       parent.key_place = node.where;
+    } else if (*parent.key == "<<") {
+      add_merge(parent, std::move(node));
     } else {
       if (const SpecNode* first = parent.node.find(*parent.key))
         errors_.add(parent.key_place, "",
@@ -160,6 +161,18 @@ class Builder : public YAML::EventHandler {
     }
   }
 
+  /// YAML's merge key: entries of other mappings, where the mapping has none of its own of that name.
+  void add_merge(Open& parent, SpecNode node) {
+    std::vector<SpecNode> mappings{node};
+    if (node.kind == SpecNode::Kind::sequence) mappings = std::move(node.items);
+    for (SpecNode& mapping : mappings) {
+      if (!mapping.is_mapping())
+        refuse(parent.key_place, "the merge key `<<` takes a mapping, or a list of mappings, as in `<<: *base`");
+      parent.merges.push_back(std::move(mapping));
+    }
+    parent.key.reset();
+  }
+
   std::string source_;
   SpecNode root_;
   std::vector<Open> open_;
@@ -169,6 +182,7 @@ class Builder : public YAML::EventHandler {
   };
   std::map<YAML::anchor_t, Anchored> anchors_;
   std::size_t count_ = 0;
+  int documents_ = 0;
   SpecErrors errors_;
 };
 
@@ -180,25 +194,12 @@ SpecNode parse_spec(std::string_view text, const std::string& source) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    parser.HandleNextDocument(builder);
+    while (parser.HandleNextDocument(builder)) {}
   } catch (const YAML::Exception& error) {
-    fail({source, error.mark.line + 1, error.mark.column + 1}, fmt::format("this is not YAML: {}", error.msg));
+    refuse({source, error.mark.line + 1, error.mark.column + 1}, fmt::format("this is not YAML: {}", error.msg));
   }
   builder.errors().raise();
   return builder.take();
-}
-
-SpecNode read_spec(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text(most_bytes + 1, '\0');
-  if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!file && !file.eof()) fail({path}, fmt::format("the spec cannot be read: {}", std::strerror(errno)));
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  SpecNode spec = parse_spec(text, path);
-  if (spec.kind == SpecNode::Kind::null)
-    fail({path}, "the spec is empty; `lopt-run train --help` shows where examples are");
-  if (!spec.is_mapping()) fail(spec.where, "a spec is a mapping of keys to values, as in `name: pes`");
-  return spec;
 }
 
 void apply_override(SpecNode& spec, const std::string& assignment) {
@@ -206,7 +207,7 @@ void apply_override(SpecNode& spec, const std::string& assignment) {
   const std::size_t equals = assignment.find('=');
   const std::string path = assignment.substr(0, equals);
   if (equals == std::string::npos || path.empty())
-    fail(here, fmt::format("'{}' is no setting; write key.path=value", assignment));
+    refuse(here, fmt::format("'{}' is no setting; write key.path=value", assignment));
   SpecNode value = parse_spec(assignment.substr(equals + 1), "command line, " + path);
   value.where = {"command line", 0, 0};
   SpecNode* node = &spec;
@@ -228,10 +229,10 @@ void apply_override(SpecNode& spec, const std::string& assignment) {
       mapping.where = next->where;
       *next = std::move(mapping);
     }
-    if (!next->is_mapping()) fail(here, fmt::format("{} cannot be set: {} is no mapping", path, walked));
+    if (!next->is_mapping()) refuse(here, fmt::format("{} cannot be set: {} is no mapping", path, walked));
     node = next;
   }
-  if (keys.empty() || keys.back().empty()) fail(here, fmt::format("'{}' is no key path", path));
+  if (keys.empty() || keys.back().empty()) refuse(here, fmt::format("'{}' is no key path", path));
   if (value.kind == SpecNode::Kind::null)
     std::erase_if(node->entries, [&](const auto& entry) { return entry.first == keys.back(); });
   else

@@ -153,7 +153,7 @@ int main(int argc, char** argv) {
     Bench bench;
     bench.registry.add_path(LOPT_BINARY "/lib/lopt/plugins", "the test", true);
     nlohmann::ordered_json json;
-    json["simd"] = kernels::table().simd;
+    json["simd"] = kernels::simd_level();
     json["threads"] = bench.threads;
     const double peak = peak_of_all_threads(bench.threads);
     json["peak_gflops"] = peak / 1e9;

@@ -2,7 +2,7 @@
 #include "trace/primitives/elementwise.h"
 
 #include <fmt/format.h>
-#include <xtensor-blas/xlinalg.hpp>
+#include <xtensor-blas/xblas.hpp>
 
 namespace lopt {
 namespace {
@@ -30,15 +30,11 @@ const Primitive matmul_row =
                     .fusion = Fusion::matmul},
                    []<class R>(ReferenceArguments<R>& call) {
                      const Transposed t = std::get<Transposed>(call.attributes);
-                     xt::xarray<R> a = t.a ? xt::xarray<R>(xt::transpose(call.real(0))) : call.real(0);
-                     xt::xarray<R> b = t.b ? xt::xarray<R>(xt::transpose(call.real(1))) : call.real(1);
-                     if (a.shape(1) == 0 || a.size() == 0 || b.size() == 0) {
-                       auto zero = make_xarray<R>(call.type.shape);
-                       zero.fill(0);
-                       call.result = std::move(zero);
-                     } else {
-                       call.result = xt::xarray<R>(xt::linalg::dot(a, b));
-                     }
+                     auto result = make_xarray<R>(call.type.shape);
+                     result.fill(0);
+                     if (call.real(0).size() > 0 && call.real(1).size() > 0)
+                       xt::blas::gemm(call.real(0), call.real(1), result, t.a, t.b, R(1), R(0));
+                     call.result = std::move(result);
                    });
 
 Tensor product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {

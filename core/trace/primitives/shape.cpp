@@ -2,13 +2,9 @@
 #include "trace/primitives/elementwise.h"
 
 #include <fmt/format.h>
-#include <xtensor/xbroadcast.hpp>
-#include <xtensor/xbuilder.hpp>
-#include <xtensor/xmanipulation.hpp>
-#include <xtensor/xnoalias.hpp>
-#include <xtensor/xstrided_view.hpp>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 namespace lopt {
@@ -17,10 +13,43 @@ namespace {
 using Grads = std::vector<Tensor>;
 std::size_t index(int i) { return static_cast<std::size_t>(i); }
 
+/// Steps between elements of a row-major array, in elements.
+Shape strides_of(const Shape& shape) {
+  Shape strides(shape.size(), 1);
+  for (std::size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
+  return strides;
+}
+/// Elements of `size` bytes: to[Σ index · to_strides] = from[Σ index · from_strides] for each index below `lengths`.
+void move_elements(const Shape& lengths, std::size_t size, const std::byte* from, const Shape& from_strides,
+                   std::byte* to, const Shape& to_strides) {
+  Shape index(lengths.size(), 0);
+  for (std::int64_t left = element_count(lengths); left > 0; --left) {
+    const std::int64_t source = std::inner_product(index.begin(), index.end(), from_strides.begin(), std::int64_t{0}),
+                       target = std::inner_product(index.begin(), index.end(), to_strides.begin(), std::int64_t{0});
+    std::memcpy(to + target * static_cast<std::int64_t>(size), from + source * static_cast<std::int64_t>(size), size);
+    for (std::size_t axis = lengths.size(); axis-- > 0 && ++index[axis] == lengths[axis];) index[axis] = 0;
+  }
+}
+std::int64_t offset_of(const Shape& start, const Shape& strides) {
+  return std::inner_product(start.begin(), start.end(), strides.begin(), std::int64_t{0});
+}
+
+/// The result, zeros but for what f(x, result) puts there for each input x.
 template <class R, class Function>
-void on_input(ReferenceArguments<R>& call, Function f) {
-  std::visit([&](const auto& x) { call.result = xt::xarray<typename std::decay_t<decltype(x)>::value_type>(f(x)); },
-             *call.inputs[0]);
+void placed(ReferenceArguments<R>& call, Function f) {
+  std::visit(
+      [&](const auto& first) {
+        using X = std::decay_t<decltype(first)>;
+        auto result = make_xarray<typename X::value_type>(call.type.shape);
+        result.fill(0);
+        for (const auto* input : call.inputs) {
+          const X& x = std::get<X>(*input);
+          f(Shape(x.shape().begin(), x.shape().end()), sizeof(typename X::value_type),
+            reinterpret_cast<const std::byte*>(x.data()), reinterpret_cast<std::byte*>(result.data()));
+        }
+        call.result = std::move(result);
+      },
+      *call.inputs[0]);
 }
 const Primitive reshape_row =
     with_reference({.name = "reshape",
@@ -31,10 +60,8 @@ const Primitive reshape_row =
                     .vjp = [](const Vjp& v) { return Grads{reshape(v.dy, v.x[0].shape())}; },
                     .fusion = Fusion::view},
                    []<class R>(ReferenceArguments<R>& call) {
-                     on_input(call, [&](const auto& x) {
-                       auto result = x;
-                       result.reshape(std::vector<std::size_t>(call.type.shape.begin(), call.type.shape.end()));
-                       return result;
+                     placed(call, [](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+                       move_elements({element_count(shape)}, size, from, {1}, to, {1});
                      });
                    });
 
@@ -59,8 +86,13 @@ const Primitive broadcast_row = with_reference(
      .vjp = [](const Vjp& v) { return Grads{sum_to(v.dy, v.x[0].shape())}; },
      .fusion = Fusion::view},
     []<class R>(ReferenceArguments<R>& call) {
-      on_input(call, [&](const auto& x) {
-        return xt::broadcast(x, std::vector<std::size_t>(call.type.shape.begin(), call.type.shape.end()));
+      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+        const Shape& target = call.type.shape;
+        Shape strides = strides_of(shape);
+        for (std::size_t i = 0; i < shape.size(); ++i)
+          if (shape[i] == 1) strides[i] = 0;
+        strides.insert(strides.begin(), target.size() - shape.size(), 0);
+        move_elements(target, size, from, strides, to, strides_of(target));
       });
     });
 
@@ -81,8 +113,12 @@ const Primitive transpose_row = with_reference(
          }},
     []<class R>(ReferenceArguments<R>& call) {
       const auto& axes = std::get<Axes>(call.attributes).axes;
-      on_input(call,
-               [&](const auto& x) { return xt::transpose(x, std::vector<std::size_t>(axes.begin(), axes.end())); });
+      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+        const Shape strides = strides_of(shape);
+        Shape turned;
+        for (int axis : axes) turned.push_back(strides[index(axis)]);
+        move_elements(call.type.shape, size, from, turned, to, strides_of(call.type.shape));
+      });
     });
 
 /// Places y into zeros of `shape` at start, start + stride, …
@@ -106,11 +142,11 @@ const Primitive slice_row = with_reference(
      .fusion = Fusion::columns},
     []<class R>(ReferenceArguments<R>& call) {
       const Bounds& bounds = std::get<Bounds>(call.attributes);
-      on_input(call, [&](const auto& x) {
-        xt::xstrided_slice_vector slices;
-        for (std::size_t i = 0; i < bounds.start.size(); ++i)
-          slices.emplace_back(xt::range(bounds.start[i], bounds.stop[i], bounds.stride[i]));
-        return xt::strided_view(x, slices);
+      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+        Shape strides = strides_of(shape);
+        from += offset_of(bounds.start, strides) * static_cast<std::int64_t>(size);
+        for (std::size_t i = 0; i < strides.size(); ++i) strides[i] *= bounds.stride[i];
+        move_elements(call.type.shape, size, from, strides, to, strides_of(call.type.shape));
       });
     });
 
@@ -138,17 +174,11 @@ const Primitive pad_row = with_reference(
      .fusion = Fusion::columns},
     []<class R>(ReferenceArguments<R>& call) {
       const auto& before = std::get<Padding>(call.attributes).before;
-      std::visit(
-          [&](const auto& x) {
-            auto result = make_xarray<typename std::decay_t<decltype(x)>::value_type>(call.type.shape);
-            result.fill(0);
-            xt::xstrided_slice_vector slices;
-            for (std::size_t i = 0; i < before.size(); ++i)
-              slices.emplace_back(xt::range(before[i], before[i] + static_cast<std::int64_t>(x.shape(i))));
-            xt::noalias(xt::strided_view(result, slices)) = x;
-            call.result = std::move(result);
-          },
-          *call.inputs[0]);
+      const Shape strides = strides_of(call.type.shape);
+      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+        move_elements(shape, size, from, strides_of(shape),
+                      to + offset_of(before, strides) * static_cast<std::int64_t>(size), strides);
+      });
     });
 
 const Primitive concatenate_row =
@@ -182,21 +212,13 @@ const Primitive concatenate_row =
                     .fusion = Fusion::columns},
                    []<class R>(ReferenceArguments<R>& call) {
                      const std::size_t axis = index(std::get<Axes>(call.attributes).axes[0]);
-                     std::visit(
-                         [&](const auto& first) {
-                           using Array = std::decay_t<decltype(first)>;
-                           auto result = make_xarray<typename Array::value_type>(call.type.shape);
-                           std::size_t at = 0;
-                           for (const auto* input : call.inputs) {
-                             const auto& x = std::get<Array>(*input);
-                             xt::xstrided_slice_vector slices(call.type.shape.size(), xt::all());
-                             slices[axis] = xt::range(at, at + x.shape(axis));
-                             xt::noalias(xt::strided_view(result, slices)) = x;
-                             at += x.shape(axis);
-                           }
-                           call.result = std::move(result);
-                         },
-                         *call.inputs[0]);
+                     const Shape strides = strides_of(call.type.shape);
+                     std::int64_t at = 0;
+                     placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+                       move_elements(shape, size, from, strides_of(shape),
+                                     to + at * strides[axis] * static_cast<std::int64_t>(size), strides);
+                       at += shape[axis];
+                     });
                    });
 
 Tensor unslice(const Tensor& dy, const Shape& shape, const Bounds& bounds) {

@@ -26,6 +26,11 @@ class BasicTree {
   BasicTree(Leaf leaf) : content_(std::move(leaf)) {}  // NOLINT(google-explicit-constructor): a leaf is a tree
   BasicTree(std::initializer_list<Entry> entries) : content_(std::vector<Entry>(entries)) {}
   explicit BasicTree(std::vector<Entry> entries) : content_(std::move(entries)) {}
+  BasicTree(const BasicTree&);
+  BasicTree(BasicTree&&) noexcept;
+  BasicTree& operator=(const BasicTree&);
+  BasicTree& operator=(BasicTree&&) noexcept;
+  ~BasicTree();
 
   bool is_leaf() const { return std::holds_alternative<Leaf>(content_); }
   /// Throws TreeError if this is no leaf.
@@ -97,6 +102,18 @@ Types types_of(const Tree& tree);
 Types types_of(const Values& values);
 
 // Implementation.
+
+// Not in the class, so that they are among what the core has for all.
+template <class Leaf>
+BasicTree<Leaf>::BasicTree(const BasicTree&) = default;
+template <class Leaf>
+BasicTree<Leaf>::BasicTree(BasicTree&&) noexcept = default;
+template <class Leaf>
+BasicTree<Leaf>& BasicTree<Leaf>::operator=(const BasicTree&) = default;
+template <class Leaf>
+BasicTree<Leaf>& BasicTree<Leaf>::operator=(BasicTree&&) noexcept = default;
+template <class Leaf>
+BasicTree<Leaf>::~BasicTree() = default;
 
 template <class Leaf>
 const Leaf& BasicTree<Leaf>::leaf() const {
@@ -217,5 +234,10 @@ auto map(Function f, const BasicTree<Leaf>& a, const BasicTree<Other>& b) {
   for (std::size_t i = 0; i < left.size(); ++i) results.push_back(f(left[i], right[i]));
   return a.template with_leaves<Result>(results);
 }
+
+// The core has these: a file that uses trees need not make them anew.
+extern template class BasicTree<Tensor>;
+extern template class BasicTree<Array>;
+extern template class BasicTree<Type>;
 
 }  // namespace lopt

@@ -1,0 +1,70 @@
+// What kernels of float32 share: vectors of at most 16, their ends, and maxima. Included once for each SIMD level, so the
+// guard is that of the level.
+#if defined(LOPT_VECTORS_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef LOPT_VECTORS_INL_H
+#undef LOPT_VECTORS_INL_H
+#else
+#define LOPT_VECTORS_INL_H
+#endif
+
+#include <hwy/highway.h>
+
+#include <limits>
+
+HWY_BEFORE_NAMESPACE();
+namespace lopt::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using D = hn::CappedTag<float, 16>;
+using V = hn::Vec<D>;
+constexpr bool wide = HWY_MAX_BYTES >= 64;
+constexpr std::size_t max_lanes = HWY_MAX_BYTES / 4;
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+/// In this order the maximum keeps NaN.
+HWY_INLINE V relu_of(D d, V x) { return hn::Max(hn::Zero(d), x); }
+
+/// The first elements of a vector in memory, whose rest is neither read nor written. Levels without masks in hardware
+/// would need aligned memory for hn::MaskedLoad; they go through a buffer.
+template <class D>
+class FirstElements {
+ public:
+  using T = hn::TFromD<D>;
+  HWY_INLINE FirstElements(D d, std::size_t count) : mask_(hn::FirstN(d, count)), count_(count) {}
+
+  /// Zeros behind the first elements.
+  HWY_INLINE hn::Vec<D> load(const T* from) const {
+    const D d;
+    if constexpr (HWY_MAX_BYTES >= 32) return hn::MaskedLoad(mask_, d, from);
+    HWY_ALIGN T buffer[HWY_MAX_BYTES / sizeof(T)] = {};
+    for (std::size_t i = 0; i < count_; ++i) buffer[i] = from[i];
+    return hn::Load(d, buffer);
+  }
+  HWY_INLINE void store(hn::Vec<D> v, T* to) const {
+    const D d;
+    if constexpr (HWY_MAX_BYTES >= 32) return hn::BlendedStore(v, mask_, d, to);
+    HWY_ALIGN T buffer[HWY_MAX_BYTES / sizeof(T)];
+    hn::Store(v, d, buffer);
+    for (std::size_t i = 0; i < count_; ++i) to[i] = buffer[i];
+  }
+
+ private:
+  hn::Mask<D> mask_;
+  std::size_t count_;
+};
+
+/// The larger of two; NaN wins.
+template <class D, class V>
+HWY_INLINE V larger(D, V a, V b) {
+  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::IsNaN(b), b, hn::Max(a, b)));
+}
+template <class D, class V>
+HWY_INLINE V smaller(D, V a, V b) {
+  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::IsNaN(b), b, hn::Min(a, b)));
+}
+
+}  // namespace lopt::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
