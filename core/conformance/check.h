@@ -31,6 +31,7 @@ std::vector<Check> all_checks();
 std::vector<Check> general_checks();
 std::vector<Check> behaviour_checks();
 std::vector<Check> optimizer_checks();
+std::vector<Check> zero_checks();
 std::vector<Check> task_checks();
 std::vector<Check> estimator_checks();
 std::vector<Check> dataset_checks();

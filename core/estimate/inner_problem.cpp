@@ -51,6 +51,10 @@ struct InnerProblem::Step {
   Tree state;
   Tensor loss;
 };
+struct InnerProblem::Start {
+  std::vector<Tensor> inputs;
+  Tree params, state;
+};
 
 template <class Function>
 auto InnerProblem::traced(Function function) const {
@@ -72,24 +76,14 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
       batch_(batch_types_of(task)),
       num_steps_(num_steps),
       start_(compile(traced([&] {
-        const Tree theta_inputs = inputs_like("theta", theta_);
-        Key key{make_input("key", key_type)};
-        const Tree params = task_.init(key);
-        const Tree state = optimizer_(theta_inputs)->init(params, {num_steps_, fold_in(key, 1)});
-        params_ = types_of(params);
-        state_ = types_of(state);
-        std::vector<Tensor> inputs = theta_inputs.leaves();
-        inputs.push_back(key.bits);
-        return make_program("start", inputs, state.leaves());
+        const Start start = trace_start();
+        params_ = types_of(start.params);
+        state_ = types_of(start.state);
+        return make_program("start", start.inputs, start.state.leaves());
       }))),
       step_(compile(traced([&] {
-        const Inputs inputs = make_inputs();
-        const Step step = trace_step(inputs);
-        if (types_of(step.state).paths() != state_.paths() || types_of(step.state).leaves() != state_.leaves())
-          throw TreeError("the optimizer's update gives a state of other names, shapes or types than its init");
-        std::vector<Tensor> outputs = step.state.leaves();
-        outputs.push_back(step.loss);
-        return make_program("step", inputs.list(), outputs);
+        const TracedProgram step = traced_step();
+        return make_program("step", step.inputs, step.outputs);
       }))) {
   for (const Type& type : state_.leaves()) differentiable_.push_back(type.dtype == DType::float32);
 }
@@ -97,6 +91,31 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
 InnerProblem::Inputs InnerProblem::make_inputs() const {
   return {inputs_like("theta", theta_), inputs_like("state", state_), inputs_like("batch", batch_),
           make_input("key", key_type), make_input("iteration", iteration_type)};
+}
+
+InnerProblem::Start InnerProblem::trace_start() const {
+  const Tree theta = inputs_like("theta", theta_);
+  const Key key{make_input("key", key_type)};
+  Start start{theta.leaves(), task_.init(key), {}};
+  start.state = optimizer_(theta)->init(start.params, {num_steps_, fold_in(key, 1)});
+  start.inputs.push_back(key.bits);
+  return start;
+}
+
+TracedProgram InnerProblem::traced_start() const {
+  const Start start = trace_start();
+  return {start.inputs, start.state.leaves(), start.state.paths(), start.state.leaves()};
+}
+
+TracedProgram InnerProblem::traced_step() const {
+  const Inputs inputs = make_inputs();
+  const Step step = trace_step(inputs);
+  if (types_of(step.state).paths() != state_.paths() || types_of(step.state).leaves() != state_.leaves())
+    throw TreeError("the optimizer's update gives a state of other names, shapes or types than its init");
+  TracedProgram result{inputs.list(), step.state.leaves(), state_.paths(), step.state.leaves()};
+  result.outputs.push_back(step.loss);
+  result.output_names.emplace_back("loss");
+  return result;
 }
 
 InnerProblem::Step InnerProblem::trace_step(const Inputs& inputs) const {
@@ -136,7 +155,7 @@ const Executable& InnerProblem::loss() const {
   return *loss_;
 }
 
-Program InnerProblem::trace_step_gradient(GradientForm form) const {
+TracedProgram InnerProblem::traced_gradient(GradientForm form) const {
   const Inputs inputs = make_inputs();
   const Step step = trace_step(inputs);
   std::vector<Tensor> list = inputs.list(), results = step.state.leaves(), cotangents(results.size());
@@ -150,18 +169,25 @@ Program InnerProblem::trace_step_gradient(GradientForm form) const {
 
   const std::vector<Tensor> theta = inputs.theta.leaves(), state = inputs.state.leaves();
   std::vector<Tensor> with_respect_to = theta;
+  TracedProgram result{list, {}, theta_.paths(), step.state.leaves()};
   if (form.to_state)
     for (std::size_t i = 0; i < state.size(); ++i)
-      if (differentiable_[i]) with_respect_to.push_back(state[i]);
-  std::vector<Tensor> outputs;
-  append_gradients(outputs, vector_jacobian(results, cotangents, with_respect_to), with_respect_to);
-  return make_program("step_gradient", list, outputs);
+      if (differentiable_[i]) {
+        with_respect_to.push_back(state[i]);
+        result.output_names.push_back(state_.paths()[i]);
+      }
+  append_gradients(result.outputs, vector_jacobian(results, cotangents, with_respect_to), with_respect_to);
+  return result;
 }
 
 const Executable& InnerProblem::step_gradient(GradientForm form) const {
   std::lock_guard lock(mutex_);
   std::unique_ptr<Executable>& slot = gradients_[form.from_next][form.to_state];
-  if (!slot) slot = std::make_unique<Executable>(compile(traced([&] { return trace_step_gradient(form); })));
+  if (!slot)
+    slot = std::make_unique<Executable>(compile(traced([&] {
+      const TracedProgram gradient = traced_gradient(form);
+      return make_program("step_gradient", gradient.inputs, gradient.outputs);
+    })));
   return *slot;
 }
 

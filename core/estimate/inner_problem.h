@@ -18,6 +18,13 @@ using OptimizerSource = std::function<std::shared_ptr<const Optimizer>(const Tre
 /// What a task's batches are: no names where it has no dataset.
 Types batch_types_of(const Task& task);
 
+/// One of a problem's programs as it was traced: what goes in and what comes out, before it is planned.
+struct TracedProgram {
+  std::vector<Tensor> inputs, outputs;
+  std::vector<std::string> output_names;  // paths of the state, "loss"; of a gradient: paths of θ and of the state
+  std::vector<Tensor> state;              // leaves of the state that comes out of the step or start itself
+};
+
 /// The programs of one task. Leaves of trees are passed in the order of the tree.
 class InnerProblem {
  public:
@@ -47,15 +54,21 @@ class InnerProblem {
   const Executable& step_gradient(GradientForm form) const;
   /// (θ…, key, d state…) → d θ…; null where the initial state does not depend on θ.
   const Executable* start_gradient() const;
+  // The same computations traced anew, for who wants to look into them.
+  TracedProgram traced_start() const;
+  TracedProgram traced_step() const;
+  TracedProgram traced_gradient(GradientForm form) const;
+
   /// Which leaves of the state are float32.
   const std::vector<bool>& differentiable() const { return differentiable_; }
 
  private:
   struct Inputs;
   struct Step;
+  struct Start;
   Inputs make_inputs() const;
   Step trace_step(const Inputs& inputs) const;
-  Program trace_step_gradient(GradientForm form) const;
+  Start trace_start() const;
   std::optional<Program> trace_start_gradient() const;
   /// Runs a function that traces, and adds the task's name to what it throws.
   template <class Function>

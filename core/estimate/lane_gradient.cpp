@@ -103,6 +103,8 @@ void LaneGradient::backward(std::size_t k, std::vector<Array>& gradient) {
   worker_.outputs = writable(d_theta_);
   for (Array& array : d_before) worker_.outputs.push_back(array.mutable_data());
   problem.step_gradient({from_next, to_state}).run(worker_.inputs, worker_.outputs, worker_.arena, worker_.team);
+  if (LaneObserver* observer = stepper_.observer())
+    observer->after_gradient(step.lane, problem, {from_next, to_state}, worker_, d_theta_, d_before);
   add_to(gradient, d_theta_);
   d_state_ = std::move(d_before);
   if (step.begins) start_gradient(step, gradient);

@@ -1,7 +1,7 @@
 #include "estimate/lane_stepper.h"
 
 #include "data/batch.h"
-#include "estimate/memory.h"
+#include "estimate/allowance.h"
 
 #include <fmt/format.h>
 
@@ -79,6 +79,7 @@ void LaneStepper::restart(const std::vector<const void*>& theta, HostKey key, La
   w.inputs = theta;
   w.inputs.push_back(w.key);
   problem.start().run(w.inputs, writable(state), w.arena);
+  if (observer_) observer_->after_start(lane, problem, w, state);
   lane.state = problem.state_types().with_leaves<Array>(state);
 }
 
@@ -119,6 +120,7 @@ float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta,
   for (Array& array : next) w.outputs.push_back(array.mutable_data());
   w.outputs.push_back(&loss);
   problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena, w.team);
+  if (observer_) observer_->after_step(lane, *problems_[lane.task], w, next, loss);
   return loss;
 }
 

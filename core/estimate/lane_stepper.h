@@ -47,6 +47,22 @@ class Interrupted : public CoreError {
   Interrupted() : CoreError("interrupted") {}
 };
 
+/// Looks on while lanes are run. The pointers of a worker's inputs are those of the program that has just run.
+class LaneObserver {
+ public:
+  virtual ~LaneObserver() = default;
+  /// `lane` begins a problem with this state, from the worker's inputs.
+  virtual void after_start(const Lane& lane, const InnerProblem& problem, const LaneWorker& worker,
+                           const std::vector<Array>& state) = 0;
+  /// `lane` as it was before the step.
+  virtual void after_step(const Lane& lane, const InnerProblem& problem, const LaneWorker& worker,
+                          const std::vector<Array>& next, float loss) = 0;
+  /// The cotangents of θ, and of the state before the step, that came out of the step's vector-Jacobian product.
+  virtual void after_gradient(const Lane& lane, const InnerProblem& problem, InnerProblem::GradientForm form,
+                              const LaneWorker& worker, const std::vector<Array>& d_theta,
+                              const std::vector<Array>& d_state) = 0;
+};
+
 class LaneStepper {
  public:
   LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
@@ -54,6 +70,9 @@ class LaneStepper {
 
   /// `interrupt` is asked before each step; where it says true, step() throws Interrupted. Empty: never.
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
+  /// Null: nobody looks on. While somebody does, lanes must be run by one thread.
+  void set_observer(LaneObserver* observer) { observer_ = observer; }
+  LaneObserver* observer() const { return observer_; }
   std::size_t task_count() const { return problems_.size(); }
   const InnerProblem& problem(std::size_t task) const { return *problems_[task]; }
   const Batches& batches(std::size_t task) const { return batches_[task]; }
@@ -79,6 +98,7 @@ class LaneStepper {
   std::vector<Batches> batches_;
   HostKey data_key_;
   std::function<bool()> interrupt_;
+  LaneObserver* observer_ = nullptr;
 };
 
 }  // namespace lopt

@@ -2,7 +2,7 @@
 
 #include "estimate/handover.h"
 #include "estimate/lane_gradient.h"
-#include "estimate/memory.h"
+#include "estimate/allowance.h"
 
 #include <fmt/format.h>
 #include <tbb/blocked_range.h>
@@ -30,6 +30,10 @@ void LaneUnroller::for_lanes(std::size_t count, Function f) const {
     worker->team = team;
     f(lane, *worker);
   };
+  if (stepper_.observer()) {
+    for (std::size_t lane = 0; lane < count; ++lane) run(lane, nullptr);
+    return;
+  }
   const auto threads = static_cast<std::size_t>(thread_count_);
   if (count > 0 && count < threads) return run_with_teams(count, run);
   // One lane at a time: lanes are long, and threads should end together.

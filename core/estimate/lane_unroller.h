@@ -27,6 +27,8 @@ class LaneUnroller final : public Unroller {
 
   /// Where it says true, unrolling throws Interrupted. Empty: never.
   void set_interrupt(std::function<bool()> interrupt) { stepper_.set_interrupt(std::move(interrupt)); }
+  /// Somebody who looks on while lanes are run, one after the other; null: nobody.
+  void set_observer(LaneObserver* observer) { stepper_.set_observer(observer); }
   /// Lanes that had a loss that was not finite, in the unrolls since this was last asked.
   std::int64_t take_diverged() const;
   /// Throws DataError where a lane's task or state is none of this unroller's.

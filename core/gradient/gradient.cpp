@@ -1,6 +1,7 @@
 #include "gradient/gradient.h"
 
 #include "trace/node.h"
+#include "trace/origin.h"
 
 #include <fmt/format.h>
 
@@ -63,6 +64,7 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
     auto found = gradient_of.find(&node);
     if (found == gradient_of.end() || !node.primitive->vjp || !depends.contains(&node)) continue;
     const Tensor dy = found->second;
+    const DerivativeNote note(y);
     std::vector<Tensor> dx = node.primitive->vjp({dy, y, node.inputs, node.attributes});
     for (std::size_t i = 0; i < dx.size(); ++i)
       if (depends.contains(node.inputs[i].node().get())) accumulate(node.inputs[i], dx[i]);

@@ -108,6 +108,12 @@ constexpr auto xor_ = [](auto, auto a, auto b) { return hn::Xor(a, b); };
 constexpr auto where_positive = [](auto d, auto condition, auto x) {
   return hn::IfThenElseZero(hn::Gt(condition, hn::Zero(d)), x);
 };
+constexpr auto strong_zero = [](auto d, auto cotangent, auto x) {
+  return hn::IfThenZeroElse(hn::And(hn::Eq(cotangent, hn::Zero(d)), hn::IsNaN(x)), x);
+};
+constexpr auto clamp = [](auto, auto x, auto low, auto high) {
+  return hn::IfThenElse(hn::Lt(x, low), low, hn::IfThenElse(hn::Gt(x, high), high, x));
+};
 constexpr auto choose = [](auto d, auto condition, auto a, auto b) {
   return hn::IfThenElse(hn::Ne(condition, hn::Zero(d)), a, b);
 };
@@ -149,6 +155,8 @@ Elementwise find(std::string_view name, DType dtype, DType result) {
       {"maximum", binary<F, F, maximum>, nullptr, nullptr},
       {"minimum", binary<F, F, minimum>, nullptr, nullptr},
       {"where_positive", binary<F, F, where_positive>, nullptr, nullptr},
+      {"strong_zero", binary<F, F, strong_zero>, nullptr, nullptr},
+      {"clamp", ternary<F, F, clamp>, nullptr, nullptr},
       {"equal", binary<F, U, equal>, binary<I, U, equal>, binary<U, U, equal>},
       {"not_equal", binary<F, U, not_equal>, binary<I, U, not_equal>, binary<U, U, not_equal>},
       {"less", binary<F, U, less>, binary<I, U, less>, binary<U, U, less>},

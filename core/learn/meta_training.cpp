@@ -1,5 +1,7 @@
 #include "learn/meta_training.h"
 
+#include "estimate/fault.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -39,7 +41,7 @@ float mean_of(const std::deque<float>& values) {
 
 }  // namespace
 
-MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicator* ranks) : experiment_(experiment) {
+MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicator* ranks) : experiment_(experiment), ranks_(ranks) {
   now_.key = HostKey::from_seed(experiment.seed);
   now_.theta = initial_theta(*experiment.learned_optimizer, experiment.seed);
   lanes_ =
@@ -79,7 +81,7 @@ MetaStep MetaTraining::step() {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const bool may_be_long = interrupt_ && last_seconds_ > long_step_seconds;
-  const std::optional<Now> before = may_be_long ? std::optional<Now>(now_) : std::nullopt;
+  const Now before = now_;  // its arrays are copied where they change
   lanes_->set_interrupt(may_be_long ? interrupt_ : std::function<bool()>());
   const std::vector<HostKey> keys = split(now_.key);
   now_.key = keys[1];
@@ -87,12 +89,16 @@ MetaStep MetaTraining::step() {
   try {
     estimate = experiment_.estimator->estimate(now_.theta, keys[0], now_.state, *unroller_);
   } catch (const Interrupted&) {
-    now_ = *before;
+    now_ = before;
     throw;
   }
   gradient_ = std::move(estimate.gradient);
-  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, gradient_, now_.theta};
+  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, "", gradient_, now_.theta};
   result.diverged = shared_lanes_ ? shared_lanes_->take_diverged() : lanes_->take_diverged();
+  if (!fault_found_ && (result.diverged > 0 || !std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))) {
+    fault_found_ = true;
+    result.fault = find_fault(before);
+  }
   Values treated = gradient_;
   result.skipped = !treat(treated, result.gradient_norm, result);
   now_.skipped_in_a_row = result.skipped ? now_.skipped_in_a_row + 1 : 0;
@@ -103,6 +109,28 @@ MetaStep MetaTraining::step() {
   last_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
+
+std::string MetaTraining::find_fault(const Now& before) const {
+  FaultFinder finder;
+  Now copy = before;
+  lanes_->set_interrupt({});
+  lanes_->set_observer(&finder);
+  const Estimate estimate =
+      experiment_.estimator->estimate(copy.theta, split(copy.key)[0], copy.state, *unroller_);
+  lanes_->set_observer(nullptr);
+  static_cast<void>(lanes_->take_diverged());
+  std::string found = finder.sentence();
+  if (ranks_)
+    for (const std::string& of_a_rank : texts_of_all(*ranks_, found))
+      if (found.empty()) found = of_a_rank;
+  if (!found.empty()) return found;
+  if (!std::isfinite(norm_of(estimate.gradient)))
+    return "every value of the inner problems was finite, but sums of them into the meta-gradient were not: its elements "
+           "are too large";
+  return "";
+}
+
+std::string MetaTraining::explain() const { return find_fault(now_); }
 
 bool MetaTraining::treat(Values& gradient, float norm, MetaStep& step) const {
   const GradientRules& rules = experiment_.gradient_rules;

@@ -18,6 +18,7 @@ struct MetaStep {
   bool clipped = false;       // it was scaled down, or had elements that were not finite
   bool rolled_back = false;   // θ went back to where the meta-loss was best
   std::int64_t diverged = 0;  // inner problems that had a loss that was not finite
+  std::string fault;          // where the run's first value that is not finite came from, at the step where it was met
   const Values& gradient;
   const Values& theta;  // after the step
 };
@@ -32,6 +33,9 @@ class MetaTraining {
 
   /// One meta-step. Throws Interrupted where `set_interrupt` says so in a long one; the training is then as before it.
   MetaStep step();
+  /// The next step, run without its consequences and looked into: where the first value that is not finite comes from, as
+  /// a sentence; empty where all are finite. Under mpirun all ranks must call it.
+  std::string explain() const;
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
 
   int steps_done() const { return now_.step; }
@@ -72,6 +76,7 @@ class MetaTraining {
   };
 
   void trace_optimizer();
+  std::string find_fault(const Now& before) const;
   /// Applies the rules to a gradient; false where the step is to be skipped.
   bool treat(Values& gradient, float norm, MetaStep& step) const;
   void apply(const Values& gradient, float loss, HostKey key);
@@ -79,6 +84,7 @@ class MetaTraining {
   bool roll_back();
 
   const Experiment& experiment_;
+  Communicator* ranks_;
   std::unique_ptr<LaneUnroller> lanes_;
   std::unique_ptr<RankUnroller> shared_lanes_;
   const Unroller* unroller_ = nullptr;
@@ -88,6 +94,7 @@ class MetaTraining {
   Best best_;
   Values gradient_;
   std::function<bool()> interrupt_;
+  bool fault_found_ = false;
   double last_seconds_ = 1e9;  // how long the last step took; of the first it is not known
 };
 

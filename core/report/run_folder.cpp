@@ -104,6 +104,20 @@ void RunFolder::write_checkpoint(int step, const Checkpoint& checkpoint, int kee
   for (std::size_t i = static_cast<std::size_t>(keep); i < files.size(); ++i) fs::remove(files[i], error);
 }
 
+std::optional<Checkpoint> RunFolder::checkpoint_before(const std::string& path, int step) {
+  for (const fs::path& file : checkpoints_in(path + "/checkpoints")) {
+    std::ifstream stream(file, std::ios::binary);
+    const std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(stream), {}};
+    try {
+      Checkpoint checkpoint = decode_checkpoint(bytes, file.string());
+      if (checkpoint.facts.value("step", step + 1) <= step) return checkpoint;
+    } catch (const DataError&) {
+      continue;  // an older one does as well
+    }
+  }
+  return std::nullopt;
+}
+
 std::optional<Checkpoint> RunFolder::newest_checkpoint(std::vector<std::string>& damaged) const {
   for (const fs::path& path : checkpoints_in(file("checkpoints"))) {
     std::ifstream file(path, std::ios::binary);

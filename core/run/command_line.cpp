@@ -134,12 +134,13 @@ void take_positional(const boost::program_options::variables_map& values, Option
   o.overrides.assign(positional.begin() + 1, positional.end());
 }
 
-Experiment experiment_of(const Options& o, Registry& registry) {
+Experiment experiment_of(const Options& o, Registry& registry, SpecNode* written) {
   SpecNode spec = spec_with_overrides(o);
   const std::vector<std::string> paths_in_spec = plugin_paths_in(spec, o.spec);
   registry = make_registry(o.plugin_paths, paths_in_spec);
   if (!o.data.empty()) set_data_folder(spec, o.data, registry);
   Experiment experiment = load_experiment(spec, registry, train_length());
+  if (written) *written = spec;
   // As the run's folder keeps it, the spec finds its plugins from anywhere.
   SpecNode paths;
   paths.kind = SpecNode::Kind::sequence;

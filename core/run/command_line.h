@@ -56,12 +56,13 @@ std::optional<int> train_length();
 
 /// Takes the spec and its overrides from the positional arguments. Throws UsageError where there is no spec.
 void take_positional(const boost::program_options::variables_map& values, Options& options, const std::string& usage);
-/// The experiment that the options name; `registry` becomes the one that made it.
-Experiment experiment_of(const Options& options, Registry& registry);
+/// The experiment that the options name; `registry` becomes the one that made it, and `written` the spec without defaults.
+Experiment experiment_of(const Options& options, Registry& registry, SpecNode* written = nullptr);
 
 // The verbs. Each returns an exit code.
 int run_train(int argc, char** argv);
 int run_resume(int argc, char** argv);
+int run_explain(int argc, char** argv);
 int run_check(int argc, char** argv);
 int run_preview(int argc, char** argv);
 int run_plan(int argc, char** argv);

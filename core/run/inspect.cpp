@@ -5,10 +5,12 @@
 #include "plan/cost.h"
 #include "report/preview.h"
 #include "run/command_line.h"
+#include "spec/compose.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace lopt {
@@ -38,14 +40,22 @@ std::string value_text(const Declaration& d) {
 
 int run_check(int argc, char** argv) {
   Options o;
+  bool print = false;
+  po::options_description description = spec_options(o);
+  description.add_options()("print", po::bool_switch(&print), "the whole spec, each value with where it came from");
   const std::string usage = "lopt-run check SPEC [key.path=value …] [options]";
-  const auto values = options::parse(argc, argv, spec_options(o), usage,
+  const auto values = options::parse(argc, argv, description, usage,
                                      "Reads a spec, its plugins and its data, traces its programs, and reports "
-                                     "everything that is wrong, without running it.");
+                                     "everything that is wrong, without running it. `-` reads it from standard input.");
   if (!values) return success;
   take_positional(*values, o, usage);
   Registry registry;
-  const Experiment experiment = experiment_of(o, registry);
+  SpecNode written;
+  const Experiment experiment = experiment_of(o, registry, &written);
+  if (print) {
+    fmt::print("{}", to_yaml_with_places(experiment.resolved, written));
+    return success;
+  }
   if (experiment.kind == Experiment::Kind::meta_training)
     MetaTraining(experiment, 1);
   else
@@ -130,14 +140,31 @@ int run_plan(int argc, char** argv) {
   return success;
 }
 
+namespace {
+/// A text of at most `width` characters of UTF-8, cut at a word.
+std::string shortened(const std::string& text, std::size_t width) {
+  const auto characters = [](std::string_view part) {
+    return static_cast<std::size_t>(
+        std::count_if(part.begin(), part.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
+  };
+  if (characters(text) <= width) return text;
+  std::size_t end = text.rfind(' ');
+  while (end != std::string::npos && end > 0 && characters(std::string_view(text).substr(0, end)) >= width)
+    end = text.rfind(' ', end - 1);
+  return (end == std::string::npos || end == 0 ? text : text.substr(0, end)) + "…";
+}
+}  // namespace
+
 int run_list(int argc, char** argv) {
   std::vector<std::string> plugin_paths;
   po::options_description description;
   description.add_options()("plugin-path", po::value(&plugin_paths),
                             "folder or file with plugins; may be given more than once");
+  bool with_files = false;
+  description.add_options()("long", po::bool_switch(&with_files), "their files too, and how those were found");
   const auto values = options::parse(
       argc, argv, description, "lopt-run list [options]",
-      "Shows the plugins that are found: their kind, name, summary and file, and the files that are refused, and why.");
+      "Shows the plugins that are found, by kind, a line each, and the files that are refused, and why.");
   if (!values) return success;
   Registry registry;
   for (const std::string& path : plugin_paths) {
@@ -151,7 +178,8 @@ int run_list(int argc, char** argv) {
       if (c.kind != kind) continue;
       if (!any) fmt::print("{}\n", kind);
       any = true;
-      fmt::print("  {:<20} {}\n  {:<20} {} ({})\n", c.name, c.summary, "", c.library_path, c.source);
+      fmt::print("  {:<20} {}\n", c.name, shortened(c.summary, with_files ? 1000 : 57));
+      if (with_files) fmt::print("  {:<20} {} ({})\n", "", c.library_path, c.source);
       if (registry.find(kind, c.name).size() > 1)
         fmt::print("  {:<20} more than one library offers it; in a spec: {}/{}\n", "",
                    std::filesystem::path(c.library_path).stem().string(), c.name);

@@ -23,6 +23,7 @@ struct Verb {
 constexpr Verb verbs[] = {
     {"train", lopt::run_train, "run a spec: an inner training, or a meta-training"},
     {"resume", lopt::run_resume, "go on with a run that ended early, or for longer"},
+    {"explain", lopt::run_explain, "say where values that are not finite come from in a step of a run"},
     {"check", lopt::run_check, "report all that is wrong with a spec, without running it"},
     {"preview", lopt::run_preview, "draw the first images of a spec's data"},
     {"plan", lopt::run_plan, "show what a spec's programs are made of, and where their time goes"},

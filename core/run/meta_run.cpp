@@ -42,6 +42,11 @@ class MetaRun {
     if (!stop_wanted() && !ended_early_ && session_.writes()) apply_theta();
     const int code = session_.finish(true, training_.steps_done());
     if (ended_early_) throw std::runtime_error(*ended_early_);
+    if (!losses_.empty() && static_cast<std::size_t>(skipped_) == losses_.size() && code == success)
+      throw std::runtime_error(fmt::format(
+          "not one of {} meta-steps counted, so θ is what it was: their meta-gradients were not finite; `lopt-run explain "
+          "{} 0` says where that begins",
+          losses_.size(), session_.writes() ? session_.folder().path() : "RUN"));
     return code;
   }
 
@@ -121,13 +126,16 @@ class MetaRun {
                           {"inner_diverged", step.diverged},
                           {"rolled_back", step.rolled_back}});
     progress.update(step.step + 1, static_cast<double>(step.loss), note());
+    if (!step.fault.empty()) {
+      session_.summary["first_not_finite"] = fmt::format("meta-step {}, {}", step.step, step.fault);
+      session_.say(fmt::format("\nNot finite from meta-step {}, {}.", step.step, step.fault));
+    }
     const GradientRules& rules = experiment_.gradient_rules;
     if (training_.skipped_in_a_row() >= rules.stop_after)
       ended_early_ = fmt::format(
-          "training ends at step {}: {} meta-gradients in a row were not finite; a smaller step size, "
-          "meta_gradient.clip_norm "
-          "or a smaller σ may help (meta_gradient.stop_after says how many are borne)",
-          training_.steps_done(), rules.stop_after);
+          "training ends at step {}: {} meta-gradients in a row were not finite (meta_gradient.stop_after says how many "
+          "are borne); `lopt-run explain {} {}` says where the last one comes from",
+          training_.steps_done(), rules.stop_after, session_.writes() ? session_.folder().path() : "RUN", step.step);
     if (training_.roll_backs() > rules.most_roll_backs)
       ended_early_ = fmt::format(
           "training ends at step {}: the meta-loss has blown up {} times, and θ went back each "

@@ -74,12 +74,17 @@ Session::Session(Options options, Experiment experiment, Registry registry, Comm
       experiment_(std::move(experiment)),
       registry_(std::move(registry)),
       ranks_(ranks),
-      threads_(options_.threads
-                   ? options_.threads
-                   : std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / ranks_on_this_machine())),
+      allowance_(allowed_threads()),
+      threads_(options_.threads ? options_.threads : std::max(1, allowance_.threads / ranks_on_this_machine())),
+      thread_limit_(std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism,
+                                                          static_cast<std::size_t>(threads_))),
       tracer_(!options_.trace.empty() && writes()),
       begun_(std::chrono::steady_clock::now()),
-      last_checkpoint_(begun_) {}
+      last_checkpoint_(begun_) {
+  if (options_.threads > allowance_.threads && writes())
+    warn(fmt::format("{} threads, as --threads says; {} may run at once here ({}), so some will wait for others",
+                     options_.threads, allowance_.threads, allowance_.why));
+}
 
 void Session::say(const std::string& text) const {
   if (quiet()) return;
@@ -99,6 +104,7 @@ Json Session::description() const {
   json["overrides"] = options_.overrides;
   json["seed"] = experiment_.seed;
   json["threads"] = threads_;
+  json["threads_allowed"] = {{"threads", allowance_.threads}, {"why", allowance_.why}};
   if (ranks_) json["ranks"] = ranks_->size();
   json["processor"] = processor_name();
   json["simd"] = kernels::simd_level();
@@ -126,7 +132,7 @@ void Session::warn_of_changed_plugins() const {
 void Session::begin() {
   if (!writes()) return;
   warn_of_changed_plugins();
-  folder_ = std::make_unique<RunFolder>(RunFolder::make(options_.out, experiment_.name));
+  if (!folder_) folder_ = std::make_unique<RunFolder>(RunFolder::make(options_.out, experiment_.name));
   try {
     folder_->write("spec.yaml", to_yaml(experiment_.resolved));
     folder_->write_json("run.json", description());

@@ -2,12 +2,15 @@
 // A run in progress: its spec, its folder, what it says, and when it keeps a checkpoint. Where processes share a run,
 // each has a session; the first alone writes and speaks.
 
+#include "estimate/allowance.h"
 #include "estimate/communicator.h"
 #include "learn/meta_training.h"
 #include "report/curves.h"
 #include "report/run_folder.h"
 #include "run/command_line.h"
 #include "run/tracer.h"
+
+#include <tbb/global_control.h>
 
 #include <chrono>
 
@@ -38,8 +41,9 @@ class Session {
   void say(const std::string& text) const;
   static void warn(const std::string& text);
 
-  /// Makes the run's folder with spec.yaml and run.json.
+  /// Makes the run's folder with spec.yaml and run.json, or begins anew in the one that it is to use.
   void begin();
+  void use(std::unique_ptr<RunFolder> folder) { folder_ = std::move(folder); }
   /// Goes on in a folder, from a checkpoint of it.
   void go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpoint);
   /// Throws std::runtime_error or DataError where ranks differ in version, spec, plugins or SIMD level.
@@ -72,7 +76,9 @@ class Session {
   Experiment experiment_;
   Registry registry_;
   Communicator* ranks_;
+  ThreadAllowance allowance_;
   int threads_;
+  std::unique_ptr<tbb::global_control> thread_limit_;  // so that TBB makes as many threads as were asked for
   std::unique_ptr<RunFolder> folder_;
   Tracer tracer_;
   std::string waiting_metrics_;  // lines that could not be written yet

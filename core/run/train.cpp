@@ -16,7 +16,7 @@ namespace po = boost::program_options;
 
 void add_run_options(po::options_description& description, Options& o) {
   description.add_options()("trace", po::value(&o.trace), "npz file for the gradient and θ of every step")(
-      "threads", po::value(&o.threads), "worker threads (default: one a processor)")(
+      "threads", po::value(&o.threads), "worker threads (default: as many as affinity and cgroups allow)")(
       "quiet,q", po::bool_switch(&o.quiet), "print nothing but errors");
 }
 
@@ -56,21 +56,33 @@ std::vector<std::string> differences(const Json& before, const Json& now,
   return found;
 }
 
-/// The checkpoint to go on from. Rank 0 reads it for all.
-Checkpoint checkpoint_of(RunFolder* folder, Communicator* ranks, const std::string& path) {
+/// The checkpoint to go on from; nothing where the run ended before its first. Rank 0 reads it for all.
+std::optional<Checkpoint> checkpoint_of(RunFolder* folder, Communicator* ranks, const std::string& path) {
   std::string bytes;
   if (folder) {
     std::vector<std::string> damaged;
     const std::optional<Checkpoint> newest = folder->newest_checkpoint(damaged);
     for (const std::string& sentence : damaged) Session::warn(sentence + (newest ? "; the one before is used" : ""));
-    if (!newest)
+    if (!newest && !damaged.empty())
       throw DataError(fmt::format("{}: has no good checkpoint to go on from; `lopt-run train {}/spec.yaml` begins anew",
                                   path, path));
-    if (!ranks) return *newest;
-    bytes = encode_checkpoint(*newest);
+    if (!ranks) return newest;
+    if (newest) bytes = encode_checkpoint(*newest);
   }
   bytes = from_rank_0(*ranks, bytes);
+  if (bytes.empty()) return std::nullopt;
   return decode_checkpoint({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "rank 0's checkpoint");
+}
+
+/// Begins the run of a folder that was left before its first checkpoint.
+int begin_again(const Options& o, std::unique_ptr<RunFolder> folder, Communicator* ranks) {
+  Registry registry;
+  Experiment experiment = experiment_of(o, registry);
+  hear_signals();
+  Session session(o, std::move(experiment), std::move(registry), ranks);
+  session.say(fmt::format("{} ended before its first checkpoint: it begins anew.", o.spec));
+  session.use(std::move(folder));
+  return run_session(session);
 }
 
 }  // namespace
@@ -112,7 +124,7 @@ int run_resume(int argc, char** argv) {
   const std::string usage = "lopt-run resume RUN [steps=N] [options]";
   const auto values =
       options::parse(argc, argv, description, usage,
-                     "Goes on with a run from its newest good checkpoint, for the steps that were left or "
+                     "Goes on with a run from its newest good checkpoint (or begins it, if it has none), for the steps that were left or "
                      "to more, bit for bit as\nif it had never ended. RUN is the run's folder.");
   if (!values) return success;
   check_threads(*values, o);
@@ -126,15 +138,16 @@ int run_resume(int argc, char** argv) {
   const std::unique_ptr<Communicator> ranks = ranks_of_mpirun();
   std::unique_ptr<RunFolder> folder;
   if (!ranks || ranks->rank() == 0) folder = std::make_unique<RunFolder>(RunFolder::open(path));
-  const Checkpoint checkpoint = checkpoint_of(folder.get(), ranks.get(), path);
-  const auto& run = checkpoint.facts.at("run");
+  const std::optional<Checkpoint> checkpoint = checkpoint_of(folder.get(), ranks.get(), path);
+  if (!checkpoint) return begin_again(o, std::move(folder), ranks.get());
+  const auto& run = checkpoint->facts.at("run");
   if (o.overrides.empty()) o.overrides.push_back(fmt::format("steps={}", run.at("steps").get<int>()));
   if (!o.trace.empty() && run.at("trace").get<std::string>().empty())
     throw UsageError(path + ": kept no trace until now, and --trace goes on with one");
   if (o.trace.empty()) o.trace = run.at("trace").get<std::string>();
   Registry registry;
   Experiment experiment = experiment_of(o, registry);
-  const int done = checkpoint.facts.at("step").get<int>();
+  const int done = checkpoint->facts.at("step").get<int>();
   if (experiment.steps < done)
     throw UsageError(fmt::format("{}: has {} steps already; steps={} is less", path, done, experiment.steps));
   hear_signals();
@@ -145,8 +158,8 @@ int run_resume(int argc, char** argv) {
   if (!found.empty() && !force)
     throw UsageError(fmt::format("{}: would not go on as it was; --force goes on all the same", path));
   session.say(fmt::format("Going on after step {} of {}.", done, session.experiment().steps));
-  session.go_on(std::move(folder), checkpoint);
-  return run_session(session, &checkpoint);
+  session.go_on(std::move(folder), *checkpoint);
+  return run_session(session, &*checkpoint);
 }
 
 }  // namespace lopt

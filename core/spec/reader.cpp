@@ -18,6 +18,39 @@ std::string shown(const SpecNode& node) {
     default: return "'" + (node.text.size() > 60 ? node.text.substr(0, 60) + "…" : node.text) + "'";
   }
 }
+std::optional<double> number_in(std::string_view text) {
+  double value = 0;
+  const auto [stop, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return code == std::errc() && stop == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+/// How to write what was meant by a text that is a number elsewhere: 1_000, 0x10, 1/3, "0.1", 1,5, 10 %. Empty for others.
+std::string as_number(const SpecNode& node) {
+  if (node.kind != SpecNode::Kind::scalar) return "";
+  std::string text = node.text;
+  if (node.quoted && number_in(text)) return fmt::format("; write {} without quotes", text);
+  std::optional<double> value;
+  std::string why;
+  if (std::uint64_t hexadecimal = 0; text.starts_with("0x") || text.starts_with("0X")) {
+    const auto [stop, code] = std::from_chars(text.data() + 2, text.data() + text.size(), hexadecimal, 16);
+    if (code == std::errc() && stop == text.data() + text.size()) value = static_cast<double>(hexadecimal);
+  } else if (const std::size_t slash = text.find('/'); slash != std::string::npos) {
+    const auto above = number_in(std::string_view(text).substr(0, slash)),
+               below = number_in(std::string_view(text).substr(slash + 1));
+    if (above && below && *below != 0) value = *above / *below;
+  } else if (text.ends_with('%')) {
+    value = number_in(std::string_view(text).substr(0, text.find_last_not_of(" %") + 1));
+    if (value) *value /= 100;
+  } else if (std::count(text.begin(), text.end(), ',') == 1) {
+    std::replace(text.begin(), text.end(), ',', '.');
+    value = number_in(text);
+    why = " with a point";
+  } else {
+    std::erase_if(text, [](char c) { return c == '_' || c == ' ' || c == '\''; });
+    if (text != node.text) value = number_in(text);
+  }
+  return value ? fmt::format("; write {}{}", *value, why) : "";
+}
 std::string joined_path(const std::string& path, const std::string& key) {
   return path.empty() ? key : path + "." + key;
 }
@@ -85,7 +118,7 @@ std::optional<double> SpecReader::number(const SpecNode& node, const Declaration
     if (lower == ".nan" || lower == ".inf" || lower == "-.inf" || lower == ".NaN" || lower == ".Inf")
       error(node, d.name, fmt::format("must be a finite number, not {}", shown(node)));
     else
-      error(node, d.name, fmt::format("must be a number, not {}", shown(node)));
+      error(node, d.name, fmt::format("must be a number, not {}{}", shown(node), as_number(node)));
     return std::nullopt;
   }
   if (code == std::errc::result_out_of_range) {
@@ -192,6 +225,9 @@ void SpecReader::check_unknown() const {
     if (std::find(known_.begin(), known_.end(), key) == known_.end()) {
       std::vector<std::string> names = known_;
       std::string list = did_you_mean(key, known_);
+      // {learning_rate: 0,1} is two keys.
+      if (value.kind == SpecNode::Kind::null && number_in(key))
+        list = "; if it belongs to the number before it, that is written with a point, as in 0.1";
       if (list.empty() && !names.empty()) list = fmt::format("; known here: {}", fmt::join(names, ", "));
       errors_.add(value.where, joined_path(path_, key),
                   "is no setting" + (path_.empty() ? std::string(" of a spec") : "") + list);

@@ -1,5 +1,7 @@
 #include "trace/node.h"
 
+#include "trace/origin.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -30,7 +32,9 @@ Tensor apply(const Primitive& primitive, std::vector<Tensor> inputs, Attributes 
   }
   node->inputs = std::move(inputs);
   node->attributes = std::move(attributes);
-  return Tensor(std::shared_ptr<const Node>(std::move(node)));
+  Tensor result(std::shared_ptr<const Node>(std::move(node)));
+  if (OriginNotes* notes = OriginNotes::current()) notes->note(result);
+  return result;
 }
 
 Tensor make_input(std::string name, Type type) {

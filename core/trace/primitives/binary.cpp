@@ -47,17 +47,27 @@ const Primitive multiply_add_row = elementwise<3>(
       return Grads{v.dy * v.x[1], v.dy * v.x[0], v.dy};
     },
     [](Real auto a, decltype(a) b, decltype(a) c) { return std::fma(a, b, c); });
+// x, and 0 where the cotangent is exactly 0 and x is NaN, as 0 · ∞ and 0 / 0 are: finite results keep their bits.
+const Primitive strong_zero_row = elementwise<2>(
+    "strong_zero", same,
+    [](const Vjp& v) {
+      const Tensor replaced = (v.x[0] == 0) & is_nan(v.x[1]);
+      return Grads{Tensor(), where(replaced, zeros_like(v.dy), v.dy)};
+    },
+    [](Real auto cotangent, decltype(cotangent) x) { return cotangent == 0 && x != x ? 0 : x; });
 const Primitive divide_row = elementwise<2>(
     "divide", same,
     [](const Vjp& v) {
-      return Grads{v.dy / v.x[1], -v.dy * v.y / v.x[1]};
+      return Grads{strong_zero(v.dy, v.dy / v.x[1]), strong_zero(v.dy, -v.dy * v.y / v.x[1])};
     },
     [](Real auto a, decltype(a) b) { return a / b; });
+// b·aᵇ⁻¹ is 0 where b is, also at a = 0.
 const Primitive power_row = elementwise<2>(
     "power", same,
     [](const Vjp& v) {
-      const Tensor &a = v.x[0], &b = v.x[1];
-      return Grads{v.dy * b * power(a, b - 1), v.dy * v.y * log(where(a > 0, a, 1))};
+      const Tensor &a = v.x[0], &b = v.x[1], scaled = v.dy * b;
+      return Grads{strong_zero(scaled, scaled * power(a, b - 1)),
+                   strong_zero(v.dy, v.dy * v.y * log(where(a > 0, a, 1)))};
     },
     [](Real auto a, decltype(a) b) { return std::pow(a, b); });
 // At a tie each side gets half, as in JAX. NaN wins.
@@ -87,6 +97,13 @@ const Primitive where_positive_row = elementwise<2>(
       return Grads{Tensor(), where_positive(v.x[0], v.dy)};
     },
     [](Real auto condition, decltype(condition) x) { return condition > 0 ? x : 0; });
+const Primitive clamp_row = elementwise<3>(
+    "clamp", same,
+    [](const Vjp& v) {
+      const Tensor inside = (v.x[1] < v.x[0]) & (v.x[0] < v.x[2]);
+      return Grads{where(inside, v.dy, zeros_like(v.dy)), Tensor(), Tensor()};
+    },
+    [](Real auto x, decltype(x) low, decltype(x) high) { return x < low ? low : x > high ? high : x; });
 const Primitive equal_row = elementwise<2>("equal", compared, nullptr, [](auto a, decltype(a) b) { return a == b; });
 const Primitive not_equal_row =
     elementwise<2>("not_equal", compared, nullptr, [](auto a, decltype(a) b) { return a != b; });
@@ -195,6 +212,13 @@ Tensor maximum(const Tensor& a, const Tensor& b) { return arithmetic(maximum_row
 Tensor minimum(const Tensor& a, const Tensor& b) { return arithmetic(minimum_row, a, b); }
 Tensor where_positive(const Tensor& condition, const Tensor& x) {
   return real_arithmetic(where_positive_row, condition, x);
+}
+Tensor strong_zero(const Tensor& cotangent, const Tensor& product) {
+  return real_arithmetic(strong_zero_row, cotangent, product);
+}
+Tensor clamp(const Tensor& x, double low, double high) {
+  if (x.dtype() != DType::float32) throw ShapeError(fmt::format("clamp: float32 was expected, not {}", name_of(x.dtype())));
+  return apply(clamp_row, {x, broadcast_to(Tensor(low), x.shape()), broadcast_to(Tensor(high), x.shape())});
 }
 Tensor remainder(const Tensor& a, const Tensor& b) { return bitwise(remainder_row, a, b); }
 Tensor multiply_add(const Tensor& a, const Tensor& b, const Tensor& c) {

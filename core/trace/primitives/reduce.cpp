@@ -6,6 +6,7 @@
 #include <xtensor/xsort.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 
 namespace lopt {
@@ -103,6 +104,40 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes) {
   const double ratio =
       static_cast<double>(element_count(total.shape())) / static_cast<double>(element_count(x.shape()));
   return total * ratio;
+}
+
+namespace {
+/// Axes that were reduced as dimensions of length 1.
+Tensor with_axes(const Tensor& reduced, const Tensor& x, const std::vector<int>& axes) {
+  Shape shape = x.shape();
+  for (int axis : checked_axes(x, axes, "norm")) shape[static_cast<std::size_t>(axis)] = 1;
+  return reshape(reduced, shape);
+}
+}  // namespace
+
+Tensor norm(const Tensor& x, const std::vector<int>& axes) {
+  if (x.dtype() != DType::float32) throw ShapeError(fmt::format("norm: float32 was expected, not {}", to_text(x.type())));
+  // In units of the largest element no square overflows, and none that matters underflows.
+  const Tensor largest = stop_gradient(max(abs(x), axes));
+  const Tensor usable = (largest > 0) & (largest < static_cast<double>(std::numeric_limits<float>::infinity()));
+  const Tensor unit = where(usable, largest, 1);
+  const Tensor total = sum(square(x / with_axes(unit, x, axes)), axes);
+  // The root is taken of 1 where all is 0: its derivative there is infinite, and that of the norm 0.
+  const Tensor is_zero = total == 0;
+  return where(is_zero, 0, unit * sqrt(where(is_zero, 1, total)));
+}
+
+Tensor rms(const Tensor& x, const std::vector<int>& axes) {
+  const Tensor length = norm(x, axes);
+  const double count =
+      static_cast<double>(element_count(x.shape())) / static_cast<double>(element_count(length.shape()));
+  return length * (1 / std::sqrt(count));
+}
+
+Tensor normalize(const Tensor& x, const std::vector<int>& axes) {
+  const Tensor length = with_axes(norm(x, axes), x, axes);
+  const Tensor is_zero = length == 0;
+  return where(is_zero, 0, x / where(is_zero, 1, length));
 }
 
 Tensor log_softmax(const Tensor& logits) {

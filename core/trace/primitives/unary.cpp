@@ -25,6 +25,7 @@ Type number_type(std::span<const Type> x, const Attributes&) {
 using Grads = std::vector<Tensor>;
 
 // One row a primitive: name, type, dx from (dy, y, x), scalar function.
+// Where a derivative may be infinite, a cotangent of exactly 0 gives 0 all the same: strong_zero.
 const Primitive negate_row = elementwise<1>(
     "negate", number_type, [](const Vjp& v) { return Grads{-v.dy}; },
     [](auto x) {
@@ -34,19 +35,22 @@ const Primitive negate_row = elementwise<1>(
         return static_cast<decltype(x)>(0U - static_cast<std::uint32_t>(x));
     });
 const Primitive exp_row = elementwise<1>(
-    "exp", real_type, [](const Vjp& v) { return Grads{v.dy * v.y}; }, [](Real auto x) { return std::exp(x); });
+    "exp", real_type, [](const Vjp& v) { return Grads{strong_zero(v.dy, v.dy * v.y)}; },
+    [](Real auto x) { return std::exp(x); });
 const Primitive log_row = elementwise<1>(
-    "log", real_type, [](const Vjp& v) { return Grads{v.dy / v.x[0]}; }, [](Real auto x) { return std::log(x); });
+    "log", real_type, [](const Vjp& v) { return Grads{strong_zero(v.dy, v.dy / v.x[0])}; },
+    [](Real auto x) { return std::log(x); });
 const Primitive log1p_row = elementwise<1>(
-    "log1p", real_type, [](const Vjp& v) { return Grads{v.dy / (1 + v.x[0])}; },
+    "log1p", real_type, [](const Vjp& v) { return Grads{strong_zero(v.dy, v.dy / (1 + v.x[0]))}; },
     [](Real auto x) { return std::log1p(x); });
 const Primitive expm1_row = elementwise<1>(
-    "expm1", real_type, [](const Vjp& v) { return Grads{v.dy * (v.y + 1)}; },
+    "expm1", real_type, [](const Vjp& v) { return Grads{strong_zero(v.dy, v.dy * (v.y + 1))}; },
     [](Real auto x) { return std::expm1(x); });
 const Primitive sqrt_row = elementwise<1>(
-    "sqrt", real_type, [](const Vjp& v) { return Grads{v.dy * 0.5 / v.y}; }, [](Real auto x) { return std::sqrt(x); });
+    "sqrt", real_type, [](const Vjp& v) { return Grads{strong_zero(v.dy, v.dy * 0.5 / v.y)}; },
+    [](Real auto x) { return std::sqrt(x); });
 const Primitive rsqrt_row = elementwise<1>(
-    "rsqrt", real_type, [](const Vjp& v) { return Grads{v.dy * -0.5 * v.y / v.x[0]}; },
+    "rsqrt", real_type, [](const Vjp& v) { return Grads{strong_zero(v.dy, v.dy * -0.5 * v.y / v.x[0])}; },
     [](Real auto x) { return 1 / std::sqrt(x); });
 const Primitive tanh_row = elementwise<1>(
     "tanh", real_type, [](const Vjp& v) { return Grads{v.dy * (1 - square(v.y))}; },
@@ -79,7 +83,7 @@ const Primitive relu_row = elementwise<1>(
 // d erf⁻¹(x)/dx = √π/2 · exp(erf⁻¹(x)²)
 const Primitive erf_inv_row = elementwise<1>(
     "erf_inv", real_type,
-    [](const Vjp& v) { return Grads{v.dy * (std::sqrt(std::numbers::pi) / 2) * exp(square(v.y))}; },
+    [](const Vjp& v) { return Grads{strong_zero(v.dy, v.dy * (std::sqrt(std::numbers::pi) / 2) * exp(square(v.y)))}; },
     [](Real auto x) { return erf_inverse(x); });
 const Primitive not_row = elementwise<1>(
     "not",

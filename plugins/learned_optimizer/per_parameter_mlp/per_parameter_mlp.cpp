@@ -9,6 +9,10 @@ struct Hyperparameters {
   double decay, step_multiplier, exp_multiplier;
 };
 
+/// Bounds of a feature and of the step's logarithm, far beyond where a problem has diverged: products of what they bound
+/// are finite, and so are the derivatives.
+constexpr double most = 1e9, most_log = 20;
+
 /// m ← decay·m + (1 − decay)·g;  (o0, o1) = MLP(p, m, g);  p ← p − o0 · step_multiplier · exp(exp_multiplier · o1).
 class Update final : public Optimizer {
  public:
@@ -23,9 +27,11 @@ class Update final : public Optimizer {
     const std::vector<Tensor> p = state["params"].leaves(), m = momentum.leaves(), g = grads.leaves();
     std::vector<Tensor> next;
     for (std::size_t i = 0; i < p.size(); ++i) {
-      const Tensor hidden = relu(matmul(stack({p[i], m[i], g[i]}, -1), theta_["w0"]) + theta_["b0"]);
+      const Tensor features = clamp(stack({p[i], m[i], g[i]}, -1), -most, most);
+      const Tensor hidden = relu(matmul(features, theta_["w0"]) + theta_["b0"]);
       const Tensor out = matmul(hidden, theta_["w1"]) + theta_["b1"];
-      next.push_back(p[i] - take(out, 0, -1) * h_.step_multiplier * exp(take(out, 1, -1) * h_.exp_multiplier));
+      const Tensor log_size = clamp(take(out, 1, -1) * h_.exp_multiplier, -most_log, most_log);
+      next.push_back(p[i] - take(out, 0, -1) * h_.step_multiplier * exp(log_size));
     }
     return {{"params", grads.with_leaves<Tensor>(next)}, {"momentum", momentum}};
   }

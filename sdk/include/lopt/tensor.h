@@ -51,6 +51,11 @@ Tensor operator-(const Tensor& a);
 Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 Tensor power(const Tensor& base, const Tensor& exponent);
+/// x, at least `low` and at most `high`; NaN stays. The derivative is 1 between them, and 0 at and beyond them.
+Tensor clamp(const Tensor& x, double low, double high);
+/// A cotangent times a derivative, and 0 where the cotangent is exactly 0, however infinite the derivative is: what the
+/// vector-Jacobian products of sqrt, log, division and the like give. `product` is what came out of the multiplication.
+Tensor strong_zero(const Tensor& cotangent, const Tensor& product);
 /// a·b + c, rounded once.
 Tensor multiply_add(const Tensor& a, const Tensor& b, const Tensor& c);
 /// Of integers, with the sign of the dividend.
@@ -126,6 +131,13 @@ Tensor scatter_add_rows(const Tensor& x, const Tensor& indices, std::int64_t row
 Tensor sum(const Tensor& x, const std::vector<int>& axes = {});
 Tensor mean(const Tensor& x, const std::vector<int>& axes = {});
 Tensor max(const Tensor& x, const std::vector<int>& axes = {});
+// Lengths, right from the smallest to the largest numbers, whose squares are none. Their derivatives are 0 at 0.
+/// √(Σ x²).
+Tensor norm(const Tensor& x, const std::vector<int>& axes = {});
+/// √(mean of x²).
+Tensor rms(const Tensor& x, const std::vector<int>& axes = {});
+/// x / norm, of the shape of x; 0 where the norm is.
+Tensor normalize(const Tensor& x, const std::vector<int>& axes = {});
 
 /// [..., m, k] × [k, n] → [..., m, n]; [..., k] × [k, n] → [..., n].
 Tensor matmul(const Tensor& a, const Tensor& b);
