@@ -137,6 +137,11 @@ void FaultFinder::report(const Lane& lane, const InnerProblem& problem, const La
     sentence_ = fmt::format("{}: θ or the state was not finite before", place);
     return;
   }
+  if (!source->input.empty()) {
+    sentence_ = fmt::format("{}: {} was not finite already when the meta-step began; an earlier step says why", place,
+                            source->input);
+    return;
+  }
   // The leaf of a derivative's step is that of the forward step that it is the derivative of.
   const LeafNames leaves(program.state, problem.state_types().paths(), problem.params_types().paths());
   const auto leaf_of = [&](const Tensor& value) {

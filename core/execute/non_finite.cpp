@@ -64,7 +64,7 @@ class Evaluation {
 
  private:
   void keep(const Tensor& tensor, Array value) {
-    NonFiniteSource found{tensor, 0, 0, 0, {}};
+    NonFiniteSource found{tensor, 0, 0, 0, "", {}};
     found.count = count_non_finite(value, found.first);
     if (found.count > 0) {
       found.element = value.values<float>()[static_cast<std::size_t>(found.first)];
@@ -125,7 +125,11 @@ std::optional<NonFiniteSource> find_non_finite(std::span<const Tensor> outputs, 
           break;
         }
     }
-    if (at.node()->primitive != &input_primitive) return evaluation.source(at);
+    if (at.node()->primitive == &input_primitive) continue;
+    NonFiniteSource source = evaluation.source(at);
+    for (const Tensor& input : at.node()->inputs)
+      if (!evaluation.is_finite(input)) source.input = std::get<InputName>(input.node()->attributes).name;
+    return source;
   }
   return std::nullopt;
 }

@@ -14,6 +14,7 @@ struct NonFiniteSource {
   std::int64_t count = 0;       // elements of it that are not finite
   std::int64_t first = 0;       // the first of them
   float element = 0;            // NaN or infinite
+  std::string input;            // the input of the program that was not finite already, where it is one's fault
   std::vector<float> operands;  // of an elementwise operation: what that element was made from
 };
 

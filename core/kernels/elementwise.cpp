@@ -99,7 +99,8 @@ constexpr auto divide = [](auto, auto a, auto b) { return hn::Div(a, b); };
 constexpr auto maximum = [](auto d, auto a, auto b) { return larger(d, a, b); };
 constexpr auto minimum = [](auto d, auto a, auto b) { return smaller(d, a, b); };
 constexpr auto equal = [](auto d, auto a, auto b) { return as_bool(d, hn::Eq(a, b)); };
-constexpr auto not_equal = [](auto d, auto a, auto b) { return as_bool(d, hn::Ne(a, b)); };
+// NaN differs from itself; hn::Ne says otherwise at some levels.
+constexpr auto not_equal = [](auto d, auto a, auto b) { return as_bool(d, hn::Not(hn::Eq(a, b))); };
 constexpr auto less = [](auto d, auto a, auto b) { return as_bool(d, hn::Lt(a, b)); };
 constexpr auto less_equal = [](auto d, auto a, auto b) { return as_bool(d, hn::Or(hn::Lt(a, b), hn::Eq(a, b))); };
 constexpr auto and_ = [](auto, auto a, auto b) { return hn::And(a, b); };

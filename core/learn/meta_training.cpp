@@ -125,8 +125,7 @@ std::string MetaTraining::find_fault(const Now& before) const {
       if (found.empty()) found = of_a_rank;
   if (!found.empty()) return found;
   if (!std::isfinite(norm_of(estimate.gradient)))
-    return "every value of the inner problems was finite, but sums of them into the meta-gradient were not: its elements "
-           "are too large";
+    return "every value of the inner problems is finite: what the estimator makes of them is not";
   return "";
 }
 

@@ -103,6 +103,7 @@ Json Session::description() const {
   json["spec"] = options_.spec;
   json["overrides"] = options_.overrides;
   json["seed"] = experiment_.seed;
+  json["trace"] = options_.trace;
   json["threads"] = threads_;
   json["threads_allowed"] = {{"threads", allowance_.threads}, {"why", allowance_.why}};
   if (ranks_) json["ranks"] = ranks_->size();

@@ -75,12 +75,14 @@ std::optional<Checkpoint> checkpoint_of(RunFolder* folder, Communicator* ranks, 
 }
 
 /// Begins the run of a folder that was left before its first checkpoint.
-int begin_again(const Options& o, std::unique_ptr<RunFolder> folder, Communicator* ranks) {
+int begin_again(Options o, std::unique_ptr<RunFolder> folder, Communicator* ranks) {
+  if (std::ifstream earlier(std::filesystem::path(o.spec).replace_filename("run.json")); earlier && o.trace.empty())
+    if (const Json run = parse_json(earlier); run.is_object()) o.trace = run.value("trace", "");
   Registry registry;
   Experiment experiment = experiment_of(o, registry);
   hear_signals();
   Session session(o, std::move(experiment), std::move(registry), ranks);
-  session.say(fmt::format("{} ended before its first checkpoint: it begins anew.", o.spec));
+  session.say("The run ended before its first checkpoint: it begins anew.");
   session.use(std::move(folder));
   return run_session(session);
 }

@@ -144,8 +144,10 @@ class Survival(unittest.TestCase):
                 inside += bool(env) and child.returncode == -signal.SIGKILL
                 if glob.glob(run + "/checkpoints/*.checkpoint"):
                     arguments = ["resume", run]
-                else:  # nothing was kept yet: the run begins anew
+                elif os.path.exists(run + "/run.json"):  # nothing was kept yet: resume begins the run anew
                     before += 1
+                    arguments = ["resume", run]
+                else:
                     shutil.rmtree(run, ignore_errors=True)
             call(*arguments, "-q")
             self.assertEqual(results(run, run + ".npz"), expected, f"kill {number} of {estimator}")

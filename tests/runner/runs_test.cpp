@@ -114,6 +114,75 @@ TEST_CASE("--data runs a spec on IDX files, whatever its task looks like") {
   CHECK(read_file(folder.file("grid.png")).substr(1, 3) == "PNG");
 }
 
+TEST_CASE("data as downloads have it: dots, names before, folders below, compressed whatever the name says") {
+  const std::string images{0, 0, 8, 3, 0, 0, 0, 40, 0, 0, 0, 9, 0, 0, 0, 9}, labels{0, 0, 8, 1, 0, 0, 0, 40};
+  const std::string spec = "train configs/tutorial/sgd.yaml steps=1 -q task.batch_size=8 --data ";
+  const std::vector<std::vector<std::string>> names{
+      {"train-images.idx3-ubyte", "train-labels.idx1-ubyte", "t10k-images.idx3-ubyte", "t10k-labels.idx1-ubyte"},
+      {"MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte", "MNIST/raw/t10k-images-idx3-ubyte.gz",
+       "MNIST/raw/t10k-labels-idx1-ubyte"},
+      {"emnist-letters-train-images-idx3-ubyte.gz", "emnist-letters-train-labels-idx1-ubyte.gz",
+       "emnist-letters-test-images-idx3-ubyte.gz", "emnist-letters-test-labels-idx1-ubyte.gz"},
+      {"train-images-idx3-ubyte/train-images-idx3-ubyte", "train-labels-idx1-ubyte/train-labels-idx1-ubyte",
+       "t10k-images-idx3-ubyte/t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte/t10k-labels-idx1-ubyte"}};
+  const auto write_set = [&](const TemporaryFolder& folder, const std::vector<std::string>& files) {
+    for (std::size_t i = 0; i < files.size(); ++i) {
+      fs::create_directories(fs::path(folder.file(files[i])).parent_path());
+      folder.write(files[i], i % 2 == 0 ? images + std::string(40 * 81, '\x40') : labels + std::string(40, '\x03'));
+    }
+  };
+  for (const auto& files : names) {
+    TemporaryFolder folder;
+    write_set(folder, files);
+    const Result result = run(spec + folder.path() + " --out " + folder.file("run"));
+    INFO(files[0] << "\n" << result.output);
+    CHECK(result.code == 0);
+  }
+  TemporaryFolder folder;
+  const Result none = run(spec + folder.path());
+  CHECK(none.code == 4);
+  CHECK_THAT(none.output, Contains("train-images-idx3-ubyte") && Contains("it holds nothing"));
+  folder.write("notes.txt", "");
+  CHECK_THAT(run(spec + folder.path()).output, Contains("it holds notes.txt"));
+  write_set(folder, names[2]);
+  write_set(folder, {"emnist-digits-train-images-idx3-ubyte", "emnist-digits-train-labels-idx1-ubyte"});
+  const Result two = run(spec + folder.path());
+  CHECK(two.code == 4);
+  CHECK_THAT(two.output, Contains("emnist-digits-train") && Contains("emnist-letters-train") && Contains("`set`"));
+}
+
+TEST_CASE("a run that ended before its first checkpoint is begun by resume") {
+  TemporaryFolder folder;
+  const std::string out = folder.file("run"), whole = folder.file("whole");
+  const std::string arguments = "train configs/quickstart.yaml steps=6 apply=null compare=null" + small + "-q --out ";
+  REQUIRE(run(arguments + out).code == 0);
+  REQUIRE(run(arguments + whole).code == 0);
+  fs::remove_all(out + "/checkpoints");  // as a kill leaves it
+  fs::remove(out + "/theta.npz");
+  const Result result = run("resume " + out);
+  INFO(result.output);
+  CHECK(result.code == 0);
+  CHECK_THAT(result.output, Contains("begins anew"));
+  CHECK(read_npz(out + "/theta.npz").leaves() == read_npz(whole + "/theta.npz").leaves());
+  CHECK(lines_of(out + "/metrics.jsonl") == 6);
+}
+
+TEST_CASE("as many threads as one may use, and a sentence where more are asked for") {
+  TemporaryFolder folder;
+  const std::string arguments =
+      " train configs/quickstart.yaml steps=2 apply=null compare=null" + small + "-q --out " + folder.path();
+  const Result one = shell("taskset -c 0 " + runner + arguments + "/one");
+  CHECK(one.code == 0);
+  CHECK(one.output.empty());  // no library speaks
+  CHECK(json_of(folder.file("one/run.json"))["threads"] == 1);
+  CHECK(json_of(folder.file("one/run.json"))["threads_allowed"]["why"] == "1 processor by affinity");
+  const Result more = shell("taskset -c 0 " + runner + arguments + "/more --threads 3");
+  CHECK(more.code == 0);
+  CHECK_THAT(more.output, Contains("3 threads, as --threads says; 1 may run at once here") && !Contains("TBB"));
+  CHECK(json_of(folder.file("more/run.json"))["threads"] == 3);
+  CHECK(read_npz(folder.file("one/theta.npz")).leaves() == read_npz(folder.file("more/theta.npz")).leaves());
+}
+
 TEST_CASE("Ctrl-C keeps what is done so far and ends with 130") {
   TemporaryFolder folder;
   const std::string out = folder.file("run");
@@ -143,6 +212,11 @@ TEST_CASE("list and describe say what there is") {
     CHECK(described.code == 0);
     CHECK_THAT(described.output, Contains("Settings"));
   }
+  std::istringstream lines(list.output);
+  for (std::string line; std::getline(lines, line);)
+    CHECK(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; }) <= 80);  // characters
+  CHECK_THAT(list.output, !Contains(".so"));
+  CHECK_THAT(run("list --long").output, Contains("pes.so"));
   const Result pes = run("describe pes");
   CHECK_THAT(pes.output, Contains("as_in_tutorial") && Contains("default 0.01") && Contains("above 0") &&
                              Contains("in steps") && Contains("Paper: Vicol"));

@@ -69,6 +69,8 @@ std::vector<Case> binary_cases() {
        [](T x) { return where_positive(stop_gradient(x[0]), x[1] * x[1]); }},
       {"multiply_add", {real({20}), real({20}), real({})}, [](T x) { return multiply_add(x[0], x[1], x[2]); }},
       {"divide", {real({3, 1, 4}), real({2, 1})}, [](T x) { return x[0] / x[1]; }, 0.5, 2},
+      {"clamp", {real({20})}, [](T x) { return clamp(x[0] * x[0], -1, 9); }},
+      {"strong_zero", {real({20}), real({20})}, [](T x) { return strong_zero(stop_gradient(x[0]), x[1] * x[1]); }},
       {"power", {real({20}), real({20})}, [](T x) { return power(x[0], x[1]); }, 0.5, 2},
       {"maximum", {real({20}), real({20})}, [](T x) { return maximum(x[0], x[1] + 4); }},
       {"minimum", {real({20}), real({20})}, [](T x) { return minimum(x[0], x[1] + 4); }},

@@ -1,38 +1,33 @@
+#include "find_files.h"
 #include "resize.h"
 
 #include <lopt/plugin.h>
 
-#include <filesystem>
 #include <mutex>
 
 using namespace lopt;
 
-/// Images and labels in the files of MNIST and its kin (IDX, plain or gzip): train-images-idx3-ubyte[.gz],
-/// train-labels-idx1-ubyte[.gz], t10k-images-idx3-ubyte[.gz], t10k-labels-idx1-ubyte[.gz]. Values / 255.
+/// Images and labels in the files of MNIST and its kin (IDX, plain or gzip, whatever the names say): train-images,
+/// train-labels, t10k-images, t10k-labels. Values / 255.
 class IdxImages final : public Dataset {
  public:
   explicit IdxImages(Settings& s)
       : folder_(s.text("folder").doc("the folder that holds the four IDX files")),
+        set_(s.text("set", "").doc("the name before `train` and `t10k`, where a folder holds several sets")),
         size_(s.integer("size", 8).between(1, 1024).unit("pixels").doc("width and height that images are resized to")),
         classes_(s.integer("classes", 10).between(2, 256).doc("number of classes; a label beyond is an error")) {}
 
   const Values& examples(Split split) const override {
     std::lock_guard lock(mutex_);
     Values& values = split == Split::train ? train_ : test_;
-    if (values.entries().empty()) values = read(split == Split::train ? "train" : "t10k");
+    if (values.entries().empty()) values = read(split == Split::train ? "train" : "test");
     return values;
   }
 
  private:
-  std::string file(const std::string& name) const {
-    const std::string plain = folder_ + "/" + name;
-    if (std::filesystem::exists(plain)) return plain;
-    if (std::filesystem::exists(plain + ".gz")) return plain + ".gz";
-    throw DataError(folder_ + ": has neither " + name + " nor " + name + ".gz");
-  }
-
   Values read(const std::string& part) const {
-    const std::string image_file = file(part + "-images-idx3-ubyte"), label_file = file(part + "-labels-idx1-ubyte");
+    const std::string image_file = find_image_file(folder_, set_, part, "images"),
+                      label_file = find_image_file(folder_, set_, part, "labels");
     const Array images = read_idx(image_file), labels = read_idx(label_file);
     if (images.shape().size() != 3 || images.size() == 0)
       throw DataError(image_file + ": has the shape " + to_text(images.shape()) +
@@ -56,7 +51,7 @@ class IdxImages final : public Dataset {
     return {{"image", Array({images.shape()[0], size_ * size_}, resized)}, {"label", labels}};
   }
 
-  std::string folder_;
+  std::string folder_, set_;
   std::int64_t size_;
   int classes_;
   mutable std::mutex mutex_;

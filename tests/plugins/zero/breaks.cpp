@@ -8,16 +8,16 @@ class Rule final : public Optimizer {
   Rule(const Tree& theta, std::string how) : a_(theta["a"]), how_(std::move(how)) {}
   Tree init(const Tree& params, const InitContext&) const override { return {{"params", params}}; }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
-    return {{"params", map([&](const Tensor& p, const Tensor& g) { return p - 0.01 * step(g); }, state["params"], grads)}};
+    return {{"params", map([&](const Tensor& p, const Tensor& g) { return p - 0.01 * step(p, g); }, state["params"], grads)}};
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  Tensor step(const Tensor& g) const {
+  Tensor step(const Tensor& p, const Tensor& g) const {
     if (how_ == "root") return sqrt(a_ * square(g)) * sign(g + 1e-9);
     if (how_ == "logarithm") return a_ * g * log(abs(g));
     if (how_ == "division") return a_ * g / abs(g);
-    return exp(5 * a_) * 1e6 * g;  // grows
+    return -1e5 * a_ * p;  // a thousand times larger each time
   }
   Tensor a_;
   std::string how_;
