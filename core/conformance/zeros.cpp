@@ -87,7 +87,7 @@ Outcome zeros(Subject& s) {
 }  // namespace
 
 std::vector<Check> zero_checks() {
-  return {{"zeros", {Optimizer::kind, LearnedOptimizer::kind}, {"structure", "shapes"}, zeros}};
+  return {{"zeros", {Optimizer::kind, LearnedOptimizer::kind}, {"structure", "shapes", "nan"}, zeros}};
 }
 
 }  // namespace lopt

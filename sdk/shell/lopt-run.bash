@@ -1,7 +1,7 @@
 # Completion of lopt-run for bash.
 _lopt_run() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-  local verbs="train resume check preview plan list describe new-plugin check-plugin help"
+  local verbs="train resume explain check preview plan list describe new-plugin check-plugin help"
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "$verbs --help --version" -- "$word"))
@@ -15,9 +15,12 @@ _lopt_run() {
   case $verb in
     train) options+=" --out --trace --threads --seed --data --plugin-path --quiet" ;;
     resume) options+=" --threads --force --trace --quiet" ;;
-    check | plan) options+=" --seed --data --plugin-path" ;;
+    explain) options+=" --threads" ;;
+    check) options+=" --seed --data --plugin-path --print" ;;
+    plan) options+=" --seed --data --plugin-path" ;;
     preview) options+=" --out --seed --data --plugin-path" ;;
-    list | describe) options+=" --plugin-path" ;;
+    list) options+=" --plugin-path --long" ;;
+    describe) options+=" --plugin-path" ;;
     check-plugin) options+=" --plugin-path --time-limit" ;;
   esac
   if [[ $word == -* ]]; then
@@ -26,7 +29,7 @@ _lopt_run() {
   fi
   case $verb in
     train | check | preview | plan) COMPREPLY=($(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word")) ;;
-    resume) COMPREPLY=($(compgen -d -- "$word")) ;;
+    resume | explain) COMPREPLY=($(compgen -d -- "$word")) ;;
     describe) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" list 2>/dev/null | awk '/^  [a-z0-9_]+ /{print $1}')" -- "$word")) ;;
     new-plugin)
       [ "$COMP_CWORD" -eq 2 ] &&

@@ -49,7 +49,7 @@ class Package(unittest.TestCase):
         call("cmake", "--build", folder + "/build")
 
     def test_moved_tree_runs(self):
-        self.assertIn(self.prefix + "/lib/lopt/plugins/adam.so", call(self.runner, "list"))
+        self.assertIn(self.prefix + "/lib/lopt/plugins/adam.so", call(self.runner, "list", "--long"))
         work = self.work("moved")
         call(self.runner, "train", self.prefix + "/share/lopt/configs/quickstart.yaml", "steps=2", "compare=null",
              cwd=work)

@@ -134,7 +134,7 @@ TEST_CASE("plugins are found in the spec's path, the command line, the environme
     fs::copy_file(still, folder.file(place) + "/still.so");
   }
   const Result list = shell("env LOPT_PLUGIN_PATH=/nowhere:" + folder.file("b") + " XDG_DATA_HOME=" + folder.file("c") +
-                            " " + runner + " list --plugin-path " + folder.file("a"));
+                            " " + runner + " list --long --plugin-path " + folder.file("a"));
   INFO(list.output);
   CHECK(list.code == 0);
   const std::size_t a = list.output.find("/a/still.so (--plugin-path)"),

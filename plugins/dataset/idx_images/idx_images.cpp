@@ -59,5 +59,5 @@ class IdxImages final : public Dataset {
 };
 
 LOPT_PLUGIN(IdxImages, "idx_images",
-            {.summary = "Images of a folder in the IDX format of MNIST and Fashion-MNIST",
+            {.summary = "Images of a folder in MNIST's format (IDX)",
              .url = "http://yann.lecun.com/exdb/mnist"})

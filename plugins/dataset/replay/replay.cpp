@@ -74,4 +74,4 @@ class Replay final : public Dataset {
 };
 
 LOPT_PLUGIN(Replay, "replay",
-            {.summary = "Images and batch indices from npz files, to repeat the runs of another program"})
+            {.summary = "Images and batch indices from npz files"})

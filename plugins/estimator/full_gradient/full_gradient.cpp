@@ -45,5 +45,5 @@ class FullGradient final : public GradientEstimator {
 };
 
 LOPT_PLUGIN(FullGradient, "full_gradient",
-            {.summary = "Exact meta-gradient by backpropagation through a whole unroll",
+            {.summary = "Exact meta-gradient through a whole unroll",
              .paper = "Andrychowicz et al., Learning to learn by gradient descent by gradient descent, NeurIPS 2016"})

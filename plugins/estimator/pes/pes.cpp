@@ -93,6 +93,6 @@ class Pes final : public GradientEstimator {
 };
 
 LOPT_PLUGIN(Pes, "pes",
-            {.summary = "Persistent evolution strategies: truncated segments without truncation bias",
+            {.summary = "Persistent evolution strategies: no truncation bias",
              .paper = "Vicol, Metz and Sohl-Dickstein, Unbiased gradient estimation in unrolled computation graphs "
                       "with persistent evolution strategies, ICML 2021"})

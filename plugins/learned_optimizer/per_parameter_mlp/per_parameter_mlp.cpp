@@ -73,5 +73,5 @@ class PerParameterMlp final : public LearnedOptimizer {
 
 LOPT_PLUGIN(
     PerParameterMlp, "per_parameter_mlp",
-    {.summary = "A two-layer network on (parameter, momentum, gradient), for each parameter by itself",
+    {.summary = "A small network on parameter, momentum and gradient",
      .paper = "Metz et al., Understanding and correcting pathologies in the training of learned optimizers, ICML 2019"})

@@ -38,5 +38,5 @@ class Adam final : public Optimizer {
 };
 
 LOPT_PLUGIN(Adam, "adam",
-            {.summary = "Adam: steps scaled by running means of the gradient and its square",
+            {.summary = "Steps by running means of the gradient and its square",
              .paper = "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015"})
