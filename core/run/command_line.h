@@ -62,6 +62,7 @@ Experiment experiment_of(const Options& options, Registry& registry, SpecNode* w
 // The verbs. Each returns an exit code.
 int run_train(int argc, char** argv);
 int run_resume(int argc, char** argv);
+int run_replay_updates(int argc, char** argv);
 int run_explain(int argc, char** argv);
 int run_check(int argc, char** argv);
 int run_preview(int argc, char** argv);

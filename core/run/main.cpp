@@ -29,13 +29,14 @@ constexpr Verb verbs[] = {
     {"plan", lopt::run_plan, "show what a spec's programs are made of, and where their time goes"},
     {"list", lopt::run_list, "show the plugins that are found"},
     {"describe", lopt::run_describe, "explain a plugin and its settings"},
+    {"replay-updates", lopt::run_replay_updates, "compare a rule with the updates of another program"},
     {"new-plugin", lopt::run_new_plugin, "write the folder of a plugin to begin with"},
     {"check-plugin", lopt::run_check_plugin, "check a plugin file before others use it"},
 };
 
 void print_help() {
   fmt::print("lopt-run: meta-training of learned optimizers\n\nUsage: lopt-run VERB …\n\n");
-  for (const Verb& verb : verbs) fmt::print("  {:<13} {}\n", verb.name, verb.summary);
+  for (const Verb& verb : verbs) fmt::print("  {:<14} {}\n", verb.name, verb.summary);
   fmt::print(
       "\n`lopt-run VERB --help` explains each; --version shows the version.\n"
       "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");

@@ -4,6 +4,7 @@
 
 #include <lopt/dataset.h>
 #include <lopt/estimator.h>
+#include <lopt/features.h>
 #include <lopt/optimizer.h>
 #include <lopt/primitive.h>
 #include <lopt/settings.h>

@@ -1,0 +1,59 @@
+#include "../celo2.h"
+
+using namespace lopt;
+
+namespace {
+
+/// p ← p − lr · s / √(1e-9 + mean s²), the mean over the last two dimensions, s the network's direction.
+class Update final : public Optimizer {
+ public:
+  Update(const Tree& theta, double rate) : direction_(theta), rate_(rate) {}
+
+  Tree init(const Tree& params, const InitContext&) const override {
+    std::vector<celo2::Moments> moments;
+    for (const Tensor& p : params.leaves()) moments.push_back(celo2::Moments::start(p));
+    Tree state{{"params", params}};
+    celo2::put_moments(state, params, moments);
+    return state;
+  }
+
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+    std::vector<celo2::Moments> moments = celo2::take_moments(state);
+    const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
+    std::vector<Tensor> next;
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      const Tensor gradient = celo2::clipped(g[i]);
+      moments[i] = moments[i].updated(gradient);
+      next.push_back(p[i] - rate_ * celo2::normalized(direction_(p[i], gradient, moments[i])));
+    }
+    Tree result{{"params", grads.with_leaves<Tensor>(next)}};
+    celo2::put_moments(result, grads, moments);
+    return result;
+  }
+
+  Tree params(const Tree& state) const override { return state["params"]; }
+
+ private:
+  celo2::Direction direction_;
+  double rate_;
+};
+
+}  // namespace
+
+/// Celo2's base rule: the step of every tensor has the length that the rate says; a network of 347 weights, trained on small
+/// images, says where it goes. The rate is not learned: tune it, and lower it over time.
+class Celo2Base final : public LearnedOptimizer {
+ public:
+  explicit Celo2Base(Settings& s)
+      : rate_(s.real("learning_rate", 0.001).above(0).doc("root mean square of a step")) {}
+  Tree init(Key key) const override { return celo2::initial_theta(key); }
+  std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Update>(theta, rate_); }
+
+ private:
+  double rate_;
+};
+
+LOPT_PLUGIN(Celo2Base, "celo2_base",
+            {.summary = "Celo2's base rule: normalised steps of a small network",
+             .paper = "Celo2: Towards learned optimization free lunch, ICLR 2026",
+             .url = "https://arxiv.org/abs/2602.19142"})
