@@ -193,7 +193,19 @@ Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name) {
   return read_archive(archive.get(), name);
 }
 
-void write_npz(const std::string& path, const std::vector<std::pair<std::string, Array>>& arrays) {
+std::string npz_comment(const std::string& path) {
+  int code = 0;
+  const std::unique_ptr<zip_t, ZipCloser> archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
+  zip_error_t error;
+  zip_error_init_with_code(&error, code);
+  if (!archive) no_archive(path, error);
+  int length = 0;
+  const char* comment = zip_get_archive_comment(archive.get(), &length, ZIP_FL_ENC_RAW);
+  return comment ? std::string(comment, static_cast<std::size_t>(length)) : "";
+}
+
+void write_npz(const std::string& path, const std::vector<std::pair<std::string, Array>>& arrays,
+               const std::string& comment) {
   const std::string partial = path + ".partial";
   int code = 0;
   std::unique_ptr<zip_t, ZipCloser> archive(zip_open(partial.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code));
@@ -215,6 +227,9 @@ void write_npz(const std::string& path, const std::vector<std::pair<std::string,
     zip_file_set_mtime(archive.get(), static_cast<zip_uint64_t>(zip_get_num_entries(archive.get(), 0) - 1), 315532800,
                        0);
   }
+  if (comment.size() > 65535 ||
+      zip_set_archive_comment(archive.get(), comment.data(), static_cast<zip_uint16_t>(comment.size())) != 0)
+    fail("its comment is too long");
   if (zip_close(archive.get()) != 0) fail(zip_strerror(archive.get()));
   static_cast<void>(archive.release());
   std::error_code error;
@@ -222,12 +237,12 @@ void write_npz(const std::string& path, const std::vector<std::pair<std::string,
   if (error) fail(error.message());
 }
 
-void write_npz(const std::string& path, const Values& tree) {
+void write_npz(const std::string& path, const Values& tree, const std::string& comment) {
   std::vector<std::pair<std::string, Array>> arrays;
   const std::vector<std::string> names = tree.paths();
   const std::vector<Array> leaves = tree.leaves();
   for (std::size_t i = 0; i < leaves.size(); ++i) arrays.emplace_back(names[i], leaves[i]);
-  write_npz(path, arrays);
+  write_npz(path, arrays, comment);
 }
 
 }  // namespace lopt

@@ -1,5 +1,7 @@
 #include "learn/experiment.h"
 
+#include "learn/theta_file.h"
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -61,6 +63,14 @@ class Loader {
     errors_.add(node ? node->where : spec_.where, key, message);
   }
 
+  /// The file of an earlier run's θ, which must be of this spec's learned optimizer.
+  std::string trained(const std::string& key, const std::string& run_or_file) {
+    const std::string file = theta_file(run_or_file);
+    if (const SpecNode* rule = spec_.find("learned_optimizer")) require_rule(file, *rule, spec_.find(key)->where, key);
+    reader_.set_resolved(key, SpecNode::scalar(file, true));
+    return file;
+  }
+
   void load_task() {
     if (spec_.find("task") && spec_.find("task_family"))
       complain("task_family", "a spec has a task or a task family, not both");
@@ -96,7 +106,7 @@ class Loader {
       result_.kind = Experiment::Kind::application;
       if (spec_.find("meta_optimizer")) complain("meta_optimizer", "needs an `estimator` beside it");
       if (spec_.find("theta"))
-        result_.theta_file = settings_.text("theta").doc("theta.npz of an earlier run");
+        result_.theta_file = trained("theta", settings_.text("theta").doc("an earlier run, or its theta.npz"));
       else
         result_.theta_seeds = settings_.integers("theta_seeds", std::vector<std::int64_t>{0})
                                   .between(0, 9007199254740992.0)
@@ -106,6 +116,9 @@ class Loader {
       return;
     }
     result_.kind = Experiment::Kind::meta_training;
+    if (spec_.find("init_theta"))
+      result_.theta_file =
+          trained("init_theta", settings_.text("init_theta").doc("an earlier run, or its theta.npz, whose θ this begins from"));
     result_.estimator = settings_.component<GradientEstimator>("estimator");
     result_.meta_optimizer = settings_.component<Optimizer>("meta_optimizer").doc("the optimizer that trains θ");
   }

@@ -43,7 +43,8 @@ float mean_of(const std::deque<float>& values) {
 
 MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicator* ranks) : experiment_(experiment), ranks_(ranks) {
   now_.key = HostKey::from_seed(experiment.seed);
-  now_.theta = initial_theta(*experiment.learned_optimizer, experiment.seed);
+  now_.theta = experiment.theta_file.empty() ? initial_theta(*experiment.learned_optimizer, experiment.seed)
+                                             : read_theta(*experiment.learned_optimizer, experiment.theta_file);
   lanes_ =
       std::make_unique<LaneUnroller>(experiment.family, source_of(experiment.learned_optimizer), types_of(now_.theta),
                                      data_key(experiment.seed), threads, experiment.estimator->problem_steps());

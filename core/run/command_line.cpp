@@ -1,5 +1,6 @@
 #include "run/command_line.h"
 
+#include "learn/theta_file.h"
 #include "spec/compose.h"
 
 #include <fmt/format.h>
@@ -139,6 +140,7 @@ Experiment experiment_of(const Options& o, Registry& registry, SpecNode* written
   const std::vector<std::string> paths_in_spec = plugin_paths_in(spec, o.spec);
   registry = make_registry(o.plugin_paths, paths_in_spec);
   if (!o.data.empty()) set_data_folder(spec, o.data, registry);
+  name_learned_rules(spec);
   Experiment experiment = load_experiment(spec, registry, train_length());
   if (written) *written = spec;
   // As the run's folder keeps it, the spec finds its plugins from anywhere.

@@ -1,5 +1,5 @@
 // A meta-training from its first step, or a checkpoint, to its end.
-#include "data/npz.h"
+#include "learn/theta_file.h"
 #include "report/progress.h"
 #include "run/session.h"
 
@@ -75,6 +75,9 @@ class MetaRun {
       throw DataError(fmt::format("{}: has {} lines where the checkpoint has {} steps",
                                   session_.folder().file("metrics.jsonl"), losses_.size(), training_.steps_done()));
   }
+
+  /// The learned optimizer with all of its settings, as the spec has it.
+  const SpecNode& rule() const { return *experiment_.resolved.find("learned_optimizer"); }
 
   std::size_t weights() const {
     std::size_t count = 0;
@@ -154,7 +157,7 @@ class MetaRun {
   void write_best(const Values& theta) {
     try {
       std::filesystem::create_directories(session_.folder().file("best"));
-      write_npz(session_.folder().file("best/theta.npz"), theta);
+      write_theta(session_.folder().file("best/theta.npz"), theta, rule());
       written_best_ = training_.best_step();
     } catch (const std::exception& error) {
       Session::warn(error.what());
@@ -162,7 +165,7 @@ class MetaRun {
   }
 
   void report() {
-    write_npz(session_.folder().file("theta.npz"), training_.theta());
+    write_theta(session_.folder().file("theta.npz"), training_.theta(), rule());
     if (training_.best_step() == 0) write_best(training_.theta());  // too few steps for a mean of 20
     session_.curves.push_back({"meta-loss", losses_});
     Json& summary = session_.summary;

@@ -1,6 +1,7 @@
 // lopt-run replay-updates: a rule beside another program's.
 #include "learn/replay_updates.h"
 
+#include "learn/theta_file.h"
 #include "learn/training.h"
 #include "run/command_line.h"
 
@@ -19,6 +20,7 @@ struct Rule {
 Rule rule_of(const std::string& assignment, const RecordedUpdates& updates, const std::string& path, Registry& registry) {
   SpecNode spec = SpecNode::mapping();
   apply_override(spec, assignment);
+  name_learned_rules(spec);
   const std::string kind = spec.entries.empty() ? "" : spec.entries[0].first;
   if (kind != Optimizer::kind && kind != LearnedOptimizer::kind)
     throw UsageError(fmt::format("'{}' is no rule; write optimizer={{plugin: adam}} or learned_optimizer={{plugin: …}}",

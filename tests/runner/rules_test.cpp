@@ -1,0 +1,125 @@
+// Rules beside the JAX packages' own, and what was trained used as an optimizer.
+#include "data/npz.h"
+#include "runner/support.h"
+
+#include <cmath>
+#include <optional>
+#include <tuple>
+
+using namespace lopt;
+using namespace lopt::test;
+using Catch::Matchers::Contains;
+
+namespace {
+const std::string package = LOPT_GOLDEN "/package/";
+const std::string small = " 'task.hidden=[8]' task.batch_size=16 estimator.tasks=2 apply=null compare=null ";
+
+/// The arrays of a file, changed.
+std::string changed(const TemporaryFolder& folder, const std::string& file, const std::string& name,
+                    const std::optional<Array>& replacement) {
+  std::vector<std::pair<std::string, Array>> arrays;
+  const Values whole = read_npz(package + file);
+  for (const auto& [known, array] : whole.entries())
+    if (known != name)
+      arrays.emplace_back(known, array.leaf());
+    else if (replacement)
+      arrays.emplace_back(known, *replacement);
+  const std::string path = folder.file(std::to_string(std::hash<std::string>{}(name)) + ".npz");
+  write_npz(path, arrays);
+  return path;
+}
+}  // namespace
+
+TEST_CASE("rules make the updates of the JAX packages that they come from") {
+  // Tolerances: round-off of float32 over twelve updates; the corrections 1 − βᵗ of learnable_adam lose three digits.
+  const std::vector<std::tuple<std::string, std::string, double>> rules{
+      {"optimizer_sgd", "optimizer={plugin: sgd, learning_rate: 0.1}", 1e-6},
+      {"optimizer_adam", "optimizer={plugin: adam, learning_rate: 0.01, epsilon_root: 1e-8}", 1e-6},
+      {"learnable_sgd", "learned_optimizer=learnable_sgd", 1e-6},
+      {"learnable_sgdm", "learned_optimizer=learnable_sgdm", 1e-6},
+      {"learnable_adam", "learned_optimizer=learnable_adam", 5e-5},
+      {"mlp_lopt", "learned_optimizer=mlp_lopt", 1e-6},
+      {"adafac_mlp_lopt", "learned_optimizer=adafac_mlp_lopt", 1e-6},
+      {"celo2_base", "learned_optimizer={plugin: celo2_base, learning_rate: 0.01}", 5e-6},
+      {"celo2", "learned_optimizer={plugin: celo2, learning_rate: 0.01}", 2e-5}};
+  for (const auto& [file, rule, tolerance] : rules) {
+    const Result result =
+        run("replay-updates " + package + file + ".npz '" + rule + "' --tolerance " + std::to_string(tolerance));
+    INFO(file << "\n" << result.output);
+    CHECK(result.code == 0);
+    CHECK_THAT(result.output, Contains("12 steps of 4 leaves") && Contains("they agree"));
+  }
+  const Result wrong = run("replay-updates " + package + "optimizer_adam.npz 'optimizer={plugin: adam, learning_rate: 0.011}'");
+  CHECK(wrong.code == 1);
+  CHECK_THAT(wrong.output, Contains("they differ") && Contains("!"));
+}
+
+TEST_CASE("files of updates that are wrong are refused with a sentence") {
+  TemporaryFolder folder;
+  const std::string rule = " optimizer=adam";
+  const auto refused = [&](const std::string& file, int code, const std::string& words, const std::string& with) {
+    const Result result = run("replay-updates " + file + with);
+    INFO(result.output);
+    CHECK(result.code == code);
+    CHECK_THAT(result.output, Contains(words));
+  };
+  refused(changed(folder, "optimizer_adam.npz", "grad_3/w", std::nullopt), 4, "has no array 'grad_3/w'", rule);
+  refused(changed(folder, "optimizer_adam.npz", "grad_3/b", Array(DType::float32, {4})), 4,
+          "'grad_3/b' is float32[4], but 'param_0/b' is float32[5]", rule);
+  refused(changed(folder, "optimizer_adam.npz", "param_2/gain", Array::scalar(NAN)), 4, "not finite", rule);
+  refused(changed(folder, "optimizer_adam.npz", "loss", std::nullopt), 4, "no array 'loss'", rule);
+  refused(package + "optimizer_adam.npz", 4, "has no 'theta/log_lr'", " learned_optimizer=learnable_sgd");
+  refused(package + "mlp_lopt.npz", 4, "this learned optimizer's is", " 'learned_optimizer={plugin: mlp_lopt, hidden_size: 8}'");
+  refused(package + "optimizer_adam.npz", 2, "there is no optimizer plugin 'adm'", " optimizer=adm");
+  refused(package + "optimizer_adam.npz", 2, "is no rule", " task=mlp_classifier");
+  refused(folder.file("nothing.npz"), 4, "nothing.npz", rule);
+}
+
+TEST_CASE("what was trained is an optimizer, and where another training begins") {
+  TemporaryFolder folder;
+  const std::string trained = folder.file("trained");
+  REQUIRE(run("train configs/quickstart.yaml learned_optimizer=learnable_adam steps=3" + small + "-q --out " + trained).code == 0);
+  const std::string learned = "'optimizer={plugin: learned, theta: " + trained + "}'";
+  const Result inner = run("train configs/tutorial/sgd.yaml steps=5 task.batch_size=16 " + learned + " --trace " +
+                           folder.file("inner.npz") + " --out " + folder.file("inner"));
+  INFO(inner.output);
+  CHECK(inner.code == 0);
+  CHECK_THAT(read_file(folder.file("inner/spec.yaml")), Contains("plugin: learnable_adam") && Contains("theta.npz"));
+  // The same losses as the learned optimizer with that θ.
+  const Result given = run("train configs/tutorial/random_optimizer.yaml theta_seeds=null learned_optimizer=learnable_adam "
+                           "steps=5 task.batch_size=16 seed=0 theta=" + trained + " --trace " + folder.file("given.npz") +
+                           " --out " + folder.file("given"));
+  INFO(given.output);
+  REQUIRE(given.code == 0);
+  const Result seed = run("train configs/tutorial/sgd.yaml seed=0 steps=5 task.batch_size=16 " + learned + " -q --trace " +
+                          folder.file("seed.npz") + " --out " + folder.file("seed"));
+  REQUIRE(seed.code == 0);
+  CHECK(read_npz(folder.file("seed.npz"))["losses"].leaf() == read_npz(folder.file("given.npz"))["losses"].leaf());
+  // As the meta-optimizer, and as where θ begins.
+  CHECK(run("train configs/quickstart.yaml steps=2 'meta_optimizer={plugin: learned, theta: " + trained + "}'" + small +
+            "-q --out " + folder.file("meta")).code == 0);
+  REQUIRE(run("train configs/quickstart.yaml learned_optimizer=learnable_adam steps=1 init_theta=" + trained + small +
+              "--trace " + folder.file("again.npz") + " -q --out " + folder.file("again")).code == 0);
+  CHECK(read_npz(folder.file("again.npz"))["theta0_log_lr"].leaf() == read_npz(trained + "/theta.npz")["log_lr"].leaf());
+}
+
+TEST_CASE("θ of another rule is refused, and both sides are named") {
+  TemporaryFolder folder;
+  const std::string trained = folder.file("trained");
+  REQUIRE(run("train configs/quickstart.yaml learned_optimizer=learnable_sgd steps=1" + small + "-q --out " + trained).code == 0);
+  const auto refused = [&](const std::string& arguments, int code, const std::string& words) {
+    const Result result = run("train " + arguments);
+    INFO(result.output);
+    CHECK(result.code == code);
+    CHECK_THAT(result.output, Contains(words));
+  };
+  const std::string both = "is of the learned optimizer 'learnable_sgd', but 'mlp_lopt' is to use it";
+  refused("configs/quickstart.yaml learned_optimizer=mlp_lopt init_theta=" + trained, 2, both);
+  refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + trained + ", learned_optimizer: mlp_lopt}'", 2,
+          both);
+  refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + package + "mlp_lopt.npz}'", 2,
+          "does not say which learned optimizer");
+  refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + folder.file("none") + "}'", 4, "none");
+  refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + package +
+              "mlp_lopt.npz, learned_optimizer: learnable_sgd}'", 4, "has no array 'log_lr'");
+}
