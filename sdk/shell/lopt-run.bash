@@ -1,7 +1,7 @@
 # Completion of lopt-run for bash.
 _lopt_run() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-  local verbs="train resume explain check preview plan list describe new-plugin check-plugin help"
+  local verbs="train resume explain check preview plan list describe new-plugin check-plugin replay-updates help"
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "$verbs --help --version" -- "$word"))
@@ -21,6 +21,7 @@ _lopt_run() {
     preview) options+=" --out --seed --data --plugin-path" ;;
     list) options+=" --plugin-path --long" ;;
     describe) options+=" --plugin-path" ;;
+    replay-updates) options+=" --tolerance --num-steps --plugin-path" ;;
     check-plugin) options+=" --plugin-path --time-limit" ;;
   esac
   if [[ $word == -* ]]; then
