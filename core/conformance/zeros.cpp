@@ -12,8 +12,8 @@ namespace {
 
 struct Situation {
   std::string name;
-  float gradient;      // of the elements that are special
-  bool every = false;  // all elements of the first leaf, not every second of all
+  float gradient;        // of the elements that are special
+  bool every = false;    // all elements of the first leaf, not every second of all
   float parameters = 1;  // what these are multiplied with
 };
 const std::vector<Situation> situations{{"gradients of exactly 0", 0},
@@ -64,10 +64,6 @@ Outcome zeros(Subject& s) {
   const Subject::Rule rule = s.rule();
   const Updates updates(rule);
   const LeafNames leaves(updates.state, updates.state_paths, made_up_params().paths());
-  const auto leaf_of = [&](const Tensor& value) {
-    const Origin* origin = updates.notes.find(value);
-    return leaves(value).empty() && origin && origin->derivative_of ? leaves(origin->derivative_of) : leaves(value);
-  };
   for (const Situation& situation : situations) {
     std::vector<Array> values = rule.theta.leaves();
     for (Array leaf : made_up_values(3).leaves()) {
@@ -79,7 +75,7 @@ Outcome zeros(Subject& s) {
     std::vector<const void*> elements;
     for (const Array& value : values) elements.push_back(value.data());
     if (const auto source = find_non_finite(updates.outputs, updates.inputs, elements))
-      return fail(fmt::format("with {}: {}", situation.name, sentence_of(*source, updates.notes, leaf_of, {})));
+      return fail(fmt::format("with {}: {}", situation.name, sentence_of(*source, updates.notes, leaves, {})));
   }
   return pass(fmt::format("finite with {} kinds of gradients", situations.size()));
 }

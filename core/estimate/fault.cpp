@@ -22,8 +22,9 @@ std::string with_commas(std::int64_t number) {
 /// What would help against an operation that breaks.
 std::string advice(std::string_view primitive, bool in_derivative) {
   if (primitive == "sqrt")
-    return in_derivative ? "add a small number under the root, or use rms, norm or normalize, whose derivative at 0 is 0"
-                         : "its argument must not be negative: take the maximum with 0, or use rms or norm";
+    return in_derivative
+               ? "add a small number under the root, or use rms, norm or normalize, whose derivative at 0 is 0"
+               : "its argument must not be negative: take the maximum with 0, or use rms or norm";
   if (primitive == "rsqrt") return "add a small number to its argument";
   if (primitive == "log" || primitive == "log1p")
     return "its argument must be above the pole: add a small number, or take the maximum with one";
@@ -63,7 +64,8 @@ std::string operation_name(const NonFiniteSource& source, const OriginNotes& not
   return text;
 }
 
-/// What the operation was given. Of a derivative: the value at which it was taken, where it is a division by that value.
+/// What the operation was given. Of a derivative: the value at which it was taken, where it is a division by that
+/// value.
 std::string at_text(const NonFiniteSource& source, bool in_derivative) {
   if (source.operands.empty()) return "";
   if (in_derivative && source.value.node()->primitive->name == "divide")
@@ -73,22 +75,26 @@ std::string at_text(const NonFiniteSource& source, bool in_derivative) {
 
 }  // namespace
 
-std::string sentence_of(const NonFiniteSource& source, const OriginNotes& notes,
-                        const std::function<std::string(const Tensor&)>& leaf_of, const std::vector<float>& losses) {
+std::string sentence_of(const NonFiniteSource& source, const OriginNotes& notes, const LeafNames& leaves,
+                        const std::vector<float>& losses) {
   bool in_derivative = false;
   std::string text = operation_name(source, notes, in_derivative);
   text += at_text(source, in_derivative);
   const Origin* origin = notes.find(source.value);
   if (origin && !origin->component.empty()) text += fmt::format(" in {}, {}", origin->component, origin->function);
-  if (const std::string leaf = leaf_of(source.value); !leaf.empty()) text += ", leaf " + leaf;
-  text += fmt::format(": {} of {} elements {}", with_commas(source.count),
-                      with_commas(element_count(source.value.shape())), std::isnan(source.element) ? "NaN" : "infinite");
+  std::string leaf = leaves(source.value);
+  if (leaf.empty() && in_derivative) leaf = leaves(origin->derivative_of);
+  if (!leaf.empty()) text += ", leaf " + leaf;
+  text +=
+      fmt::format(": {} of {} elements {}", with_commas(source.count), with_commas(element_count(source.value.shape())),
+                  std::isnan(source.element) ? "NaN" : "infinite");
   if (is_overflow(source)) {
     std::string grew = "numbers grew until they overflowed";
     const std::vector<float> last(losses.end() - std::min<std::ptrdiff_t>(4, std::ssize(losses)), losses.end());
     if (last.size() > 1) grew += fmt::format(" (losses {})", numbers(last, ", "));
-    return fmt::format("{}; {}: this is divergence, not a formula that breaks; smaller steps, or bounds on them, would help",
-                       text, grew);
+    return fmt::format(
+        "{}; {}: this is divergence, not a formula that breaks; smaller steps, or bounds on them, would help", text,
+        grew);
   }
   const std::string_view broken =
       in_derivative ? origin->derivative_of.node()->primitive->name : source.value.node()->primitive->name;
@@ -130,9 +136,8 @@ void FaultFinder::report(const Lane& lane, const InnerProblem& problem, const La
     std::rotate(program.output_names.begin(), program.output_names.end() - 1, program.output_names.end());
   }
   const auto source = find_non_finite(program.outputs, program.inputs, worker.inputs);
-  const std::string place =
-      fmt::format("problem {}{}, inner step {}", lane.stream, lane.task > 0 ? fmt::format(" (task {})", lane.task) : "",
-                  lane.iteration);
+  const std::string place = fmt::format("problem {}{}, inner step {}", lane.stream,
+                                        lane.task > 0 ? fmt::format(" (task {})", lane.task) : "", lane.iteration);
   if (!source) {
     sentence_ = fmt::format("{}: θ or the state was not finite before", place);
     return;
@@ -142,20 +147,16 @@ void FaultFinder::report(const Lane& lane, const InnerProblem& problem, const La
                             source->input);
     return;
   }
-  // The leaf of a derivative's step is that of the forward step that it is the derivative of.
   const LeafNames leaves(program.state, problem.state_types().paths(), problem.params_types().paths());
-  const auto leaf_of = [&](const Tensor& value) {
-    const Origin* origin = notes.find(value);
-    return leaves(value).empty() && origin && origin->derivative_of ? leaves(origin->derivative_of) : leaves(value);
-  };
-  sentence_ = fmt::format("{}: {}", place, sentence_of(*source, notes, leaf_of, losses_));
+  sentence_ = fmt::format("{}: {}", place, sentence_of(*source, notes, leaves, losses_));
 }
 
 void FaultFinder::after_start(const Lane& lane, const InnerProblem& problem, const LaneWorker& worker,
                               const std::vector<Array>& state) {
   losses_.clear();
   if (!sentence_.empty() || std::all_of(state.begin(), state.end(), all_finite)) return;
-  report(lane, problem, worker, [&] { return problem.traced_start(); }, false);
+  report(
+      lane, problem, worker, [&] { return problem.traced_start(); }, false);
 }
 
 void FaultFinder::after_step(const Lane& lane, const InnerProblem& problem, const LaneWorker& worker,
@@ -167,7 +168,8 @@ void FaultFinder::after_step(const Lane& lane, const InnerProblem& problem, cons
   losses_.push_back(loss);
   const bool finite = std::isfinite(loss);
   if (finite && std::all_of(next.begin(), next.end(), all_finite)) return;
-  report(lane, problem, worker, [&] { return problem.traced_step(); }, !finite);
+  report(
+      lane, problem, worker, [&] { return problem.traced_step(); }, !finite);
 }
 
 void FaultFinder::after_gradient(const Lane& lane, const InnerProblem& problem, InnerProblem::GradientForm form,
@@ -176,7 +178,8 @@ void FaultFinder::after_gradient(const Lane& lane, const InnerProblem& problem, 
   if (!sentence_.empty() || (std::all_of(d_theta.begin(), d_theta.end(), all_finite) &&
                              std::all_of(d_state.begin(), d_state.end(), all_finite)))
     return;
-  report(lane, problem, worker, [&] { return problem.traced_gradient(form); }, false);
+  report(
+      lane, problem, worker, [&] { return problem.traced_gradient(form); }, false);
 }
 
 }  // namespace lopt

@@ -20,8 +20,8 @@ class FaultFinder final : public LaneObserver {
                       const LaneWorker& worker, const std::vector<Array>& d_theta,
                       const std::vector<Array>& d_state) override;
 
-  /// A sentence, as in "problem 3, inner step 7: derivative of sqrt at 0 in learned optimizer 'la', update, leaf w0: 12 of
-  /// 8,192 elements; …"; empty where all was finite.
+  /// A sentence, as in "problem 3, inner step 7: derivative of sqrt at 0 in learned optimizer 'la', update, leaf w0: 12
+  /// of 8,192 elements; …"; empty where all was finite.
   const std::string& sentence() const { return sentence_; }
 
  private:
@@ -29,18 +29,12 @@ class FaultFinder final : public LaneObserver {
               const std::function<TracedProgram()>& trace, bool loss_first);
 
   std::string sentence_;
-  std::vector<float> losses_;  // of the lane that is run, since it was last begun
+  std::vector<float> losses_;                      // of the lane that is run, since it was last begun
   std::pair<std::uint32_t, std::int64_t> last_{};  // stream and iteration of the last step
 };
 
-/// What `find_non_finite` found, as a sentence without a place: "derivative of sqrt at 0 in learned optimizer 'la', update,
-/// leaf w0: 12 of 8,192 elements; add a small number under the root, or use rms". `leaf_of` names the leaf that a step of
-/// the program belongs to, or nothing. `losses`: those of the problem until now; they tell growth from a broken formula.
-std::string sentence_of(const NonFiniteSource& source, const OriginNotes& notes,
-                        const std::function<std::string(const Tensor&)>& leaf_of, const std::vector<float>& losses);
-
-/// To which leaf of a tree with these paths each step of an update belongs: the only one that it leads to. Steps that lead
-/// to several have none.
+/// To which leaf of a tree with these paths each step of an update belongs: the only one that it leads to. Steps that
+/// lead to several have none.
 class LeafNames {
  public:
   /// `outputs[i]` is called `paths[i]`; "mean/w0" and "params/w0" are about the same leaf, w0.
@@ -52,5 +46,12 @@ class LeafNames {
   std::unordered_map<const Node*, int> leaf_;  // −1: several
   std::vector<std::string> names_;
 };
+
+/// What `find_non_finite` found, as a sentence without a place: "derivative of sqrt at 0 in learned optimizer 'la',
+/// update, leaf w0: 12 of 8,192 elements; add a small number under the root, or use rms". `leaves` names the leaf that
+/// a step of the program belongs to; a derivative's is that of the forward step. `losses`: those of the problem until
+/// now; they tell growth from a broken formula.
+std::string sentence_of(const NonFiniteSource& source, const OriginNotes& notes, const LeafNames& leaves,
+                        const std::vector<float>& losses);
 
 }  // namespace lopt
