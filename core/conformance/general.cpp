@@ -45,7 +45,9 @@ Outcome description(Subject& s) {
   return pass(fmt::format("{} settings", s.declarations().size()));
 }
 
+/// Lists are as they stand in a spec.
 SpecNode one(const std::string& name, const std::string& value) {
+  if (value.starts_with('[')) return parse_spec(fmt::format("{}: {}", name, value), "the default");
   return SpecNode::mapping({{name, SpecNode::scalar(value)}});
 }
 
@@ -96,7 +98,7 @@ Outcome settings(Subject& s) {
   for (const Declaration& d : s.declarations()) {
     if (!d.default_text.empty() && s.settings.find(d.name) == nullptr)
       if (const std::string problem = d.type == "text" ? "" : problem_with(s, d.name, d.default_text);
-          !problem.empty() && d.type != "integers")
+          !problem.empty())
         return fail(fmt::format("the default of {} is not taken as a value: {}", d.name, problem));
     if (d.type == "real" || d.type == "integer") {
       if (const std::string problem = limits_problem(s, d); !problem.empty()) return fail(problem);

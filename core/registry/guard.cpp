@@ -171,6 +171,9 @@ class GuardedOptimizer final : public Optimizer {
   Tree params(const Tree& state) const override {
     return call_("params()", [&] { return inner_->params(state); });
   }
+  Tree with_params(const Tree& state, const Tree& params) const override {
+    return call_("with_params()", [&] { return inner_->with_params(state, params); });
+  }
 
  private:
   Caller call_;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <span>
 
 namespace lopt {
 namespace {
@@ -60,6 +61,12 @@ SpecNode sequence_of(const std::vector<std::int64_t>& values) {
   node.kind = SpecNode::Kind::sequence;
   for (std::int64_t value : values) node.items.push_back(SpecNode::scalar(std::to_string(value)));
   return node;
+}
+
+/// The items of a sequence; anything else is a sequence of one.
+std::span<const SpecNode> elements_of(const SpecNode& node) {
+  if (node.kind == SpecNode::Kind::sequence) return node.items;
+  return {&node, 1};
 }
 
 }  // namespace
@@ -189,20 +196,48 @@ std::vector<std::int64_t> SpecReader::integers(const Declaration& d,
                                                const std::optional<std::vector<std::int64_t>>& fallback) {
   const SpecNode* node = declare(d, fallback ? fmt::format("[{}]", fmt::join(*fallback, ", ")) : "");
   std::vector<std::int64_t> result = fallback.value_or(std::vector<std::int64_t>{});
-  if (node && node->kind != SpecNode::Kind::sequence) {
+  if (node && node->kind != SpecNode::Kind::sequence && (node->quoted || !number_in(node->text))) {
     error(*node, d.name, fmt::format("must be a list of whole numbers, as in [32, 32], not {}", shown(*node)));
   } else if (node) {
     std::vector<std::int64_t> values;
-    for (const SpecNode& item : node->items) {
+    for (const SpecNode& item : elements_of(*node)) {
       const std::optional<double> value = number(item, d);
       if (value && *value != std::floor(*value))
         error(item, d.name, fmt::format("must hold whole numbers, not {}", shown(item)));
       else if (value)
         values.push_back(static_cast<std::int64_t>(*value));
     }
-    if (values.size() == node->items.size()) result = std::move(values);
+    if (values.size() == elements_of(*node).size()) result = std::move(values);
   }
   resolved_.set(d.name, sequence_of(result));
+  return result;
+}
+
+std::vector<std::string> SpecReader::texts(const Declaration& d,
+                                           const std::optional<std::vector<std::string>>& fallback) {
+  const SpecNode* node = declare(d, fallback ? fmt::format("[{}]", fmt::join(*fallback, ", ")) : "");
+  std::vector<std::string> result = fallback.value_or(std::vector<std::string>{});
+  if (node) {
+    std::vector<std::string> texts;
+    const std::span<const SpecNode> items = elements_of(*node);
+    for (const SpecNode& item : items) {
+      std::string fault;
+      if (item.kind != SpecNode::Kind::scalar)
+        fault = fmt::format("must {} texts, not {}", &item == node ? "be a list of" : "hold", shown(item));
+      else if (d.fault)
+        fault = d.fault(item.text);
+      if (fault.empty())
+        texts.push_back(item.text);
+      else
+        error(item, d.name, fault);
+    }
+    if (items.empty() && d.not_empty) error(*node, d.name, "must have at least one entry");
+    if (texts.size() == items.size() && (!texts.empty() || !d.not_empty)) result = std::move(texts);
+  }
+  SpecNode resolved;
+  resolved.kind = SpecNode::Kind::sequence;
+  for (const std::string& text : result) resolved.items.push_back(SpecNode::scalar(text, true));
+  resolved_.set(d.name, std::move(resolved));
   return result;
 }
 

@@ -63,23 +63,4 @@ Tensor FactoredMoment::column_of(const Shape& shape) const {
   return shape.size() < 2 ? row : broadcast_to(expand_dims(column, factored_axes(shape).column), shape);
 }
 
-namespace {
-Tensor layers_from(Tensor x, std::size_t first, const std::vector<Tensor>& weights, const std::vector<Tensor>& biases) {
-  for (std::size_t i = first; i < weights.size(); ++i) x = matmul(relu(x), weights[i]) + biases[i];
-  return x;
-}
-}  // namespace
-
-Tensor relu_network(const Tensor& x, const std::vector<Tensor>& weights, const std::vector<Tensor>& biases) {
-  return layers_from(matmul(x, weights[0]) + biases[0], 1, weights, biases);
-}
-
-Tensor relu_network(const Tensor& x, const Tensor& shared, const std::vector<Tensor>& weights,
-                    const std::vector<Tensor>& biases) {
-  const Shape& whole = weights[0].shape();
-  const std::int64_t own = x.dim(-1);
-  const Tensor bias = biases[0] + matmul(shared, slice(weights[0], {own, 0}, whole));
-  return layers_from(matmul(x, slice(weights[0], {0, 0}, {own, whole[1]})) + bias, 1, weights, biases);
-}
-
 }  // namespace lopt

@@ -101,7 +101,7 @@ class Direction {
     std::vector<Tensor> rows;
     const std::size_t groups = p.rank() >= 2 ? std::size(group_sizes) : groups_of_vectors;
     for (std::size_t group = 0; group < groups; ++group) rows.push_back(layers_["w0__" + std::to_string(group)]);
-    const Tensor out = relu_network(stack(features, -1), {concatenate(rows, 0), layers_["w1"], layers_["w2"]},
+    const Tensor out = dense_network(stack(features, -1), {concatenate(rows, 0), layers_["w1"], layers_["w2"]},
                                     {layers_["b0"], layers_["b1"], layers_["b2"]});
     return take(out, 0, -1);
   }

@@ -59,7 +59,7 @@ class Update final : public Optimizer {
       moments.push_back(updated(state, i, gradient));
       std::vector<Tensor> features = features_of(p[i], gradient, moments.back());
       for (Tensor& feature : features) feature = normalized_by_moment(feature, 1e-5);
-      const Tensor out = relu_network(stack(features, -1), embedding, weights_, biases_);
+      const Tensor out = dense_network(stack(features, -1), embedding, weights_, biases_);
       const Tensor size = exp(clamp(take(out, 1, -1) * multipliers_.exponent, -most_log, most_log));
       next.push_back(p[i] - take(out, 0, -1) * size * multipliers_.step);
     }

@@ -48,7 +48,7 @@ class Update final : public Optimizer {
     std::vector<Tensor> params;
     for (std::size_t i = 0; i < p.size(); ++i) {
       for (Tensor& feature : of_leaf[i]) feature = normalized_by_moment(feature, 1e-5);
-      const Tensor out = relu_network(stack(of_leaf[i], -1), embedding, weights_, biases_);
+      const Tensor out = dense_network(stack(of_leaf[i], -1), embedding, weights_, biases_);
       const Tensor size = exp(clamp(take(out, 1, -1) * multipliers_.exponent, -most_log, most_log));
       params.push_back(p[i] - take(out, 0, -1) * size * multipliers_.step);
     }

@@ -2,6 +2,9 @@
 // What learned optimizers look at: features of a parameter tensor, and the accumulators behind them. Functions of tensors
 // of any rank; a scalar counts as a tensor of one element. docs/plugins.md has a rule of thirty lines that uses them.
 
+#include <lopt/networks.h>
+#include <lopt/optimizer.h>
+#include <lopt/settings.h>
 #include <lopt/tree.h>
 
 namespace lopt {
@@ -39,11 +42,50 @@ struct FactoredMoment {
   Tensor column_of(const Shape& shape) const;
 };
 
-/// Dense layers on the last dimension with relu between them: weights [in, out], biases [out].
-Tensor relu_network(const Tensor& x, const std::vector<Tensor>& weights, const std::vector<Tensor>& biases);
-/// The same on features that are the same for all elements beside others: `x` [..., n] by the first n rows of the first
-/// weights, `shared` [k] by the rest.
-Tensor relu_network(const Tensor& x, const Tensor& shared, const std::vector<Tensor>& weights,
-                    const std::vector<Tensor>& biases);
+struct Accumulator;  // what is kept from step to step; defined by the core
+
+/// What a learned optimizer looks at, by name: "momentum 0.99", "normalized gradient", "step". `lopt-run describe features`
+/// lists them. A feature may have decays behind its name; its accumulators are kept where they are needed, once.
+class Features {
+ public:
+  /// Declares the setting `features`, a list of names. "momentum" without a decay has `momentum_decay`.
+  Features(Settings& settings, std::vector<std::string> by_default, double momentum_decay = 0.9);
+  /// Throws std::invalid_argument with a sentence where a name is no feature.
+  explicit Features(const std::vector<std::string>& names, double momentum_decay = 0.9);
+  Features(Features&&) noexcept;
+  ~Features();
+
+  /// How many numbers `of` gives for a parameter: those of its own, then those that its whole tensor shares.
+  std::int64_t own_count() const;
+  std::int64_t shared_count() const;
+  std::int64_t count() const { return own_count() + shared_count(); }
+
+  /// The accumulators at the start, and after a gradient: entries of an optimizer's state.
+  Tree start(const Tree& params) const;
+  Tree next(const Tree& accumulators, const Tree& grads, const UpdateContext& context) const;
+
+  /// Of one tensor.
+  struct OfTensor {
+    std::vector<Tensor> own;  // own_count(), each of the tensor's shape
+    Tensor shared;            // [shared_count()]; without any, an empty handle
+  };
+  /// Of each tensor, in the order of the leaves; `accumulators` are those after the gradient.
+  std::vector<OfTensor> of(const Tree& params, const Tree& grads, const Tree& accumulators,
+                           const UpdateContext& context) const;
+
+ private:
+  struct Request;
+  std::vector<Accumulator> accumulators() const;
+  std::vector<Request> requests_;
+};
+/// A dense network (lopt/networks.h) on what `of` gives: [..., outputs].
+Tensor dense_network(const Features::OfTensor& features, const std::vector<Tensor>& weights,
+                     const std::vector<Tensor>& biases, std::string_view activation_name = "relu");
+
+/// A line about each feature: its name with its numbers, what it is.
+struct FeatureInfo {
+  std::string usage, meaning;
+};
+std::vector<FeatureInfo> feature_list();
 
 }  // namespace lopt

@@ -4,6 +4,7 @@
 // done; until then its default stands in, so constructors need no checks of their own.
 
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -18,7 +19,7 @@ class Settings;
 /// One declared setting, as `describe` shows it.
 struct Declaration {
   std::string name;
-  std::string type;           // "real", "integer", "boolean", "text", "integers", or the kind of a component
+  std::string type;           // "real", "integer", "boolean", "text", "integers", "texts", or the kind of a component
   std::string documentation;  // what it means
   std::string unit;           // "steps", "examples"; empty for plain numbers
   std::string default_text;   // as YAML; empty where a value is required
@@ -28,6 +29,9 @@ struct Declaration {
   bool low_is_out = false;  // low itself is not allowed
   bool high_is_out = false;
   std::vector<std::string> choices;  // of a text
+  bool not_empty = false;            // of a list
+  /// What is wrong with a text, as a sentence without subject ("must be …"); empty where nothing is.
+  std::function<std::string(const std::string&)> fault;
 };
 
 /// Where values come from: a mapping of a spec. Implemented by the core.
@@ -40,6 +44,8 @@ class SettingsSource {
   virtual std::string text(const Declaration&, const std::optional<std::string>& fallback) = 0;
   virtual std::vector<std::int64_t> integers(const Declaration&,
                                              const std::optional<std::vector<std::int64_t>>& fallback) = 0;
+  virtual std::vector<std::string> texts(const Declaration&,
+                                         const std::optional<std::vector<std::string>>& fallback) = 0;
   /// A component of a kind; null where the spec's is unusable (an error is then reported).
   virtual std::shared_ptr<const void> component(const Declaration&, const std::string& fallback) = 0;
 };
@@ -93,7 +99,7 @@ class IntegerSetting : public NumberBuilder<IntegerSetting, std::int64_t> {
   operator std::int64_t() { return source_.integer(declaration_, fallback_); }  // NOLINT(google-explicit-constructor)
   operator int() { return static_cast<int>(std::int64_t{*this}); }              // NOLINT(google-explicit-constructor)
 };
-/// The range is that of each element.
+/// A list; a number alone is a list of one. The range is that of each element.
 class IntegersSetting : public NumberBuilder<IntegersSetting, std::vector<std::int64_t>> {
  public:
   using NumberBuilder::NumberBuilder;
@@ -110,6 +116,18 @@ class TextSetting : public SettingBuilder<TextSetting, std::string> {
   using SettingBuilder::SettingBuilder;
   TextSetting& one_of(std::vector<std::string> choices) { return declaration_.choices = std::move(choices), *this; }
   operator std::string() { return source_.text(declaration_, fallback_); }  // NOLINT(google-explicit-constructor)
+};
+/// A list; a text alone is a list of one.
+class TextsSetting : public SettingBuilder<TextsSetting, std::vector<std::string>> {
+ public:
+  using SettingBuilder::SettingBuilder;
+  /// `fault` says what is wrong with an element, as "must be …"; nothing where it is right.
+  TextsSetting& each(std::function<std::string(const std::string&)> fault) {
+    return declaration_.fault = std::move(fault), *this;
+  }
+  TextsSetting& not_empty() { return declaration_.not_empty = true, *this; }
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator std::vector<std::string>() { return source_.texts(declaration_, fallback_); }
 };
 /// Another component, by its name or a mapping with `plugin` and settings of its own.
 template <class Component>
@@ -144,6 +162,9 @@ class Settings {
   }
   TextSetting text(std::string name, std::optional<std::string> fallback = {}) {
     return {source_, std::move(name), "text", std::move(fallback)};
+  }
+  TextsSetting texts(std::string name, std::optional<std::vector<std::string>> fallback = {}) {
+    return {source_, std::move(name), "texts", std::move(fallback)};
   }
   template <class Component>
   ComponentSetting<Component> component(std::string name, std::optional<std::string> fallback = {}) {
