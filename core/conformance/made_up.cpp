@@ -112,8 +112,10 @@ Unrolled QuadraticProblems::unroll(std::vector<Lane> lanes, std::span<const Valu
     Lane& lane = result.lanes[i];
     Mean mean(lane);
     for (int step = 0; step < options.steps; ++step, ++lane.position) {
-      const bool restart = options.problem_length && lane.iteration >= *options.problem_length;
+      const bool restart =
+          options.problem_length && lane.iteration >= (lane.length > 0 ? lane.length : *options.problem_length);
       lane.iteration = restart ? 0 : lane.iteration + 1;
+      if (restart) lane.length = drawn_length(options, lane.key);
       if (restart) mean.restart();
       result.began.push_back(restart);
       mean.see(flat(thetas[i]));

@@ -1,4 +1,4 @@
-#include <lopt/dataset.h>
+#include "data/validation_split.h"
 
 #include "random/threefry.h"
 
@@ -50,7 +50,12 @@ class RandomOrder {
 }  // namespace
 
 void Dataset::batch(HostKey key, std::uint32_t stream, std::int64_t step, std::span<std::int32_t> indices) const {
-  const auto count = static_cast<std::uint32_t>(examples(Split::train).entries().front().second.leaf().shape()[0]);
+  random_batch(key, stream, step, examples(Split::train).entries().front().second.leaf().shape()[0], indices);
+}
+
+void random_batch(HostKey key, std::uint32_t stream, std::int64_t step, std::int64_t examples,
+                  std::span<std::int32_t> indices) {
+  const auto count = static_cast<std::uint32_t>(examples);
   const HostKey stream_key = fold_in(key, stream);
   auto place = static_cast<std::uint64_t>(step) * indices.size();
   for (std::size_t i = 0; i < indices.size();) {

@@ -1,6 +1,8 @@
 #include <lopt/estimator.h>
-
 #include <lopt/task.h>
+
+#include <algorithm>
+#include <cmath>
 
 namespace lopt {
 
@@ -21,6 +23,16 @@ void add_scaled(Values& target, float scale, const Values& source) {
 
 Values zeros_like(const Values& tree) {
   return map([](const Array& array) { return Array(array.type()); }, tree);
+}
+
+std::int64_t drawn_length(const UnrollOptions& options, HostKey key) {
+  const std::int64_t most = options.problem_length.value_or(0), least = options.least_length;
+  if (least <= 0 || least >= most) return most;
+  constexpr std::uint32_t length_key = 0x6c656e67;  // "leng"
+  const double share = static_cast<double>(uniform(fold_in(key, length_key), {1}).values<float>()[0]);
+  const double drawn = std::exp(std::log(static_cast<double>(least)) +
+                                share * (std::log(static_cast<double>(most) + 1) - std::log(static_cast<double>(least))));
+  return std::clamp(static_cast<std::int64_t>(drawn), least, most);
 }
 
 std::size_t TaskFamily::sample(HostKey key) const {

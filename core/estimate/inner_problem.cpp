@@ -35,15 +35,17 @@ Types batch_types_of(const Task& task) {
 }
 
 struct InnerProblem::Inputs {
-  Tree theta, state, batch;
-  Tensor key, iteration;
+  Tree theta, state, batch, validation;
+  Tensor key, iteration, length;
   std::vector<Tensor> list() const {
     std::vector<Tensor> result;
     append(result, theta);
     append(result, state);
     append(result, batch);
+    append(result, validation);
     result.push_back(key);
     result.push_back(iteration);
+    result.push_back(length);
     return result;
   }
 };
@@ -68,13 +70,14 @@ auto InnerProblem::traced(Function function) const {
 }
 
 InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta,
-                           std::int64_t num_steps)
+                           std::int64_t num_steps, MetaObjective objective)
     : name_(std::move(name)),
       task_(task),
       optimizer_(std::move(optimizer)),
       theta_(std::move(theta)),
       batch_(batch_types_of(task)),
       num_steps_(num_steps),
+      objective_(std::move(objective)),
       start_(compile(traced([&] {
         const Start start = trace_start();
         params_ = types_of(start.params);
@@ -89,8 +92,13 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
 }
 
 InnerProblem::Inputs InnerProblem::make_inputs() const {
-  return {inputs_like("theta", theta_), inputs_like("state", state_), inputs_like("batch", batch_),
-          make_input("key", key_type), make_input("iteration", iteration_type)};
+  return {inputs_like("theta", theta_),
+          inputs_like("state", state_),
+          inputs_like("batch", batch_),
+          objective_.validation ? inputs_like("validation", batch_) : Tree(std::vector<Tree::Entry>{}),
+          make_input("key", key_type),
+          make_input("iteration", iteration_type),
+          make_input("length", iteration_type)};
 }
 
 InnerProblem::Start InnerProblem::trace_start() const {
@@ -125,9 +133,28 @@ InnerProblem::Step InnerProblem::trace_step(const Inputs& inputs) const {
   const Tensor loss = task_.loss(params, inputs.batch, fold_in(key, 0));
   if (loss.type() != Type{DType::float32, {}})
     throw ShapeError(fmt::format("the loss is {}, not a float32 scalar", to_text(loss.type())));
-  return {
-      optimizer->update(inputs.state, gradient(loss, params), {loss, inputs.iteration, num_steps_, fold_in(key, 1)}),
-      loss};
+  return {optimizer->update(inputs.state, gradient(loss, params),
+                            {loss, inputs.iteration, num_steps_, fold_in(key, 1), inputs.length}),
+          trace_objective(inputs, params, loss)};
+}
+
+Tensor InnerProblem::trace_objective(const Inputs& inputs, const Tree& params, const Tensor& loss) const {
+  const Tree& batch = objective_.validation ? inputs.validation : inputs.batch;
+  const Key key = fold_in(Key{inputs.key}, 2);
+  if (objective_.metric.empty()) return objective_.validation ? task_.loss(params, batch, key) : loss;
+  std::string known;
+  for (const Metric& metric : task_.metrics(params, batch, key)) {
+    if (metric.name != objective_.metric) {
+      known += (known.empty() ? "" : ", ") + metric.name;
+      continue;
+    }
+    if (metric.value.type() != Type{DType::float32, {}})
+      throw ShapeError(fmt::format("the metric '{}' is {}, not a float32 scalar", metric.name, to_text(metric.value.type())));
+    // Not finite where the loss is not: a problem that has diverged counts as such.
+    return (metric.higher_is_better ? -metric.value : metric.value) + stop_gradient(loss - loss);
+  }
+  throw ShapeError(fmt::format("meta_objective asks for the metric '{}'; this task has {}", objective_.metric,
+                               known.empty() ? "none" : known));
 }
 
 const Executable& InnerProblem::params() const {
@@ -148,16 +175,29 @@ const Executable& InnerProblem::loss() const {
     loss_ = std::make_unique<Executable>(compile(traced([&] {
       const Inputs inputs = make_inputs();
       const Tree params = optimizer_(inputs.theta)->params(inputs.state);
-      std::vector<Tensor> list = inputs.list();
-      list.pop_back();
+      std::vector<Tensor> list = inputs.theta.leaves();
+      append(list, inputs.state);
+      append(list, inputs.batch);
+      list.push_back(inputs.key);
       return make_program("loss", list, {task_.loss(params, inputs.batch, fold_in(Key{inputs.key}, 0))});
     })));
   return *loss_;
 }
 
+void InnerProblem::require_slope(const Inputs& inputs, const Step& step) const {
+  if (objective_.metric.empty()) return;
+  for (const Tensor& slope : vector_jacobian({step.loss}, {full({}, 1)}, inputs.state.leaves()))
+    if (slope) return;
+  throw ShapeError(fmt::format(
+      "the metric '{}' has no slope anywhere, so nothing can be learned from its gradient; evolution strategies need none "
+      "(full_es, truncated_es, pes)",
+      objective_.metric));
+}
+
 TracedProgram InnerProblem::traced_gradient(GradientForm form) const {
   const Inputs inputs = make_inputs();
   const Step step = trace_step(inputs);
+  require_slope(inputs, step);
   std::vector<Tensor> list = inputs.list(), results = step.state.leaves(), cotangents(results.size());
   if (form.from_next)
     for (std::size_t i = 0; i < results.size(); ++i)

@@ -1,6 +1,7 @@
 #pragma once
 // An inner problem as programs: a task trained by an optimizer, traced once and compiled when first needed.
 
+#include "estimate/objective.h"
 #include "execute/executor.h"
 
 #include <lopt/optimizer.h>
@@ -29,7 +30,10 @@ struct TracedProgram {
 class InnerProblem {
  public:
   /// Throws ShapeError or TreeError with the name of the task where tracing fails.
-  InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta, std::int64_t num_steps);
+  /// Where the objective differs from the loss, a step's loss is what the objective wants of the parameters before it,
+  /// and where it wants validation batches, one stands behind each batch that goes in.
+  InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta, std::int64_t num_steps,
+               MetaObjective objective = {});
 
   const Types& state_types() const { return state_; }
   const Types& batch_types() const { return batch_; }
@@ -37,7 +41,7 @@ class InnerProblem {
 
   /// (θ…, key) → state…
   const Executable& start() const { return start_; }
-  /// (θ…, state…, batch…, key, iteration) → state…, loss
+  /// (θ…, state…, batch…, key, iteration, length) → state…, loss
   const Executable& step() const { return step_; }
   /// (θ…, state…) → parameters…
   const Executable& params() const;
@@ -49,7 +53,7 @@ class InnerProblem {
     bool from_next = true;  // a cotangent of the state after the step comes in
     bool to_state = true;   // the cotangent of the state before it is wanted
   };
-  /// (θ…, state…, batch…, key, iteration, [d state after…,] d loss) → d θ… [, d state before…]; cotangents only for the
+  /// (θ…, state…, batch…, key, iteration, length, [d state after…,] d loss) → d θ… [, d state before…]; cotangents only for the
   /// float32 leaves of the state.
   const Executable& step_gradient(GradientForm form) const;
   /// (θ…, key, d state…) → d θ…; null where the initial state does not depend on θ.
@@ -68,6 +72,9 @@ class InnerProblem {
   struct Start;
   Inputs make_inputs() const;
   Step trace_step(const Inputs& inputs) const;
+  /// Throws ShapeError where the objective is a metric whose derivative is 0 everywhere.
+  void require_slope(const Inputs& inputs, const Step& step) const;
+  Tensor trace_objective(const Inputs& inputs, const Tree& params, const Tensor& loss) const;
   Start trace_start() const;
   std::optional<Program> trace_start_gradient() const;
   /// Runs a function that traces, and adds the task's name to what it throws.
@@ -79,6 +86,7 @@ class InnerProblem {
   OptimizerSource optimizer_;
   Types theta_, state_, batch_, params_;
   std::int64_t num_steps_;
+  MetaObjective objective_;
   std::vector<bool> differentiable_;
   Executable start_, step_;
 

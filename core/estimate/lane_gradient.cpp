@@ -43,6 +43,8 @@ void LaneGradient::run(Lane& lane, bool from_start, float weight, float* losses,
 void LaneGradient::forward(Lane& lane, bool from_start, float weight, float* losses, std::uint8_t* began) {
   HostKey start_key = lane.key;
   bool diverged = false;
+  std::vector<float> slopes(static_cast<std::size_t>(options_.steps));
+  ObjectiveLosses counted(stepper_.objective(), options_.loss_clip, {losses, slopes.size()}, slopes);
   for (int k = 0; k < options_.steps; ++k) {
     const auto [step_key, restarts] = advance(lane, options_);
     began[k] = restarts;
@@ -54,18 +56,19 @@ void LaneGradient::forward(Lane& lane, bool from_start, float weight, float* los
     const Types& types = stepper_.problem(lane.task).state_types();
     std::vector<Array> next = arrays_of(types.leaves());
     const float raw = stepper_.step(lane, theta_, state, step_key, next, worker_);
-    const CountedLoss loss = counted_loss(raw, options_.loss_clip);
+    counted.add(lane, static_cast<std::size_t>(k), restarts, raw);
     diverged = diverged || !std::isfinite(raw);
-    losses[k] = loss.value;
     // A problem's first state can be made again from its key, others are kept or computed from one that is.
     const bool kept = static_cast<std::size_t>(k) % kept_every_ == 0;
     Lane before = lane;
     if (!kept) before.state = Values();
-    steps_.push_back({std::move(before), step_key, start_key, restarts || (k == 0 && from_start), loss.slope * weight});
+    steps_.push_back({std::move(before), step_key, start_key, restarts || (k == 0 && from_start)});
     lane.state = types.with_leaves<Array>(next);
     ++lane.position;
     if (!options_.problem_length) ++lane.iteration;
   }
+  counted.finish(lane);
+  for (std::size_t k = 0; k < slopes.size(); ++k) steps_[k].slope = slopes[k] * weight;
   worker_.diverged += diverged;
 }
 

@@ -1,6 +1,7 @@
 #include "estimate/lane_stepper.h"
 
 #include "data/batch.h"
+#include "data/validation_split.h"
 #include "estimate/allowance.h"
 
 #include <fmt/format.h>
@@ -25,27 +26,29 @@ void append_pointers(std::vector<const void*>& list, const std::vector<Array>& a
   for (const Array& array : arrays) list.push_back(array.data());
 }
 
-CountedLoss counted_loss(float loss, float clip) {
-  if (std::isinf(clip)) return {loss, 1};
-  if (std::isnan(loss)) return {clip, 0};
-  if (loss < clip) return {loss, 1};
-  return {clip, loss == clip ? 0.5F : 0.0F};
-}
-
 Advance advance(Lane& lane, const UnrollOptions& options) {
   const HostKey step_key = fold_in(lane.key, 0);  // both halves of split(key)
   lane.key = fold_in(lane.key, 1);
-  const bool restart = options.problem_length && lane.iteration >= *options.problem_length;
+  const bool restart =
+      options.problem_length && lane.iteration >= (lane.length > 0 ? lane.length : *options.problem_length);
   if (options.problem_length) lane.iteration = restart ? 0 : lane.iteration + 1;
+  if (restart) {
+    lane.length = drawn_length(options, lane.key);
+    lane.first_loss = Lane().first_loss;
+    lane.least_loss = Lane().least_loss;
+  }
   return {step_key, restart};
 }
 
 LaneStepper::LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
-                         HostKey data_key, std::int64_t num_steps)
-    : family_(std::move(family)), data_key_(data_key) {
+                         HostKey data_key, std::int64_t num_steps, const MetaObjective& objective)
+    : family_(with_validation_split(std::move(family), objective)),
+      data_key_(data_key),
+      num_steps_(num_steps),
+      objective_(objective) {
   for (std::size_t i = 0; i < family_->size(); ++i) {
     std::string name = family_->size() == 1 ? "task" : fmt::format("task {}", i);
-    problems_.push_back(std::make_unique<InnerProblem>(std::move(name), family_->task(i), optimizer, theta, num_steps));
+    problems_.push_back(std::make_unique<InnerProblem>(std::move(name), family_->task(i), optimizer, theta, num_steps, objective));
     batches_.push_back(family_->task(i).batches());
     require_memory(problems_.back()->step().plan().arena_bytes, "one step of the task");
   }
@@ -87,15 +90,21 @@ void LaneStepper::load_batch(const Lane& lane, LaneWorker& w) const {
   const Batches& batches = batches_[lane.task];
   if (!batches.dataset) {
     w.batch.clear();
+    w.validation.clear();
     return;
   }
   if (w.batch_task != lane.task || w.batch.empty()) {
     w.batch = arrays_of(problems_[lane.task]->batch_types().leaves());
+    if (objective_.validation) w.validation = arrays_of(problems_[lane.task]->batch_types().leaves());
     w.indices.resize(static_cast<std::size_t>(batches.size));
     w.batch_task = lane.task;
   }
   batches.dataset->batch(data_key_, lane.stream, lane.position, w.indices);
   gather_examples(batches.dataset->examples(Split::train).leaves(), w.indices, w.batch);
+  if (!objective_.validation) return;
+  const auto& split = dynamic_cast<const ValidationSplit&>(*batches.dataset);
+  split.validation_batch(data_key_, lane.stream, lane.position, w.indices);
+  gather_examples(split.validation().leaves(), w.indices, w.validation);
 }
 
 void LaneStepper::set_inputs(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
@@ -104,11 +113,14 @@ void LaneStepper::set_inputs(const Lane& lane, const std::vector<const void*>& t
   w.key[0] = step_key.high;
   w.key[1] = step_key.low;
   w.iteration = static_cast<std::int32_t>(lane.iteration);
+  w.length = static_cast<std::int32_t>(lane.length > 0 ? lane.length : num_steps_);
   w.inputs = theta;
   append_pointers(w.inputs, state);
   append_pointers(w.inputs, w.batch);
+  if (objective_.validation) append_pointers(w.inputs, w.validation);
   w.inputs.push_back(w.key);
   w.inputs.push_back(&w.iteration);
+  w.inputs.push_back(&w.length);
 }
 
 float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,

@@ -2,6 +2,7 @@
 // What a lane does in a step. Used by many threads at once, each with a worker of its own.
 
 #include "estimate/inner_problem.h"
+#include "estimate/objective.h"
 #include "registry/registry.h"
 
 #include <lopt/estimator.h>
@@ -12,21 +13,15 @@ namespace lopt {
 struct LaneWorker {
   Arena arena;
   std::vector<std::int32_t> indices;
-  std::vector<Array> batch;
+  std::vector<Array> batch, validation;
   std::uint32_t batch_task = ~0U;  // whose batch it is
   std::uint32_t key[2] = {};
-  std::int32_t iteration = 0;
+  std::int32_t iteration = 0, length = 0;
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
   std::int64_t diverged = 0;  // lanes that had a loss that was not finite
   BlockTeam* team = nullptr;  // threads that help with blocks of rows, where lanes are fewer than threads
 };
-
-/// The loss that counts, and d counted / d loss: 1 below the clip, ½ at it (as in JAX), 0 above it and at NaN.
-struct CountedLoss {
-  float value, slope;
-};
-CountedLoss counted_loss(float loss, float clip);
 
 /// The keys of a step, and whether a new problem begins with it.
 struct Advance {
@@ -66,7 +61,7 @@ class LaneObserver {
 class LaneStepper {
  public:
   LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
-              HostKey data_key, std::int64_t num_steps);
+              HostKey data_key, std::int64_t num_steps, const MetaObjective& objective = {});
 
   /// `interrupt` is asked before each step; where it says true, step() throws Interrupted. Empty: never.
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
@@ -76,6 +71,7 @@ class LaneStepper {
   std::size_t task_count() const { return problems_.size(); }
   const InnerProblem& problem(std::size_t task) const { return *problems_[task]; }
   const Batches& batches(std::size_t task) const { return batches_[task]; }
+  const MetaObjective& objective() const { return objective_; }
   /// Bytes of the largest state of a task.
   std::size_t state_bytes() const;
 
@@ -83,7 +79,8 @@ class LaneStepper {
   static void follow(Lane& lane, const UnrollOptions& options, std::uint8_t* began);
   /// Begins a new problem in a lane.
   void restart(const std::vector<const void*>& theta, HostKey key, Lane& lane, LaneWorker& worker) const;
-  /// The inputs that step and its gradient share: θ, state, batch, key, iteration. Loads the lane's batch.
+  /// The inputs that step and its gradient share: θ, state, batch, validation batch, key, iteration, length. Loads the
+  /// lane's batches.
   void set_inputs(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
                   HostKey step_key, LaneWorker& worker) const;
   /// One step: `next` becomes the state after it. Returns the loss before it.
@@ -97,6 +94,8 @@ class LaneStepper {
   std::vector<std::unique_ptr<InnerProblem>> problems_;
   std::vector<Batches> batches_;
   HostKey data_key_;
+  std::int64_t num_steps_;
+  MetaObjective objective_;
   std::function<bool()> interrupt_;
   LaneObserver* observer_ = nullptr;
 };

@@ -16,8 +16,9 @@
 namespace lopt {
 
 LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
-                           const Types& theta, HostKey data_key, int threads, std::int64_t num_steps)
-    : stepper_(std::move(family), optimizer, theta, data_key, num_steps),
+                           const Types& theta, HostKey data_key, int threads, std::int64_t num_steps,
+                           const MetaObjective& objective)
+    : stepper_(std::move(family), optimizer, theta, data_key, num_steps, objective),
       thread_count_(threads),
       threads_(threads),
       placement_(threads_, threads) {}
@@ -101,6 +102,7 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
   std::vector<Array> state = lane.state.leaves(), next = arrays_of(types().leaves());
   lane.state = Values();  // so that the arrays are not shared, and not copied when written to
   bool diverged = false;
+  ObjectiveLosses counted(stepper_.objective(), options.loss_clip, {losses, static_cast<std::size_t>(options.steps)});
   for (int k = 0; k < options.steps; ++k) {
     const auto [step_key, restarts] = advance(lane, options);
     began[k] = restarts;
@@ -111,12 +113,13 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
       next = arrays_of(types().leaves());
     }
     const float loss = stepper_.step(lane, theta_pointers, state, step_key, next, worker);
-    losses[k] = counted_loss(loss, options.loss_clip).value;
+    counted.add(lane, static_cast<std::size_t>(k), restarts, loss);
     diverged = diverged || !std::isfinite(loss);
     std::swap(state, next);
     ++lane.position;
     if (!options.problem_length) ++lane.iteration;
   }
+  counted.finish(lane);
   worker.diverged += diverged;
   lane.state = types().with_leaves<Array>(state);
 }

@@ -14,7 +14,7 @@ class LaneUnroller final : public Unroller {
  public:
   /// `theta`: the types of the meta-parameters. `data_key` decides the order of all batches.
   LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
-               HostKey data_key, int threads, std::int64_t num_steps);
+               HostKey data_key, int threads, std::int64_t num_steps, const MetaObjective& objective = {});
 
   std::vector<Lane> start(std::span<const LaneStart> starts) const override;
   Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const override;

@@ -127,15 +127,18 @@ std::int64_t RankUnroller::take_diverged() const {
 }
 
 void RankUnroller::gather(std::vector<Lane>& lanes) const {
-  // What a lane's task is, and so what its state is made of, its owner knows.
-  std::vector<float> tasks;
+  // What a lane's task is, and so what its state is made of, its owner knows, and which losses it had.
+  constexpr std::size_t facts = 3;
+  std::vector<float> known;
   for (const Lane& lane : lanes)
-    if (is_mine(lane)) tasks.push_back(static_cast<float>(lane.task));
-  const std::vector<float> task_of = exchange(lanes, tasks, 1);
+    if (is_mine(lane)) known.insert(known.end(), {static_cast<float>(lane.task), lane.first_loss, lane.least_loss});
+  const std::vector<float> of_all = exchange(lanes, known, facts);
   std::vector<std::size_t> sizes(static_cast<std::size_t>(ranks_.size()), 0);
   std::vector<std::byte> mine;
   for (std::size_t i = 0; i < lanes.size(); ++i) {
-    lanes[i].task = static_cast<std::uint32_t>(task_of[i]);
+    lanes[i].task = static_cast<std::uint32_t>(of_all[i * facts]);
+    lanes[i].first_loss = of_all[i * facts + 1];
+    lanes[i].least_loss = of_all[i * facts + 2];
     for (const Type& type : lanes_.problem(lanes[i].task).state_types().leaves())
       sizes[lanes[i].owner] += 4 * static_cast<std::size_t>(element_count(type.shape));
     if (!is_mine(lanes[i])) continue;

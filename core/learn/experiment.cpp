@@ -22,6 +22,8 @@ class SingleTask final : public TaskFamily {
 };
 
 constexpr int most_steps = 1 << 30;
+/// Half-decades, among which `tuned` chooses.
+constexpr double tuning_rates[] = {1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3};
 
 class Loader {
  public:
@@ -47,6 +49,8 @@ class Loader {
     load_optimizer();
     load_application();
     load_comparisons();
+    load_objective();
+    load_freeze();
     load_gradient_rules();
     load_checkpoint_rules();
     reader_.take("plugin_path");
@@ -149,14 +153,90 @@ class Loader {
     SpecNode resolved_list;
     resolved_list.kind = SpecNode::Kind::sequence;
     for (std::size_t i = 0; i < node->items.size(); ++i) {
+      const std::string path = fmt::format("compare[{}]", i);
+      if (const SpecNode* tuned = node->items[i].find("tuned"); tuned && node->items[i].entries.size() == 1) {
+        SpecNode resolved = SpecNode::mapping();
+        load_tuned(*tuned, path + ".tuned", resolved);
+        resolved_list.items.push_back(std::move(resolved));
+        continue;
+      }
       SpecNode resolved;
-      auto made = registry_.make(Optimizer::kind, node->items[i], fmt::format("compare[{}]", i), errors_, resolved);
+      auto made = registry_.make(Optimizer::kind, node->items[i], path, errors_, resolved);
       std::string label = resolved.find("plugin") ? resolved.find("plugin")->text : "";
       if (const SpecNode* rate = resolved.find("learning_rate")) label += " " + rate->text;
       result_.comparisons.push_back({label, std::static_pointer_cast<const Optimizer>(made)});
       resolved_list.items.push_back(std::move(resolved));
     }
     reader_.set_resolved("compare", std::move(resolved_list));
+  }
+
+  /// An optimizer whose rate is tuned: one for each rate of a grid.
+  void load_tuned(const SpecNode& node, const std::string& path, SpecNode& resolved) {
+    if (node.find("learning_rate"))
+      return errors_.add(node.where, path, "has a learning_rate, which is what is tuned: leave it out");
+    SpecNode with_rate = node;
+    if (node.kind == SpecNode::Kind::scalar) {
+      with_rate = SpecNode::mapping({{"plugin", node}});
+      with_rate.where = node.where;
+    }
+    SpecNode by_default;
+    if (!registry_.make(Optimizer::kind, node, path, errors_, by_default)) return;
+    if (!by_default.find("learning_rate"))
+      return errors_.add(node.where, path, "has no setting learning_rate that could be tuned");
+    Comparison comparison{by_default.find("plugin")->text, nullptr, {}};
+    for (double rate : tuning_rates) {
+      SpecNode with_all;
+      with_rate.set("learning_rate", SpecNode::scalar(fmt::format("{}", rate)));
+      auto made = registry_.make(Optimizer::kind, with_rate, path, errors_, with_all);
+      comparison.candidates.push_back({rate, std::static_pointer_cast<const Optimizer>(made)});
+    }
+    SpecNode without_rate = SpecNode::mapping();
+    for (const auto& [key, value] : by_default.entries)
+      if (key != "learning_rate") without_rate.set(key, value);
+    resolved.set("tuned", std::move(without_rate));
+    result_.comparisons.push_back(std::move(comparison));
+  }
+
+  void load_objective() {
+    if (result_.kind != Experiment::Kind::meta_training && spec_.find("meta_objective"))
+      return complain("meta_objective", "needs an `estimator` beside it");
+    load_section("meta_objective", "{of: last, data: validation}", [&](Settings& s, const SpecNode& node, SpecReader& reader) {
+      MetaObjective& objective = result_.objective;
+      using Over = MetaObjective::Over;
+      const std::string over = s.text("of", "mean")
+                                   .one_of({"mean", "last", "least"})
+                                   .doc("the mean over an unroll's losses, the last, or the smallest of the problem so far");
+      objective.over = over == "last" ? Over::last : over == "least" ? Over::least : Over::mean;
+      objective.validation = std::string(s.text("data", "train")
+                                             .one_of({"train", "validation"})
+                                             .doc("whose losses: of the batches that are trained on, or of others")) ==
+                             "validation";
+      const double share = s.real("validation_share", 0.2)
+                               .above(0)
+                               .below(1)
+                               .doc("of the training examples, which no inner problem is trained on then");
+      if (objective.validation) objective.validation_share = share;
+      const std::string metric =
+          s.text("metric", "loss").doc("what is measured: the loss, or a metric of the task, as in accuracy");
+      if (metric != "loss") objective.metric = metric;
+      objective.normalized = s.boolean("normalized", false).doc("each loss over the problem's first");
+      objective.log = s.boolean("log", false).doc("the logarithm of each loss");
+      if (!objective.metric.empty() && (objective.log || objective.normalized))
+        reader.error(node, objective.log ? "log" : "normalized", "goes with losses alone, not with a metric");
+    });
+  }
+
+  void load_freeze() {
+    const SpecNode* node = reader_.take("freeze");
+    if (!node || node->kind == SpecNode::Kind::null) return;
+    if (result_.kind != Experiment::Kind::meta_training) return complain("freeze", "needs an `estimator` beside it");
+    reader_.set_resolved("freeze", *node);
+    const std::vector<SpecNode> items = node->kind == SpecNode::Kind::sequence ? node->items : std::vector<SpecNode>{*node};
+    for (const SpecNode& item : items) {
+      if (item.kind != SpecNode::Kind::scalar)
+        return complain("freeze", "must be a list of names of parts of θ, as in [\"lstm*\"]");
+      result_.freeze.push_back({item.text, item.where});
+    }
   }
 
   /// A mapping of the spec with settings of its own, or an empty one where it is not there.

@@ -1,6 +1,7 @@
 #pragma once
 // What a spec asks for, with all of its components made.
 
+#include "estimate/objective.h"
 #include "registry/registry.h"
 
 #include <lopt/estimator.h>
@@ -22,6 +23,18 @@ struct Application {
 struct Comparison {
   std::string label;
   std::shared_ptr<const Optimizer> optimizer;
+  /// Where its rate is to be tuned: the same optimizer with each of these rates, `optimizer` being empty.
+  struct Candidate {
+    double rate;
+    std::shared_ptr<const Optimizer> optimizer;
+  };
+  std::vector<Candidate> candidates = {};
+};
+
+/// Parts of θ by name, as in "lstm*".
+struct FreezePattern {
+  std::string text;
+  Location where;
 };
 
 /// What is done with a meta-gradient, and when θ goes back to where it was best.
@@ -61,6 +74,8 @@ struct Experiment {
   std::shared_ptr<const Optimizer> meta_optimizer;
   std::optional<Application> application;
   std::vector<Comparison> comparisons;
+  MetaObjective objective;
+  std::vector<FreezePattern> freeze;  // parts of θ that are not trained
   GradientRules gradient_rules;
   CheckpointRules checkpoint_rules;
   SpecNode resolved;  // the spec with every default

@@ -41,13 +41,18 @@ float mean_of(const std::deque<float>& values) {
 
 }  // namespace
 
-MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicator* ranks) : experiment_(experiment), ranks_(ranks) {
+MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicator* ranks)
+    : experiment_(experiment),
+      ranks_(ranks),
+      all_theta_(experiment.theta_file.empty() ? initial_theta(*experiment.learned_optimizer, experiment.seed)
+                                               : read_theta(*experiment.learned_optimizer, experiment.theta_file),
+                 experiment.freeze) {
   now_.key = HostKey::from_seed(experiment.seed);
-  now_.theta = experiment.theta_file.empty() ? initial_theta(*experiment.learned_optimizer, experiment.seed)
-                                             : read_theta(*experiment.learned_optimizer, experiment.theta_file);
-  lanes_ =
-      std::make_unique<LaneUnroller>(experiment.family, source_of(experiment.learned_optimizer), types_of(now_.theta),
-                                     data_key(experiment.seed), threads, experiment.estimator->problem_steps());
+  now_.theta = all_theta_.trained();
+  const OptimizerSource source = [frozen = all_theta_, rule = source_of(experiment.learned_optimizer)](
+                                     const Tree& theta) { return rule(frozen.whole(theta)); };
+  lanes_ = std::make_unique<LaneUnroller>(experiment.family, source, types_of(now_.theta), data_key(experiment.seed),
+                                          threads, experiment.estimator->problem_steps(), experiment.objective);
   if (ranks) shared_lanes_ = std::make_unique<RankUnroller>(*lanes_, *ranks);
   unroller_ = ranks ? static_cast<const Unroller*>(shared_lanes_.get()) : lanes_.get();
   now_.state = experiment.estimator->init(now_.theta, now_.key, *unroller_);
@@ -94,7 +99,11 @@ MetaStep MetaTraining::step() {
     throw;
   }
   gradient_ = std::move(estimate.gradient);
-  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, "", gradient_, now_.theta};
+  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0, "", gradient_, now_.theta};
+  for (const Lane& lane : now_.state.lanes) {
+    result.lane_age += static_cast<double>(lane.iteration) / static_cast<double>(now_.state.lanes.size());
+    result.lane_length += static_cast<double>(lane.length) / static_cast<double>(now_.state.lanes.size());
+  }
   result.diverged = shared_lanes_ ? shared_lanes_->take_diverged() : lanes_->take_diverged();
   if (!fault_found_ && (result.diverged > 0 || !std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))) {
     fault_found_ = true;

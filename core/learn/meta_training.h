@@ -3,6 +3,7 @@
 
 #include "data/checkpoint_file.h"
 #include "estimate/rank_unroller.h"
+#include "learn/frozen_theta.h"
 #include "learn/training.h"
 
 #include <deque>
@@ -18,6 +19,7 @@ struct MetaStep {
   bool clipped = false;       // it was scaled down, or had elements that were not finite
   bool rolled_back = false;   // θ went back to where the meta-loss was best
   std::int64_t diverged = 0;  // inner problems that had a loss that was not finite
+  double lane_age = 0, lane_length = 0;  // mean steps that problems under way have behind them, and have in all; 0: none
   std::string fault;          // where the run's first value that is not finite came from, at the step where it was met
   const Values& gradient;
   const Values& theta;  // after the step
@@ -39,7 +41,9 @@ class MetaTraining {
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
 
   int steps_done() const { return now_.step; }
+  /// What is trained of θ; whole() adds what is frozen.
   const Values& theta() const { return now_.theta; }
+  Values whole(const Values& theta) const { return all_theta_.whole(theta); }
   const EstimatorState& state() const { return now_.state; }
   const LaneUnroller& unroller() const { return *lanes_; }
   /// Steps skipped one after the other, up to now.
@@ -85,6 +89,7 @@ class MetaTraining {
 
   const Experiment& experiment_;
   Communicator* ranks_;
+  FrozenTheta all_theta_;  // as it was at the start
   std::unique_ptr<LaneUnroller> lanes_;
   std::unique_ptr<RankUnroller> shared_lanes_;
   const Unroller* unroller_ = nullptr;

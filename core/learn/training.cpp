@@ -60,10 +60,11 @@ HostKey data_key(std::uint64_t seed) { return fold_in(HostKey::from_seed(seed), 
 
 InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                              std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data,
-                             int threads, int steps)
+                             int threads, int steps, const MetaObjective& data_split)
     : steps_(steps),
       thetas_(std::move(thetas)),
-      unroller_(std::move(family), optimizer, types_of(thetas_.at(0)), data, threads, steps),
+      unroller_(std::move(family), optimizer, types_of(thetas_.at(0)), data, threads, steps,
+                {.validation_share = data_split.validation_share}),
       losses_(thetas_.size()) {
   std::vector<LaneStart> starts;
   for (std::size_t i = 0; i < thetas_.size(); ++i)
@@ -135,18 +136,53 @@ std::unique_ptr<InnerTraining> make_inner_training(const Experiment& e, int thre
 
 namespace {
 std::unique_ptr<InnerTraining> applied_runs(const Experiment& e, const OptimizerSource& source, const Values& theta,
-                                            int threads) {
-  const std::vector<std::uint64_t> seeds(e.application->seeds.begin(), e.application->seeds.end());
+                                            int threads, std::uint64_t first_seed = 0) {
+  std::vector<std::uint64_t> seeds(e.application->seeds.begin(), e.application->seeds.end());
+  for (std::uint64_t& seed : seeds) seed += first_seed;
   return std::make_unique<InnerTraining>(e.family, source, std::vector<Values>(seeds.size(), theta), seeds,
-                                         data_key(e.seed), threads, e.application->steps);
+                                         data_key(e.seed), threads, e.application->steps, e.objective);
+}
+
+/// Not finite where a run has diverged.
+double mean_loss(const InnerTraining& training) {
+  double sum = 0, count = 0;
+  for (const std::vector<float>& run : training.losses())
+    for (float loss : run) {
+      sum += static_cast<double>(loss);
+      ++count;
+    }
+  return sum / count;
+}
+
+/// An optimizer that somebody else owns.
+OptimizerSource source_of(const Optimizer& optimizer) {
+  return source_of(std::shared_ptr<const Optimizer>(std::shared_ptr<const Optimizer>(), &optimizer));
 }
 }  // namespace
 
 std::unique_ptr<InnerTraining> make_application(const Experiment& e, const Values& theta, int threads) {
   return applied_runs(e, source_of(e.learned_optimizer), theta, threads);
 }
-std::unique_ptr<InnerTraining> make_comparison(const Experiment& e, const Comparison& comparison, int threads) {
-  return applied_runs(e, source_of(comparison.optimizer), no_theta, threads);
+std::unique_ptr<InnerTraining> make_comparison(const Experiment& e, const Optimizer& optimizer, int threads) {
+  return applied_runs(e, source_of(optimizer), no_theta, threads);
+}
+
+Comparison tuned(const Experiment& e, const Comparison& comparison, int threads) {
+  constexpr std::uint64_t other_problems = std::uint64_t{1} << 40;
+  const Comparison::Candidate* best = nullptr;
+  double least = std::numeric_limits<double>::infinity();
+  for (const Comparison::Candidate& candidate : comparison.candidates) {
+    const auto training = applied_runs(e, source_of(*candidate.optimizer), no_theta, threads, other_problems);
+    while (training->advance(e.application->steps)) {
+    }
+    const double loss = mean_loss(*training);
+    if (best && !(loss < least)) continue;
+    best = &candidate;
+    least = std::isfinite(loss) ? loss : std::numeric_limits<double>::infinity();
+  }
+  return {fmt::format("{} {}, the best of {} rates", comparison.label, best->rate, comparison.candidates.size()),
+          best->optimizer,
+          {}};
 }
 
 }  // namespace lopt

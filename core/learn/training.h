@@ -10,9 +10,11 @@ namespace lopt {
 /// Several runs of one task side by side: losses [run][step].
 class InnerTraining {
  public:
-  /// Run i starts from PRNGKey(seeds[i]) and is trained by `optimizer`, whose meta-parameters are thetas[i].
+  /// Run i starts from PRNGKey(seeds[i]) and is trained by `optimizer`, whose meta-parameters are thetas[i]. Where
+  /// `data_split` sets examples apart, it is not trained on them.
   InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, std::vector<Values> thetas,
-                const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps);
+                const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps,
+                const MetaObjective& data_split = {});
 
   /// Goes on by at most `most` steps; false when all are done.
   bool advance(int most);
@@ -50,6 +52,9 @@ std::unique_ptr<InnerTraining> make_inner_training(const Experiment& experiment,
 /// θ tried after training, as the spec's `apply` says.
 std::unique_ptr<InnerTraining> make_application(const Experiment& experiment, const Values& theta, int threads);
 /// The same runs with another optimizer.
-std::unique_ptr<InnerTraining> make_comparison(const Experiment& experiment, const Comparison& comparison, int threads);
+std::unique_ptr<InnerTraining> make_comparison(const Experiment& experiment, const Optimizer& optimizer, int threads);
+/// The comparison with the best of its rates: the one of least mean loss on as many problems, none of which the
+/// application has.
+Comparison tuned(const Experiment& experiment, const Comparison& comparison, int threads);
 
 }  // namespace lopt

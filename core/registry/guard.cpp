@@ -124,6 +124,9 @@ class GuardedTask final : public Task {
   Batches batches() const override {
     return call_("batches()", [&] { return inner_->batches(); });
   }
+  std::vector<Metric> metrics(const Tree& params, const Tree& batch, Key key) const override {
+    return call_("metrics()", [&] { return inner_->metrics(params, batch, key); });
+  }
 
  private:
   Caller call_;

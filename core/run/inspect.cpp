@@ -7,6 +7,8 @@
 #include "run/command_line.h"
 #include "spec/compose.h"
 
+#include <lopt/features.h>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -141,6 +143,17 @@ int run_plan(int argc, char** argv) {
 }
 
 namespace {
+int describe_features() {
+  fmt::print(
+      "Features of learned optimizers, as in `features: [parameter, momentum 0.99, normalized gradient, step]`.\n"
+      "A decay that is not written is the default; `normalized` before a name divides by the root mean square in the "
+      "tensor.\n\n");
+  for (const FeatureInfo& feature : feature_list()) fmt::print("  {:<30} {}\n", feature.usage, feature.meaning);
+  return success;
+}
+}  // namespace
+
+namespace {
 /// A text of at most `width` characters of UTF-8, cut at a word.
 std::string shortened(const std::string& text, std::size_t width) {
   const auto characters = [](std::string_view part) {
@@ -202,6 +215,7 @@ int run_describe(int argc, char** argv) {
   if (!values) return success;
   const std::vector<std::string> names = options::positional(*values);
   if (names.size() != 1) throw UsageError("which plugin? usage: " + usage);
+  if (names[0] == "features") return describe_features();
   Registry registry = make_registry(plugin_paths);
   bool found = false;
   std::vector<std::string> known;

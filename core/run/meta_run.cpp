@@ -127,7 +127,9 @@ class MetaRun {
                           {"skipped", step.skipped},
                           {"clipped", step.clipped},
                           {"inner_diverged", step.diverged},
-                          {"rolled_back", step.rolled_back}});
+                          {"rolled_back", step.rolled_back},
+                          {"lane_age", step.lane_age},
+                          {"lane_length", step.lane_length}});
     progress.update(step.step + 1, static_cast<double>(step.loss), note());
     if (!step.fault.empty()) {
       session_.summary["first_not_finite"] = fmt::format("meta-step {}, {}", step.step, step.fault);
@@ -157,7 +159,7 @@ class MetaRun {
   void write_best(const Values& theta) {
     try {
       std::filesystem::create_directories(session_.folder().file("best"));
-      write_theta(session_.folder().file("best/theta.npz"), theta, rule());
+      write_theta(session_.folder().file("best/theta.npz"), training_.whole(theta), rule());
       written_best_ = training_.best_step();
     } catch (const std::exception& error) {
       Session::warn(error.what());
@@ -165,7 +167,7 @@ class MetaRun {
   }
 
   void report() {
-    write_theta(session_.folder().file("theta.npz"), training_.theta(), rule());
+    write_theta(session_.folder().file("theta.npz"), training_.whole(training_.theta()), rule());
     if (training_.best_step() == 0) write_best(training_.theta());  // too few steps for a mean of 20
     session_.curves.push_back({"meta-loss", losses_});
     Json& summary = session_.summary;
@@ -198,14 +200,14 @@ class MetaRun {
 
   struct AppliedRow {
     std::string label;
-    double last;
+    double mean, last;
     std::optional<double> test;
     std::size_t diverged;
   };
 
   AppliedRow applied_row(const std::string& label, InnerTraining& training) {
     run_all(training);
-    AppliedRow row{label, 0, 0.0, 0};
+    AppliedRow row{label, 0, 0, 0.0, 0};
     std::vector<float> mean(static_cast<std::size_t>(training.steps_done()), 0.0F);
     const std::size_t runs = training.losses().size();
     for (std::size_t i = 0; i < runs; ++i) {
@@ -220,6 +222,7 @@ class MetaRun {
       else
         row.test.reset();
     }
+    row.mean = std::accumulate(mean.begin(), mean.end(), 0.0) / static_cast<double>(mean.size());
     session_.applied_curves.push_back({label, mean});
     return row;
   }
@@ -227,27 +230,52 @@ class MetaRun {
   void apply_theta() {
     if (!experiment_.application) return;
     std::vector<AppliedRow> rows;
-    rows.push_back(
-        applied_row("learned optimizer", *make_application(experiment_, training_.theta(), session_.threads())));
-    for (const Comparison& comparison : experiment_.comparisons)
-      rows.push_back(applied_row(comparison.label, *make_comparison(experiment_, comparison, session_.threads())));
+    rows.push_back(applied_row("learned optimizer",
+                               *make_application(experiment_, training_.whole(training_.theta()), session_.threads())));
+    for (const Comparison& asked : experiment_.comparisons) {
+      const Comparison comparison = asked.candidates.empty() ? asked : tuned(experiment_, asked, session_.threads());
+      rows.push_back(
+          applied_row(comparison.label, *make_comparison(experiment_, *comparison.optimizer, session_.threads())));
+    }
+    const std::size_t problems = experiment_.application->seeds.size();
     std::string text = fmt::format(
-        "\nTried on {} fresh problems, {} steps each: mean training loss of the last 10 steps{}\n",
-        experiment_.application->seeds.size(), experiment_.application->steps, rows[0].test ? ", and test loss" : "");
+        "\nTried on {} fresh problems, {} steps each: mean training loss of all steps, of the last 10{}\n", problems,
+        experiment_.application->steps, rows[0].test ? ", and test loss" : "");
     Json json = Json::array();
     for (const AppliedRow& row : rows) {
-      text += fmt::format("  {:<20} {:.3f}", row.label, row.last);
+      text += fmt::format("  {:<34} {:.3f}   {:.3f}", row.label, row.mean, row.last);
       if (row.test) text += fmt::format("   {:.3f}", *row.test);
-      if (row.diverged)
-        text += fmt::format("   ({} of {} diverged)", row.diverged, experiment_.application->seeds.size());
+      if (row.diverged) text += fmt::format("   ({} of {} diverged)", row.diverged, problems);
       text += "\n";
       json.push_back({{"optimizer", row.label},
+                      {"mean_loss", row.mean},
                       {"loss_last_10", row.last},
                       {"test_loss", row.test ? Json(*row.test) : nullptr},
                       {"diverged", row.diverged}});
     }
+    text += verdict(rows);
     session_.say(text);
     session_.summary["applied"] = json;
+  }
+
+  /// "13 % below", "4 % above", of positive numbers.
+  static std::string beside(double own, double other) {
+    const double percent = 100 * (own / other - 1);
+    return std::abs(percent) < 0.5 ? "as high as" : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
+  }
+
+  /// The learned optimizer beside the best of the others, in words.
+  static std::string verdict(const std::vector<AppliedRow>& rows) {
+    if (rows.size() < 2) return "";
+    const auto best = std::min_element(rows.begin() + 1, rows.end(), [](const AppliedRow& a, const AppliedRow& b) {
+      return std::isnan(b.mean) || a.mean < b.mean;
+    });
+    const AppliedRow& own = rows.front();
+    if (!std::isfinite(own.mean)) return "\nThe learned optimizer diverged.\n";
+    if (!std::isfinite(best->mean)) return "\nThe learned optimizer is the only one that did not diverge.\n";
+    std::string text = fmt::format("\nThe learned optimizer's mean loss is {} that of {}", beside(own.mean, best->mean), best->label);
+    if (own.test && best->test) text += fmt::format("; its test loss is {}", beside(*own.test, *best->test));
+    return text + ".\n";
   }
 
   Session& session_;

@@ -57,6 +57,14 @@ std::vector<Accumulator> distinct(const std::vector<std::vector<Accumulator>>& l
       if (std::find(result.begin(), result.end(), a) == result.end()) result.push_back(a);
   return result;
 }
+/// The share of a problem's steps that are done after `step`; of one without an end, a thousandth for each.
+Tensor progress_of(const Tensor& step, const UpdateContext& context) {
+  const Tensor of_endless = step * 0.001;
+  if (!context.length)
+    return context.num_steps > 0 ? minimum(step / static_cast<double>(context.num_steps), 1) : of_endless;
+  const Tensor length = convert(context.length, DType::float32);
+  return where(context.length > 0, minimum(step / maximum(length, 1), 1), of_endless);
+}
 std::string row_name(const Accumulator& a) { return a.name() + " row"; }
 std::string column_name(const Accumulator& a) { return a.name() + " column"; }
 
@@ -173,8 +181,7 @@ std::vector<Features::OfTensor> Features::of(const Tree& params, const Tree& gra
                                              const UpdateContext& context) const {
   const std::vector<Tensor> p = params.leaves(), g = grads.leaves();
   const Tensor step = convert(context.iteration, DType::float32) + 1;
-  const Tensor progress =
-      context.num_steps > 0 ? minimum(step / static_cast<double>(context.num_steps), 1) : step * 0.001;
+  const Tensor progress = progress_of(step, context);
   std::vector<OfTensor> result;
   for (std::size_t i = 0; i < p.size(); ++i) {
     const auto leaf = [&, i](const std::string& name) { return accumulators[name].leaves().at(i); };

@@ -24,9 +24,9 @@ class Pes final : public GradientEstimator {
                             .doc("divide by 2σ, and credit a new problem one step late, as the JAX tutorial does")) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
-    std::vector<Lane> lanes = truncation_.start(theta, key, unroller);
-    const std::vector<Lane> negative = lanes;
-    lanes.insert(lanes.end(), negative.begin(), negative.end());
+    EstimatorState state = truncation_.start(theta, key, unroller);
+    const std::vector<Lane> negative = state.lanes;
+    state.lanes.insert(state.lanes.end(), negative.begin(), negative.end());
     const Values accumulator = map(
         [&](const Array& leaf) {
           Shape shape = leaf.shape();
@@ -34,16 +34,18 @@ class Pes final : public GradientEstimator {
           return Array(DType::float32, shape);
         },
         theta);
-    return {std::move(lanes), {{"accumulator", accumulator}}};
+    state.values.set("accumulator", accumulator);
+    return state;
   }
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     const std::vector<HostKey> keys = task_keys(key, truncation_.tasks);
     const AntitheticPairs pairs = perturbed(theta, keys, std_);
     set_keys(state.lanes, keys);
-    std::vector<std::int64_t> iterations;
-    for (const Lane& lane : state.lanes) iterations.push_back(lane.iteration);
-    Unrolled unrolled = unroller.unroll(std::move(state.lanes), pairs.thetas, truncation_.options());
+    std::vector<std::int64_t> steps_left;  // until the problem's end
+    for (const Lane& lane : state.lanes)
+      steps_left.push_back(lane.length > 0 ? lane.length - lane.iteration : std::numeric_limits<std::int64_t>::max());
+    Unrolled unrolled = unroller.unroll(std::move(state.lanes), pairs.thetas, truncation_.next_options(state));
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(truncation_.unroll_length)};
 
     Estimate result{losses.mean(), zeros_like(theta)};
@@ -56,7 +58,7 @@ class Pes final : public GradientEstimator {
       double old_problem = 0, new_problem = 0;
       bool is_new = false;
       for (std::size_t step = 0; step < losses.steps; ++step) {
-        is_new = as_in_tutorial_ ? static_cast<std::int64_t>(step) + iterations[task] > truncation_.problem_length
+        is_new = as_in_tutorial_ ? static_cast<std::int64_t>(step) > steps_left[task]
                                  : is_new || losses.began(task, step);
         (is_new ? new_problem : old_problem) +=
             static_cast<double>(losses.positive(task, step)) - static_cast<double>(losses.negative(task, step));
@@ -65,7 +67,7 @@ class Pes final : public GradientEstimator {
       add_scaled(result.gradient, static_cast<float>(new_problem) / scale, pairs.noise[task]);
       accumulators.push_back(is_new ? pairs.noise[task] : sum);
     }
-    state.values = {{"accumulator", stacked(accumulators)}};
+    state.values.set("accumulator", stacked(accumulators));
     state.lanes = std::move(unrolled.lanes);
     return result;
   }
@@ -73,7 +75,7 @@ class Pes final : public GradientEstimator {
   std::string bias() const override {
     return as_in_tutorial_ ? "a factor σ, and the new problem's first step after a restart" : "";
   }
-  std::int64_t problem_steps() const override { return truncation_.problem_length; }
+  std::int64_t problem_steps() const override { return truncation_.problem_steps(); }
 
  private:
   /// Trees below each other: leaves [tasks, …].

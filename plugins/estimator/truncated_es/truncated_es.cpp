@@ -18,7 +18,7 @@ class TruncatedEs final : public GradientEstimator {
             s.boolean("as_in_tutorial", false).doc("divide by 2σ as the JAX tutorial does, not by the unbiased 2σ²")) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
-    return {truncation_.start(theta, key, unroller), Values(std::vector<Values::Entry>{})};
+    return truncation_.start(theta, key, unroller);
   }
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
@@ -27,7 +27,7 @@ class TruncatedEs final : public GradientEstimator {
     std::vector<Lane> lanes = state.lanes;
     lanes.insert(lanes.end(), state.lanes.begin(), state.lanes.end());
     set_keys(lanes, keys);
-    Unrolled unrolled = unroller.unroll(std::move(lanes), pairs.thetas, truncation_.options());
+    Unrolled unrolled = unroller.unroll(std::move(lanes), pairs.thetas, truncation_.next_options(state));
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(truncation_.unroll_length)};
     Estimate result{losses.mean(), zeros_like(theta)};
     const float scale = (as_in_tutorial_ ? 2 * std_ : 2 * std_ * std_) * static_cast<float>(truncation_.tasks);
@@ -39,7 +39,7 @@ class TruncatedEs final : public GradientEstimator {
   }
 
   std::string bias() const override { return "the dependence of a segment's first state on θ"; }
-  std::int64_t problem_steps() const override { return truncation_.problem_length; }
+  std::int64_t problem_steps() const override { return truncation_.problem_steps(); }
 
  private:
   TruncationSettings truncation_;

@@ -16,13 +16,13 @@ class TruncatedGradient final : public GradientEstimator {
                               .doc("keep every √n-th state and compute the others again: less memory, more time")) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
-    return {truncation_.start(theta, key, unroller), Values(std::vector<Values::Entry>{})};
+    return truncation_.start(theta, key, unroller);
   }
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     set_keys(state.lanes, task_keys(key, truncation_.tasks));
     Estimate result{0, zeros_like(theta)};
-    UnrollOptions options = truncation_.options();
+    UnrollOptions options = truncation_.next_options(state);
     options.recompute_states = recompute_states_;
     Unrolled unrolled = unroller.unroll_with_gradient(std::move(state.lanes), theta, options, false, result.gradient);
     result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
@@ -32,7 +32,7 @@ class TruncatedGradient final : public GradientEstimator {
   }
 
   std::string bias() const override { return "the dependence of a segment's first state on θ"; }
-  std::int64_t problem_steps() const override { return truncation_.problem_length; }
+  std::int64_t problem_steps() const override { return truncation_.problem_steps(); }
 
  private:
   TruncationSettings truncation_;

@@ -31,18 +31,27 @@ class MlpClassifier final : public Task {
   }
 
   Tensor loss(const Tree& params, const Tree& batch, Key) const override {
+    return mean(-sum(one_hot(batch["label"], classes_) * log_softmax(logits(params, batch)), {-1}));
+  }
+
+  /// Accuracy: the share of images whose own class has the largest logit.
+  std::vector<Metric> metrics(const Tree& params, const Tree& batch, Key) const override {
+    const Tensor x = logits(params, batch), own = sum(one_hot(batch["label"], classes_) * x, {-1});
+    return {{"accuracy", mean(convert(own >= max(x, {-1}), DType::float32)), true}};
+  }
+
+  Batches batches() const override { return {dataset_, batch_size_}; }
+
+ private:
+  Tensor logits(const Tree& params, const Tree& batch) const {
     const Tensor image = batch["image"];
     Tensor x = reshape(image, {image.dim(0), -1});
     for (std::size_t i = 0; i <= hidden_.size(); ++i) {
       if (i > 0) x = activation_ == "relu" ? relu(x) : activation_ == "tanh" ? tanh(x) : sigmoid(x);
       x = matmul(x, params["w" + std::to_string(i)]) + params["b" + std::to_string(i)];
     }
-    return mean(-sum(one_hot(batch["label"], classes_) * log_softmax(x), {-1}));
+    return x;
   }
-
-  Batches batches() const override { return {dataset_, batch_size_}; }
-
- private:
   /// Features, hidden widths, classes.
   std::vector<std::int64_t> layer_widths() const {
     const Values& examples = dataset_->examples(Split::train);

@@ -19,6 +19,10 @@ struct Lane {
   std::uint32_t task = 0;      // member of the task family
   Values state;                // of the optimizer; empty where another process keeps it
   std::uint32_t owner = 0;     // the process that runs it, where several share the lanes (MPI's rank)
+  std::int64_t length = 0;     // steps that the problem has; 0: not known, or as UnrollOptions has it for all
+  // What the meta-objective remembers of the problem; known to the owner.
+  float first_loss = std::numeric_limits<float>::quiet_NaN();  // NaN: none yet
+  float least_loss = std::numeric_limits<float>::infinity();
 };
 
 /// Where a lane begins.
@@ -32,17 +36,24 @@ struct LaneStart {
 /// How lanes are unrolled.
 struct UnrollOptions {
   int steps = 1;                                              // inner steps
-  std::optional<std::int64_t> problem_length = std::nullopt;  // a lane restarts at this iteration; none: never
+  /// A lane restarts at this iteration, unless its problem has a length of its own; none: never.
+  std::optional<std::int64_t> problem_length = std::nullopt;
   float loss_clip = std::numeric_limits<float>::infinity();   // losses count at most this; NaN counts as this
   /// With gradients: keeps every √steps-th state and computes the others again: memory √steps × state, at the cost of
   /// one more run of each step. The gradient is the same bits.
   bool recompute_states = false;
+  /// Above 0: each new problem's length is drawn log-uniformly from here to problem_length.
+  std::int64_t least_length = 0;
 };
+/// A length for a problem that begins with this key; problem_length, or 0 where there is none.
+std::int64_t drawn_length(const UnrollOptions& options, HostKey key);
 
-/// What an unroll gives. Row-major [lane, step].
+
+/// What an unroll gives. Row-major [lane, step]. The losses are what the spec's `meta_objective` makes of those of the
+/// inner problems: their mean over steps is what is minimised.
 struct Unrolled {
   std::vector<Lane> lanes;          // as they are after the last step
-  std::vector<float> losses;        // of the parameters before each update, clipped
+  std::vector<float> losses;        // of the parameters before each update, clipped; by default
   std::vector<std::uint8_t> began;  // 1 where a new problem began at this step
 };
 

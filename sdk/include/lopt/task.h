@@ -11,6 +11,13 @@ struct Batches {
   int size = 0;  // examples a batch
 };
 
+/// Something that can be measured of a task's parameters beside their loss.
+struct Metric {
+  std::string name;  // by which specs call it: "accuracy"
+  Tensor value;      // float32 scalar
+  bool higher_is_better = false;
+};
+
 /// A problem to be trained: how its parameters start, and its loss. It keeps no parameters itself.
 class Task {
  public:
@@ -22,6 +29,8 @@ class Task {
   /// Scalar loss of the parameters on a batch {name: [size, …]}. The key is for tasks that are stochastic.
   virtual Tensor loss(const Tree& params, const Tree& batch, Key key) const = 0;
   virtual Batches batches() const { return {}; }
+  /// What else can be measured on a batch: what `meta_objective: {metric: …}` may ask for.
+  virtual std::vector<Metric> metrics(const Tree& /*params*/, const Tree& /*batch*/, Key /*key*/) const { return {}; }
 };
 
 /// A distribution over tasks. Members may differ in everything, their architecture included.

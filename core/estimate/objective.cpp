@@ -1,0 +1,110 @@
+#include "estimate/objective.h"
+
+#include "data/validation_split.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace lopt {
+
+CountedLoss counted_loss(float loss, float clip) {
+  if (std::isinf(clip)) return {loss, 1};
+  if (std::isnan(loss)) return {clip, 0};
+  if (loss < clip) return {loss, 1};
+  return {clip, loss == clip ? 0.5F : 0.0F};
+}
+
+void ObjectiveLosses::add(Lane& lane, std::size_t k, bool begins, float loss) {
+  auto [value, slope] = counted_loss(loss, clip_);
+  if (!objective_.is_losses_as_they_are()) {
+    constexpr float least_counted = 1e-30F;  // whose logarithm and quotient are finite
+    if (begins && k > 0) end_part(least_, k);
+    if (begins || k == 0) least_ = lane.least_loss;
+    if (std::isnan(lane.first_loss)) lane.first_loss = value;
+    if (objective_.normalized) {
+      const float first = std::max(std::abs(lane.first_loss), least_counted);
+      value /= first;
+      slope /= first;
+    }
+    if (objective_.log) {
+      slope = value > least_counted ? slope / value : 0;
+      value = std::log(std::max(value, least_counted));
+    }
+    if (value < lane.least_loss) {
+      lane.least_loss = value;
+      least_at_ = k;
+    }
+    least_ = lane.least_loss;
+  }
+  losses_[k] = value;
+  if (!slopes_.empty()) slopes_[k] = slope;
+}
+
+void ObjectiveLosses::end_part(float least, std::size_t end) {
+  if (objective_.over == MetaObjective::Over::mean || end == part_begin_) return;
+  const bool last = objective_.over == MetaObjective::Over::last;
+  const float value = last ? losses_[end - 1] : least;
+  const std::optional<std::size_t> at = last ? end - 1 : least_at_;
+  const float weight = static_cast<float>(end - part_begin_);
+  for (std::size_t k = part_begin_; k < end; ++k) {
+    losses_[k] = value;
+    if (!slopes_.empty()) slopes_[k] = k == at ? slopes_[k] * weight : 0;
+  }
+  part_begin_ = end;
+  least_at_.reset();
+}
+
+namespace {
+
+/// A task whose dataset is split.
+class SplitTask final : public Task {
+ public:
+  SplitTask(const Task& task, std::shared_ptr<const Dataset> dataset) : task_(task), dataset_(std::move(dataset)) {}
+  Tree init(Key key) const override { return task_.init(key); }
+  Tensor loss(const Tree& params, const Tree& batch, Key key) const override { return task_.loss(params, batch, key); }
+  Batches batches() const override { return {dataset_, task_.batches().size}; }
+  std::vector<Metric> metrics(const Tree& params, const Tree& batch, Key key) const override {
+    return task_.metrics(params, batch, key);
+  }
+
+ private:
+  const Task& task_;
+  std::shared_ptr<const Dataset> dataset_;
+};
+
+class SplitFamily final : public TaskFamily {
+ public:
+  SplitFamily(std::shared_ptr<const TaskFamily> family, double share) : family_(std::move(family)) {
+    std::vector<std::pair<const Dataset*, std::shared_ptr<const Dataset>>> splits;  // one for each dataset
+    for (std::size_t i = 0; i < family_->size(); ++i) {
+      const Batches batches = family_->task(i).batches();
+      if (!batches.dataset)
+        throw DataError(fmt::format("task {} has no dataset, so meta_objective finds no validation batches", i));
+      auto known = std::find_if(splits.begin(), splits.end(),
+                                [&](const auto& split) { return split.first == batches.dataset.get(); });
+      if (known == splits.end())
+        known = splits.insert(splits.end(), {batches.dataset.get(), std::make_shared<ValidationSplit>(
+                                                                        batches.dataset, share, batches.size)});
+      tasks_.emplace_back(family_->task(i), known->second);
+    }
+  }
+  std::size_t size() const override { return tasks_.size(); }
+  const Task& task(std::size_t index) const override { return tasks_[index]; }
+  std::size_t sample(HostKey key) const override { return family_->sample(key); }
+
+ private:
+  std::shared_ptr<const TaskFamily> family_;
+  std::vector<SplitTask> tasks_;
+};
+
+}  // namespace
+
+std::shared_ptr<const TaskFamily> with_validation_split(std::shared_ptr<const TaskFamily> family,
+                                                        const MetaObjective& objective) {
+  if (objective.validation_share <= 0) return family;
+  return std::make_shared<SplitFamily>(std::move(family), objective.validation_share);
+}
+
+}  // namespace lopt
