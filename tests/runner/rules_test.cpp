@@ -40,6 +40,8 @@ TEST_CASE("rules make the updates of the JAX packages that they come from") {
       {"learnable_adam", "learned_optimizer=learnable_adam", 5e-5},
       {"mlp_lopt", "learned_optimizer=mlp_lopt", 1e-6},
       {"adafac_mlp_lopt", "learned_optimizer=adafac_mlp_lopt", 1e-6},
+      {"nn_adam", "learned_optimizer=nn_adam", 1e-6},
+      {"rnn_mlp_lopt", "learned_optimizer=rnn_mlp_lopt", 1e-6},
       {"celo2_base", "learned_optimizer={plugin: celo2_base, learning_rate: 0.01}", 5e-6},
       {"celo2", "learned_optimizer={plugin: celo2, learning_rate: 0.01}", 2e-5}};
   for (const auto& [file, rule, tolerance] : rules) {

@@ -97,7 +97,8 @@ TEST_CASE("values of the wrong type or range say where, what and what would be r
   require_refused(replaced(good, "steps: 2\n", ""), 2, {"steps", "missing"});
   require_refused(replaced(good, "0.001}", "-1}"), 2, {"meta_optimizer.learning_rate", "above 0", "'-1'"});
   require_refused(replaced(good, "0.001}", ".inf}"), 2, {"meta_optimizer.learning_rate", "finite"});
-  require_refused(replaced(good, "hidden: [8]", "hidden: 8"), 2, {"task.hidden", "list"});
+  require_refused(replaced(good, "hidden: [8]", "hidden: wide"), 2, {"task.hidden", "list"});
+  require_refused(replaced(good, "hidden: [8]", "hidden: {a: 8}"), 2, {"task.hidden", "list"});
   require_refused(replaced(good, "hidden: [8]", "hidden: [0]"), 2, {"spec.yaml:6:12", "task.hidden", "at least 1"});
   require_refused(replaced(good, "hidden: [8]", "hidden: [x]"), 2, {"task.hidden", "number"});
   require_refused(replaced(good, "hidden: [8]", "hidden: [65536, 65536]"), 2, {"2147483647 elements"});
