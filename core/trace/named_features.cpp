@@ -126,6 +126,7 @@ Features::Features(Settings& settings, std::vector<std::string> by_default, doub
                        })
                        .doc("what the network sees; `lopt-run describe features` lists them")),
                momentum_decay) {}
+Features::Features(const Features&) = default;
 Features::Features(Features&&) noexcept = default;
 Features::~Features() = default;
 
@@ -217,6 +218,11 @@ Tensor dense_network(const Features::OfTensor& features, const std::vector<Tenso
                      const std::vector<Tensor>& biases, std::string_view activation_name) {
   if (!features.shared) return dense_network(stack(features.own, -1), weights, biases, activation_name);
   return dense_network(stack(features.own, -1), features.shared, weights, biases, activation_name);
+}
+
+Tensor dense_network(const Features::OfTensor& features, const Tree& theta, std::string_view activation_name) {
+  const DenseLayers layers = layers_of(theta);
+  return dense_network(features, layers.weights, layers.biases, activation_name);
 }
 
 std::vector<FeatureInfo> feature_list() {

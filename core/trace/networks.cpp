@@ -72,6 +72,33 @@ Tensor dense_network(const Tensor& x, const Tensor& shared, const std::vector<Te
   return layers_after_first(matmul(x, rows(weights[0], 0, own)) + bias, weights, biases, activation_name);
 }
 
+DenseLayers layers_of(const Tree& weights) {
+  DenseLayers layers;
+  for (int i = 0; weights.contains(fmt::format("w{}", i)); ++i) {
+    layers.weights.push_back(weights[fmt::format("w{}", i)]);
+    layers.biases.push_back(weights[fmt::format("b{}", i)]);
+  }
+  return layers;
+}
+
+Tensor dense_network(const Tensor& x, const Tree& weights, std::string_view activation_name) {
+  const DenseLayers layers = layers_of(weights);
+  return dense_network(x, layers.weights, layers.biases, activation_name);
+}
+
+Tree dense_weights(Key key, const std::vector<std::int64_t>& widths, LastLayer last) {
+  const std::vector<Key> keys = split(key, static_cast<int>(widths.size()));
+  Tree weights;
+  for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
+    const bool is_zero = last == LastLayer::zero && i + 2 == widths.size();
+    const double scale = std::sqrt((i == 0 ? 1.0 : 2.0) / static_cast<double>(widths[i]));
+    weights.set(fmt::format("w{}", i), is_zero ? zeros({widths[i], widths[i + 1]})
+                                               : normal(keys[i], {widths[i], widths[i + 1]}) * scale);
+    weights.set(fmt::format("b{}", i), zeros({widths[i + 1]}));
+  }
+  return weights;
+}
+
 Tensor gru(const Tensor& x, const Tensor& hidden, const Tensor& w, const Tensor& b) {
   const std::int64_t inputs = x.dim(-1), h = hidden.dim(-1), all = inputs + h;
   const Tensor from_input = matmul(x, rows(w, 0, inputs)) + b, recurrent = rows(w, inputs, all);

@@ -1,7 +1,5 @@
 #include <lopt/plugin.h>
 
-#include <cmath>
-
 using namespace lopt;
 
 namespace {
@@ -29,12 +27,7 @@ Tree with_entries(Tree tree, const Tree& more) {
 
 class Update final : public Optimizer {
  public:
-  Update(const Tree& theta, const Form& form) : form_(form) {
-    for (std::size_t i = 0; i <= form.hidden.size(); ++i) {
-      weights_.push_back(theta["w" + std::to_string(i)]);
-      biases_.push_back(theta["b" + std::to_string(i)]);
-    }
-  }
+  Update(Tree theta, Form form) : theta_(std::move(theta)), form_(std::move(form)) {}
 
   Tree init(const Tree& params, const InitContext& context) const override {
     return {{"optimizer", form_.optimizer->init(params, context)},
@@ -66,15 +59,15 @@ class Update final : public Optimizer {
 
  private:
   Tensor correction(const Tensor& step, const Features::OfTensor& features, const std::vector<Tensor>& towards) const {
-    const Tensor out = dense_network(features, weights_, biases_, form_.activation);
+    const Tensor out = dense_network(features, theta_, form_.activation);
     const auto output = [&](std::int64_t index) { return take(out, index, -1); };
     const Tensor factor = exp(form_.bound * tanh(0.5 * output(0)));
     const Tensor rate = rms(step) / (rms(towards[2]) + 1e-8);
     return (factor - 1) * step - factor * rate * (tanh(output(1)) * towards[0] + tanh(output(2)) * towards[1]);
   }
 
-  const Form& form_;
-  std::vector<Tensor> weights_, biases_;
+  Tree theta_;
+  Form form_;
 };
 
 }  // namespace
@@ -98,16 +91,7 @@ class Hybrid final : public LearnedOptimizer {
     std::vector<std::int64_t> widths{form_.features.count()};
     widths.insert(widths.end(), form_.hidden.begin(), form_.hidden.end());
     widths.push_back(3);
-    const std::vector<Key> keys = split(key, static_cast<int>(widths.size()));
-    Tree theta;
-    for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
-      const bool last = i + 2 == widths.size();
-      theta.set("w" + std::to_string(i), last ? zeros({widths[i], widths[i + 1]})
-                                              : normal(keys[i], {widths[i], widths[i + 1]}) *
-                                                    std::sqrt((i == 0 ? 1.0 : 2.0) / static_cast<double>(widths[i])));
-      theta.set("b" + std::to_string(i), zeros({widths[i + 1]}));
-    }
-    return theta;
+    return dense_weights(key, widths, LastLayer::zero);
   }
 
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Update>(theta, form_); }

@@ -1,7 +1,5 @@
 #include <lopt/plugin.h>
 
-#include <cmath>
-
 using namespace lopt;
 
 namespace {
@@ -20,12 +18,7 @@ constexpr double most = 1e9, most_log = 20;
 /// (o0, o1) = MLP(features);  p ← p − o0 · step_multiplier · exp(exp_multiplier · o1).
 class Update final : public Optimizer {
  public:
-  Update(const Tree& theta, const Form& form) : form_(form) {
-    for (std::size_t i = 0; i <= form.hidden.size(); ++i) {
-      weights_.push_back(theta["w" + std::to_string(i)]);
-      biases_.push_back(theta["b" + std::to_string(i)]);
-    }
-  }
+  Update(Tree theta, Form form) : theta_(std::move(theta)), form_(std::move(form)) {}
 
   Tree init(const Tree& params, const InitContext&) const override {
     return {{"params", params}, {"accumulators", form_.features.start(params)}};
@@ -39,7 +32,7 @@ class Update final : public Optimizer {
     std::vector<Tensor> next;
     for (std::size_t i = 0; i < p.size(); ++i) {
       for (Tensor& feature : features[i].own) feature = clamp(feature, -most, most);
-      const Tensor out = dense_network(features[i], weights_, biases_, form_.activation);
+      const Tensor out = dense_network(features[i], theta_, form_.activation);
       const Tensor log_size = clamp(take(out, 1, -1) * form_.exp_multiplier, -most_log, most_log);
       next.push_back(p[i] - take(out, 0, -1) * form_.step_multiplier * exp(log_size));
     }
@@ -49,8 +42,8 @@ class Update final : public Optimizer {
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  const Form& form_;
-  std::vector<Tensor> weights_, biases_;
+  Tree theta_;
+  Form form_;
 };
 
 }  // namespace
@@ -74,16 +67,13 @@ class PerParameterMlp final : public LearnedOptimizer {
     std::vector<std::int64_t> widths{form_.features.count()};
     widths.insert(widths.end(), form_.hidden.begin(), form_.hidden.end());
     widths.push_back(2);
-    const std::vector<Key> keys = split(key, static_cast<int>(widths.size()) - 1);
-    Tree theta;
-    for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
-      // Of one hidden layer unscaled, as the tutorial has it.
-      const double scale = form_.hidden.size() == 1 && i < 2 ? 1 : 1 / std::sqrt(static_cast<double>(widths[i]));
-      Tensor w = normal(keys[i], {widths[i], widths[i + 1]});
-      theta.set("w" + std::to_string(i), scale == 1 ? w : w * scale);
-      theta.set("b" + std::to_string(i), zeros({widths[i + 1]}));
-    }
-    return theta;
+    if (form_.hidden.size() > 1) return dense_weights(key, widths);
+    // Unscaled, as the tutorial has them.
+    const std::vector<Key> keys = split(key);
+    return {{"w0", normal(keys[0], {widths[0], widths[1]})},
+            {"b0", zeros({widths[1]})},
+            {"w1", normal(keys[1], {widths[1], widths[2]})},
+            {"b1", zeros({widths[2]})}};
   }
 
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Update>(theta, form_); }

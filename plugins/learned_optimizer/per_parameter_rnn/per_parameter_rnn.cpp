@@ -18,7 +18,7 @@ constexpr double most = 1e9, most_log = 20;
 /// h ← cell(features, h) for each parameter;  (o0, o1) = h·w1 + b1;  p ← p − o0 · step_multiplier · e^(exp_multiplier · o1).
 class Update final : public Optimizer {
  public:
-  Update(const Tree& theta, const Form& form) : theta_(theta), form_(form) {}
+  Update(Tree theta, Form form) : theta_(std::move(theta)), form_(std::move(form)) {}
 
   Tree init(const Tree& params, const InitContext&) const override {
     const Tree hidden = map(
@@ -69,7 +69,7 @@ class Update final : public Optimizer {
   }
 
   Tree theta_;
-  const Form& form_;
+  Form form_;
 };
 
 }  // namespace

@@ -52,6 +52,7 @@ class Features {
   Features(Settings& settings, std::vector<std::string> by_default, double momentum_decay = 0.9);
   /// Throws std::invalid_argument with a sentence where a name is no feature.
   explicit Features(const std::vector<std::string>& names, double momentum_decay = 0.9);
+  Features(const Features&);
   Features(Features&&) noexcept;
   ~Features();
 
@@ -78,9 +79,10 @@ class Features {
   std::vector<Accumulator> accumulators() const;
   std::vector<Request> requests_;
 };
-/// A dense network (lopt/networks.h) on what `of` gives: [..., outputs].
+/// Dense networks (lopt/networks.h) on what `of` gives: [..., outputs].
 Tensor dense_network(const Features::OfTensor& features, const std::vector<Tensor>& weights,
                      const std::vector<Tensor>& biases, std::string_view activation_name = "relu");
+Tensor dense_network(const Features::OfTensor& features, const Tree& theta, std::string_view activation_name = "relu");
 
 /// A line about each feature: its name with its numbers, what it is.
 struct FeatureInfo {

@@ -25,6 +25,21 @@ Tensor dense_network(const Tensor& x, const std::vector<Tensor>& weights, const 
 Tensor dense_network(const Tensor& x, const Tensor& shared, const std::vector<Tensor>& weights,
                      const std::vector<Tensor>& biases, std::string_view activation_name = "relu");
 
+/// The same with the weights w0, b0, w1, b1, … of dense_weights().
+Tensor dense_network(const Tensor& x, const Tree& weights, std::string_view activation_name = "relu");
+
+/// These weights as lists.
+struct DenseLayers {
+  std::vector<Tensor> weights, biases;
+};
+DenseLayers layers_of(const Tree& weights);
+
+/// Where the last layer of a network starts.
+enum class LastLayer { random, zero };
+/// Weights of a dense network, as {w0, b0, w1, b1, …}: from widths[0] inputs to the last width. Normal, of variance 1/in in
+/// the first layer and 2/in in later ones (He et al., 2015); biases 0.
+Tree dense_weights(Key key, const std::vector<std::int64_t>& widths, LastLayer last = LastLayer::random);
+
 /// The state of a recurrent cell; a GRU has no `cell`.
 struct RecurrentState {
   Tensor hidden, cell;
