@@ -12,8 +12,8 @@ using Catch::Matchers::Contains;
 namespace {
 
 const std::string spec =
-    "train configs/quickstart.yaml learned_optimizer=per_parameter_mlp steps=3 apply=null compare=null 'task.hidden=[8]' "
-    "task.batch_size=16 estimator.tasks=4 estimator.unroll_length=10 ";
+    "train configs/quickstart.yaml learned_optimizer=per_parameter_mlp steps=3 apply=null compare=null meta_objective=null "
+    "'task.hidden=[8]' task.batch_size=16 'estimator={plugin: pes, tasks: 4, unroll_length: 10, problem_length: 30}' ";
 
 std::vector<Json> metrics(const std::string& run_folder) {
   std::vector<Json> rows;
