@@ -97,8 +97,7 @@ Outcome settings(Subject& s) {
   int tried = 0;
   for (const Declaration& d : s.declarations()) {
     if (!d.default_text.empty() && s.settings.find(d.name) == nullptr)
-      if (const std::string problem = d.type == "text" ? "" : problem_with(s, d.name, d.default_text);
-          !problem.empty())
+      if (const std::string problem = d.type == "text" ? "" : problem_with(s, d.name, d.default_text); !problem.empty())
         return fail(fmt::format("the default of {} is not taken as a value: {}", d.name, problem));
     if (d.type == "real" || d.type == "integer") {
       if (const std::string problem = limits_problem(s, d); !problem.empty()) return fail(problem);

@@ -64,8 +64,7 @@ void encode_checkpoint(const Checkpoint& checkpoint, const std::function<void(st
   };
   json trees = json::array();
   for (const auto& [name, tree] : checkpoint.trees) trees.push_back({name, structure_of(tree)});
-  const std::string text =
-      to_text(json{{"facts", checkpoint.facts}, {"trees", trees}});
+  const std::string text = to_text(json{{"facts", checkpoint.facts}, {"trees", trees}});
   std::string length;
   for (int shift = 0; shift < 64; shift += 8) length += static_cast<char>(text.size() >> shift);
   put_hashed(magic);

@@ -6,8 +6,8 @@
 namespace lopt {
 
 /// Writes named arrays, deflated: bool and integers as they are, real numbers as float32. Throws std::runtime_error
-/// with the system's reason. The file appears under its name once it is complete. `comment` becomes the archive's, which
-/// NumPy passes over.
+/// with the system's reason. The file appears under its name once it is complete. `comment` becomes the archive's,
+/// which NumPy passes over.
 void write_npz(const std::string& path, const std::vector<std::pair<std::string, Array>>& arrays,
                const std::string& comment = "");
 /// The leaves of a tree by their paths.

@@ -10,8 +10,8 @@
 namespace lopt {
 namespace {
 
-constexpr std::uint64_t split_seed = 0x73706c6974;       // "split"
-constexpr std::uint32_t validation_order = 0x76616c69;   // "vali"
+constexpr std::uint64_t split_seed = 0x73706c6974;      // "split"
+constexpr std::uint32_t validation_order = 0x76616c69;  // "vali"
 
 Values rows_of(const Values& examples, std::span<const std::int32_t> indices) {
   std::vector<Array> rows;
@@ -32,10 +32,10 @@ ValidationSplit::ValidationSplit(std::shared_ptr<const Dataset> dataset, double 
   const auto count = static_cast<std::int32_t>(all.leaves().front().shape()[0]);
   const auto apart = static_cast<std::int32_t>(std::lround(share * count));
   if (apart < batch_size || count - apart < batch_size)
-    throw DataError(
-        fmt::format("meta_objective sets {} of {} training examples apart; validation and training want at least a batch "
-                    "of {} each",
-                    apart, count, batch_size));
+    throw DataError(fmt::format(
+        "meta_objective sets {} of {} training examples apart; validation and training want at least a batch "
+        "of {} each",
+        apart, count, batch_size));
   const Array order = permutation(HostKey::from_seed(split_seed), count);
   const auto indices = order.values<std::int32_t>();
   const auto train = static_cast<std::size_t>(count - apart);

@@ -8,11 +8,14 @@ namespace lopt {
 /// A dataset without a share of its training examples, and these. Which they are does not depend on any seed.
 class ValidationSplit final : public Dataset {
  public:
-  /// `share` of the training examples, in (0, 1), are the validation split. Throws DataError where either part is smaller
-  /// than a batch of `batch_size`. Batches come in the default order, whatever order the dataset has for its own.
+  /// `share` of the training examples, in (0, 1), are the validation split. Throws DataError where either part is
+  /// smaller than a batch of `batch_size`. Batches come in the default order, whatever order the dataset has for its
+  /// own.
   ValidationSplit(std::shared_ptr<const Dataset> dataset, double share, int batch_size);
 
-  const Values& examples(Split split) const override { return split == Split::train ? train_ : dataset_->examples(split); }
+  const Values& examples(Split split) const override {
+    return split == Split::train ? train_ : dataset_->examples(split);
+  }
   const Values& validation() const { return validation_; }
   /// As batch(), of the validation split.
   void validation_batch(HostKey key, std::uint32_t stream, std::int64_t step, std::span<std::int32_t> indices) const;

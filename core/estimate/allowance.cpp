@@ -52,7 +52,8 @@ Groups groups_of(const std::string& root, const std::string& controller) {
   std::ifstream mounts(root + "/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {
     // id, parent, device, root, mount point, options, …, "-", type, source, options of the file system
-    std::istringstream before(line.substr(0, line.find(" - "))), after(line.substr(std::min(line.find(" - "), line.size())));
+    std::istringstream before(line.substr(0, line.find(" - "))),
+        after(line.substr(std::min(line.find(" - "), line.size())));
     std::string id, parent, device, shown, mount, dash, type, source, options;
     before >> id >> parent >> device >> shown >> mount;
     after >> dash >> type >> source >> options;
@@ -133,7 +134,8 @@ ThreadAllowance allowed_threads(const std::string& root) {
   const int processors = processors_by_affinity();
   const std::optional<double> quota = processor_quota(root);
   if (quota && std::ceil(*quota) < processors)
-    return {std::max(1, static_cast<int>(std::ceil(*quota))), fmt::format("a cgroup's quota of {:.4g} processors", *quota)};
+    return {std::max(1, static_cast<int>(std::ceil(*quota))),
+            fmt::format("a cgroup's quota of {:.4g} processors", *quota)};
   return {processors, fmt::format("{} processor{} by affinity", processors, processors == 1 ? "" : "s")};
 }
 

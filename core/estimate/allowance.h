@@ -1,5 +1,6 @@
 #pragma once
-// What this process may take of the machine: not all of it in a container, in a job of a batch system, or under taskset.
+// What this process may take of the machine: not all of it in a container, in a job of a batch system, or under
+// taskset.
 
 #include <cstddef>
 #include <string>
@@ -12,8 +13,8 @@ struct ThreadAllowance {
 };
 
 /// The least of the processors that the process may run on (affinity: taskset, Slurm, cpusets) and the quota of its
-/// cgroup and of those above (v1 and v2), rounded up: half a processor's time is used by a thread that waits now and then.
-/// `root` stands before /proc and /sys, for tests.
+/// cgroup and of those above (v1 and v2), rounded up: half a processor's time is used by a thread that waits now and
+/// then. `root` stands before /proc and /sys, for tests.
 ThreadAllowance allowed_threads(const std::string& root = "");
 
 /// Bytes that can still be taken: the least of what is free without swapping, of what the cgroups leave (cache that the

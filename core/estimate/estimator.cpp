@@ -30,8 +30,9 @@ std::int64_t drawn_length(const UnrollOptions& options, HostKey key) {
   if (least <= 0 || least >= most) return most;
   constexpr std::uint32_t length_key = 0x6c656e67;  // "leng"
   const double share = static_cast<double>(uniform(fold_in(key, length_key), {1}).values<float>()[0]);
-  const double drawn = std::exp(std::log(static_cast<double>(least)) +
-                                share * (std::log(static_cast<double>(most) + 1) - std::log(static_cast<double>(least))));
+  const double drawn =
+      std::exp(std::log(static_cast<double>(least)) +
+               share * (std::log(static_cast<double>(most) + 1) - std::log(static_cast<double>(least))));
   return std::clamp(static_cast<std::int64_t>(drawn), least, most);
 }
 

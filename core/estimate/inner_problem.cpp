@@ -149,7 +149,8 @@ Tensor InnerProblem::trace_objective(const Inputs& inputs, const Tree& params, c
       continue;
     }
     if (metric.value.type() != Type{DType::float32, {}})
-      throw ShapeError(fmt::format("the metric '{}' is {}, not a float32 scalar", metric.name, to_text(metric.value.type())));
+      throw ShapeError(
+          fmt::format("the metric '{}' is {}, not a float32 scalar", metric.name, to_text(metric.value.type())));
     // Not finite where the loss is not: a problem that has diverged counts as such.
     return (metric.higher_is_better ? -metric.value : metric.value) + stop_gradient(loss - loss);
   }
@@ -188,10 +189,11 @@ void InnerProblem::require_slope(const Inputs& inputs, const Step& step) const {
   if (objective_.metric.empty()) return;
   for (const Tensor& slope : vector_jacobian({step.loss}, {full({}, 1)}, inputs.state.leaves()))
     if (slope) return;
-  throw ShapeError(fmt::format(
-      "the metric '{}' has no slope anywhere, so nothing can be learned from its gradient; evolution strategies need none "
-      "(full_es, truncated_es, pes)",
-      objective_.metric));
+  throw ShapeError(
+      fmt::format("the metric '{}' has no slope anywhere, so nothing can be learned from its gradient; evolution "
+                  "strategies need none "
+                  "(full_es, truncated_es, pes)",
+                  objective_.metric));
 }
 
 TracedProgram InnerProblem::traced_gradient(GradientForm form) const {

@@ -53,8 +53,8 @@ class InnerProblem {
     bool from_next = true;  // a cotangent of the state after the step comes in
     bool to_state = true;   // the cotangent of the state before it is wanted
   };
-  /// (θ…, state…, batch…, key, iteration, length, [d state after…,] d loss) → d θ… [, d state before…]; cotangents only for the
-  /// float32 leaves of the state.
+  /// (θ…, state…, batch…, key, iteration, length, [d state after…,] d loss) → d θ… [, d state before…]; cotangents only
+  /// for the float32 leaves of the state.
   const Executable& step_gradient(GradientForm form) const;
   /// (θ…, key, d state…) → d θ…; null where the initial state does not depend on θ.
   const Executable* start_gradient() const;

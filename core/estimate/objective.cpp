@@ -85,8 +85,8 @@ class SplitFamily final : public TaskFamily {
       auto known = std::find_if(splits.begin(), splits.end(),
                                 [&](const auto& split) { return split.first == batches.dataset.get(); });
       if (known == splits.end())
-        known = splits.insert(splits.end(), {batches.dataset.get(), std::make_shared<ValidationSplit>(
-                                                                        batches.dataset, share, batches.size)});
+        known = splits.insert(splits.end(), {batches.dataset.get(),
+                                             std::make_shared<ValidationSplit>(batches.dataset, share, batches.size)});
       tasks_.emplace_back(family_->task(i), known->second);
     }
   }

@@ -11,12 +11,12 @@ namespace lopt {
 /// The spec's `meta_objective`.
 struct MetaObjective {
   enum class Over { mean, last, least };
-  Over over = Over::mean;         // of the losses of an unroll: their mean, the last, the smallest since the problem began
-  bool normalized = false;        // each over the problem's first loss
-  bool log = false;               // the logarithm of each
-  bool validation = false;        // of batches of the validation split
-  double validation_share = 0;    // of the training examples that are set apart; 0: none
-  std::string metric = {};        // a metric of the task in place of its loss
+  Over over = Over::mean;   // of the losses of an unroll: their mean, the last, the smallest since the problem began
+  bool normalized = false;  // each over the problem's first loss
+  bool log = false;         // the logarithm of each
+  bool validation = false;  // of batches of the validation split
+  double validation_share = 0;  // of the training examples that are set apart; 0: none
+  std::string metric = {};      // a metric of the task in place of its loss
 
   bool is_losses_as_they_are() const { return over == Over::mean && !normalized && !log; }
   bool differs_from_loss() const { return validation || !metric.empty(); }
@@ -28,8 +28,8 @@ struct CountedLoss {
 };
 CountedLoss counted_loss(float loss, float clip);
 
-/// Turns the losses of a lane's unroll into those that count. Last and smallest losses stand in every step of a problem's
-/// part of the unroll, so that the mean over steps is what counts.
+/// Turns the losses of a lane's unroll into those that count. Last and smallest losses stand in every step of a
+/// problem's part of the unroll, so that the mean over steps is what counts.
 class ObjectiveLosses {
  public:
   /// `losses` and `slopes` [steps]: what counts, and d (sum of what counts) / d loss. `slopes` may be empty.

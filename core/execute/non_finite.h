@@ -18,9 +18,9 @@ struct NonFiniteSource {
   std::vector<float> operands;  // of an elementwise operation: what that element was made from
 };
 
-/// Evaluates `outputs` with the reference executor, given the inputs' elements, and follows the first output that is not
-/// finite back to where that began: in an operation on finite values, or on inputs that were not. Nothing where all are
-/// finite, but for inputs that are outputs too.
+/// Evaluates `outputs` with the reference executor, given the inputs' elements, and follows the first output that is
+/// not finite back to where that began: in an operation on finite values, or on inputs that were not. Nothing where all
+/// are finite, but for inputs that are outputs too.
 std::optional<NonFiniteSource> find_non_finite(std::span<const Tensor> outputs, std::span<const Tensor> inputs,
                                                std::span<const void* const> elements);
 

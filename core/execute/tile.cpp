@@ -177,7 +177,7 @@ void Tile::dense(const TileInstruction& i, const Block& block) const {
 void Tile::chain(const TileInstruction& i) const {
   const kernels::Columns x = operand(i.operands[0]);
   kernels::layers().chain(real(x), x.stride, layer(i.layers[0]), layer(i.layers[1]), real_group(i.group),
-                         region_.tile_rows, rows_);
+                          region_.tile_rows, rows_);
 }
 
 void Tile::column_reduction(const TileInstruction& i) const {
@@ -189,7 +189,7 @@ void Tile::column_reduction(const TileInstruction& i) const {
 void Tile::row_sum(const TileInstruction& i, const Block& block) const {
   const kernels::Columns x = operand(i.operands[0]);
   kernels::sums().row_sum(real(x), x.stride, size(block.count), static_cast<float*>(pointers_[i.buffer]) + block.first,
-                           size(count_));
+                          size(count_));
 }
 
 void Tile::outer(const TileInstruction& i, const Block& block) const {
@@ -204,7 +204,7 @@ void Tile::outer(const TileInstruction& i, const Block& block) const {
     out += block.first;
   }
   kernels::sums().outer(real(a), a.stride, size(inner), real(b), b.stride, size(columns), out, size(i.columns),
-                         size(count_));
+                        size(count_));
 }
 
 void Tile::hidden_backward(const TileInstruction& i) const {

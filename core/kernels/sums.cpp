@@ -136,7 +136,8 @@ void reduce(const float* from, float* to, std::size_t outer_count, std::size_t r
 }
 
 const SumKernels* make_sums() {
-  static const SumKernels result{outer, row_sum, column_reduce<Plus>, column_reduce<Larger>, reduce<Plus>, reduce<Larger>};
+  static const SumKernels result{outer,        row_sum,       column_reduce<Plus>, column_reduce<Larger>,
+                                 reduce<Plus>, reduce<Larger>};
   return &result;
 }
 

@@ -1,5 +1,5 @@
-// What kernels of float32 share: vectors of at most 16, their ends, and maxima. Included once for each SIMD level, so the
-// guard is that of the level.
+// What kernels of float32 share: vectors of at most 16, their ends, and maxima. Included once for each SIMD level, so
+// the guard is that of the level.
 #if defined(LOPT_VECTORS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef LOPT_VECTORS_INL_H
 #undef LOPT_VECTORS_INL_H

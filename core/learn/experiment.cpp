@@ -121,8 +121,8 @@ class Loader {
     }
     result_.kind = Experiment::Kind::meta_training;
     if (spec_.find("init_theta"))
-      result_.theta_file =
-          trained("init_theta", settings_.text("init_theta").doc("an earlier run, or its theta.npz, whose θ this begins from"));
+      result_.theta_file = trained(
+          "init_theta", settings_.text("init_theta").doc("an earlier run, or its theta.npz, whose θ this begins from"));
     result_.estimator = settings_.component<GradientEstimator>("estimator");
     result_.meta_optimizer = settings_.component<Optimizer>("meta_optimizer").doc("the optimizer that trains θ");
   }
@@ -200,30 +200,32 @@ class Loader {
   void load_objective() {
     if (result_.kind != Experiment::Kind::meta_training && spec_.find("meta_objective"))
       return complain("meta_objective", "needs an `estimator` beside it");
-    load_section("meta_objective", "{of: last, data: validation}", [&](Settings& s, const SpecNode& node, SpecReader& reader) {
-      MetaObjective& objective = result_.objective;
-      using Over = MetaObjective::Over;
-      const std::string over = s.text("of", "mean")
-                                   .one_of({"mean", "last", "least"})
-                                   .doc("the mean over an unroll's losses, the last, or the smallest of the problem so far");
-      objective.over = over == "last" ? Over::last : over == "least" ? Over::least : Over::mean;
-      objective.validation = std::string(s.text("data", "train")
-                                             .one_of({"train", "validation"})
-                                             .doc("whose losses: of the batches that are trained on, or of others")) ==
-                             "validation";
-      const double share = s.real("validation_share", 0.2)
-                               .above(0)
-                               .below(1)
-                               .doc("of the training examples, which no inner problem is trained on then");
-      if (objective.validation) objective.validation_share = share;
-      const std::string metric =
-          s.text("metric", "loss").doc("what is measured: the loss, or a metric of the task, as in accuracy");
-      if (metric != "loss") objective.metric = metric;
-      objective.normalized = s.boolean("normalized", false).doc("each loss over the problem's first");
-      objective.log = s.boolean("log", false).doc("the logarithm of each loss");
-      if (!objective.metric.empty() && (objective.log || objective.normalized))
-        reader.error(node, objective.log ? "log" : "normalized", "goes with losses alone, not with a metric");
-    });
+    load_section(
+        "meta_objective", "{of: last, data: validation}", [&](Settings& s, const SpecNode& node, SpecReader& reader) {
+          MetaObjective& objective = result_.objective;
+          using Over = MetaObjective::Over;
+          const std::string over =
+              s.text("of", "mean")
+                  .one_of({"mean", "last", "least"})
+                  .doc("the mean over an unroll's losses, the last, or the smallest of the problem so far");
+          objective.over = over == "last" ? Over::last : over == "least" ? Over::least : Over::mean;
+          objective.validation =
+              std::string(s.text("data", "train")
+                              .one_of({"train", "validation"})
+                              .doc("whose losses: of the batches that are trained on, or of others")) == "validation";
+          const double share = s.real("validation_share", 0.2)
+                                   .above(0)
+                                   .below(1)
+                                   .doc("of the training examples, which no inner problem is trained on then");
+          if (objective.validation) objective.validation_share = share;
+          const std::string metric =
+              s.text("metric", "loss").doc("what is measured: the loss, or a metric of the task, as in accuracy");
+          if (metric != "loss") objective.metric = metric;
+          objective.normalized = s.boolean("normalized", false).doc("each loss over the problem's first");
+          objective.log = s.boolean("log", false).doc("the logarithm of each loss");
+          if (!objective.metric.empty() && (objective.log || objective.normalized))
+            reader.error(node, objective.log ? "log" : "normalized", "goes with losses alone, not with a metric");
+        });
   }
 
   void load_freeze() {
@@ -231,7 +233,8 @@ class Loader {
     if (!node || node->kind == SpecNode::Kind::null) return;
     if (result_.kind != Experiment::Kind::meta_training) return complain("freeze", "needs an `estimator` beside it");
     reader_.set_resolved("freeze", *node);
-    const std::vector<SpecNode> items = node->kind == SpecNode::Kind::sequence ? node->items : std::vector<SpecNode>{*node};
+    const std::vector<SpecNode> items =
+        node->kind == SpecNode::Kind::sequence ? node->items : std::vector<SpecNode>{*node};
     for (const SpecNode& item : items) {
       if (item.kind != SpecNode::Kind::scalar)
         return complain("freeze", "must be a list of names of parts of θ, as in [\"lstm*\"]");

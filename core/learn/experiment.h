@@ -69,7 +69,7 @@ struct Experiment {
   std::shared_ptr<const Optimizer> optimizer;
   std::shared_ptr<const LearnedOptimizer> learned_optimizer;
   std::vector<std::int64_t> theta_seeds;  // application: θ from these, one run each
-  std::string theta_file;                 // application: θ from a file of an earlier run; meta-training: where it begins
+  std::string theta_file;  // application: θ from a file of an earlier run; meta-training: where it begins
   std::shared_ptr<const GradientEstimator> estimator;
   std::shared_ptr<const Optimizer> meta_optimizer;
   std::optional<Application> application;

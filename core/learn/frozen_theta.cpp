@@ -17,8 +17,8 @@ FrozenTheta::FrozenTheta(Values whole, const std::vector<FreezePattern>& pattern
     for (std::size_t i = 0; i < paths.size(); ++i)
       if (::fnmatch(pattern.text.c_str(), paths[i].c_str(), 0) == 0) frozen[i] = names_one = true;
     if (!names_one)
-      refuse(pattern.where, fmt::format("freeze: '{}' names no part of θ, which has: {}", pattern.text,
-                                        fmt::join(paths, ", ")));
+      refuse(pattern.where,
+             fmt::format("freeze: '{}' names no part of θ, which has: {}", pattern.text, fmt::join(paths, ", ")));
   }
   for (std::size_t i = 0; i < paths.size(); ++i)
     if (!frozen[i]) trained_.push_back(i);

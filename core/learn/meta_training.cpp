@@ -99,7 +99,8 @@ MetaStep MetaTraining::step() {
     throw;
   }
   gradient_ = std::move(estimate.gradient);
-  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0, "", gradient_, now_.theta};
+  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0,
+                  "",        gradient_,     now_.theta};
   for (const Lane& lane : now_.state.lanes) {
     result.lane_age += static_cast<double>(lane.iteration) / static_cast<double>(now_.state.lanes.size());
     result.lane_length += static_cast<double>(lane.length) / static_cast<double>(now_.state.lanes.size());
@@ -125,8 +126,7 @@ std::string MetaTraining::find_fault(const Now& before) const {
   Now copy = before;
   lanes_->set_interrupt({});
   lanes_->set_observer(&finder);
-  const Estimate estimate =
-      experiment_.estimator->estimate(copy.theta, split(copy.key)[0], copy.state, *unroller_);
+  const Estimate estimate = experiment_.estimator->estimate(copy.theta, split(copy.key)[0], copy.state, *unroller_);
   lanes_->set_observer(nullptr);
   static_cast<void>(lanes_->take_diverged());
   std::string found = finder.sentence();

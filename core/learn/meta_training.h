@@ -19,8 +19,9 @@ struct MetaStep {
   bool clipped = false;       // it was scaled down, or had elements that were not finite
   bool rolled_back = false;   // θ went back to where the meta-loss was best
   std::int64_t diverged = 0;  // inner problems that had a loss that was not finite
-  double lane_age = 0, lane_length = 0;  // mean steps that problems under way have behind them, and have in all; 0: none
-  std::string fault;          // where the run's first value that is not finite came from, at the step where it was met
+  double lane_age = 0,
+         lane_length = 0;  // mean steps that problems under way have behind them, and have in all; 0: none
+  std::string fault;       // where the run's first value that is not finite came from, at the step where it was met
   const Values& gradient;
   const Values& theta;  // after the step
 };
@@ -35,8 +36,8 @@ class MetaTraining {
 
   /// One meta-step. Throws Interrupted where `set_interrupt` says so in a long one; the training is then as before it.
   MetaStep step();
-  /// The next step, run without its consequences and looked into: where the first value that is not finite comes from, as
-  /// a sentence; empty where all are finite. Under mpirun all ranks must call it.
+  /// The next step, run without its consequences and looked into: where the first value that is not finite comes from,
+  /// as a sentence; empty where all are finite. Under mpirun all ranks must call it.
   std::string explain() const;
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
 

@@ -40,7 +40,8 @@ Values tree_like(const Values& start, const Values& file, const std::string& pre
   const std::vector<std::string> names = start.paths();
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::string name = prefix + names[i];
-    if (!file.contains(name)) damaged(path, fmt::format("has no array '{}', though it has 'param_0/{}'", name, names[i]));
+    if (!file.contains(name))
+      damaged(path, fmt::format("has no array '{}', though it has 'param_0/{}'", name, names[i]));
     const Array& leaf = file[name].leaf();
     if (leaf.type() != start.leaves()[i].type())
       damaged(path, fmt::format("'{}' is {}, but 'param_0/{}' is {}", name, to_text(leaf.type()), names[i],
@@ -58,7 +59,8 @@ RecordedUpdates read_updates(const std::string& path) {
   RecordedUpdates result;
   const Values start = tree_below(file, "param_0/");
   if (start.leaf_count() == 0)
-    damaged(path, "has no arrays 'param_0/NAME': the parameters at the start; docs/plugins.md says how to write such a file");
+    damaged(path,
+            "has no arrays 'param_0/NAME': the parameters at the start; docs/plugins.md says how to write such a file");
   result.params.push_back(tree_like(start, file, "param_0/", path));
   for (int step = 0; tree_below(file, fmt::format("grad_{}/", step)).leaf_count() > 0; ++step) {
     result.grads.push_back(tree_like(start, file, fmt::format("grad_{}/", step), path));
@@ -113,8 +115,8 @@ UpdateDifferences replay_updates(const RecordedUpdates& updates, const Optimizer
   const Tree state = inputs_like("state", types_of(start));
   const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
   const Tree next = optimizer->update(state, grads, {loss, iteration, num_steps, key}), made = optimizer->params(next);
-  const Executable step = compile(make_program("step", list({&theta_inputs, &state, &grads}, {loss, iteration, key.bits}),
-                                               list({&next, &made}, {})));
+  const Executable step = compile(make_program(
+      "step", list({&theta_inputs, &state, &grads}, {loss, iteration, key.bits}), list({&next, &made}, {})));
 
   const Array key_values = to_array(HostKey::from_seed(0));
   std::vector<Array> inputs = theta.leaves();
@@ -126,7 +128,8 @@ UpdateDifferences replay_updates(const RecordedUpdates& updates, const Optimizer
     inputs = theta.leaves();
     inputs.insert(inputs.end(), now.begin(), now.end());
     for (const Array& leaf : updates.grads[k].leaves()) inputs.push_back(leaf);
-    inputs.insert(inputs.end(), {Array::scalar(updates.losses[k]), Array::scalar(static_cast<std::int32_t>(k)), key_values});
+    inputs.insert(inputs.end(),
+                  {Array::scalar(updates.losses[k]), Array::scalar(static_cast<std::int32_t>(k)), key_values});
     const std::vector<Array> outputs = step.run(inputs);
     now.assign(outputs.begin(), outputs.begin() + static_cast<std::ptrdiff_t>(now.size()));
     result.steps.emplace_back();

@@ -36,8 +36,8 @@ void require_rule(const std::string& file, const SpecNode& learned_optimizer, co
                   const std::string& key) {
   const std::string there = plugin_of(rule_in(file)), here = plugin_of(learned_optimizer);
   if (!there.empty() && !here.empty() && there != here)
-    refuse(where, fmt::format("{}: the θ in {} is of the learned optimizer '{}', but '{}' is to use it", key, file, there,
-                              here));
+    refuse(where, fmt::format("{}: the θ in {} is of the learned optimizer '{}', but '{}' is to use it", key, file,
+                              there, here));
 }
 
 void name_learned_rules(SpecNode& spec) {
@@ -46,12 +46,14 @@ void name_learned_rules(SpecNode& spec) {
   SpecNode* theta = spec.is_mapping() && plugin_of(spec) == "learned" ? spec.find("theta") : nullptr;
   if (!theta || theta->kind != SpecNode::Kind::scalar) return;
   theta->text = theta_file(theta->text);
-  if (const SpecNode* named = spec.find("learned_optimizer")) return require_rule(theta->text, *named, theta->where, "theta");
+  if (const SpecNode* named = spec.find("learned_optimizer"))
+    return require_rule(theta->text, *named, theta->where, "theta");
   SpecNode rule = rule_in(theta->text);
   if (rule.kind == SpecNode::Kind::null)
-    refuse(theta->where, fmt::format("theta: {} does not say which learned optimizer its θ is of; name it beside it, as in "
-                                     "learned_optimizer: {{plugin: …}}",
-                                     theta->text));
+    refuse(theta->where,
+           fmt::format("theta: {} does not say which learned optimizer its θ is of; name it beside it, as in "
+                       "learned_optimizer: {{plugin: …}}",
+                       theta->text));
   spec.set("learned_optimizer", std::move(rule));
 }
 

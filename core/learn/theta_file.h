@@ -15,10 +15,11 @@ std::string theta_file(const std::string& run_or_file);
 /// The learned optimizer that a file names; a null node where it names none. Throws DataError.
 SpecNode rule_in(const std::string& file);
 
-/// Writes the learned optimizer of its file into each {plugin: learned, theta: RUN_OR_FILE} of a spec that names none, and
-/// the file for a folder. Throws SpecError where the file names none, or another than the spec does.
+/// Writes the learned optimizer of its file into each {plugin: learned, theta: RUN_OR_FILE} of a spec that names none,
+/// and the file for a folder. Throws SpecError where the file names none, or another than the spec does.
 void name_learned_rules(SpecNode& spec);
 /// The same check for θ that a learned optimizer is to begin from or be tried with.
-void require_rule(const std::string& file, const SpecNode& learned_optimizer, const Location& where, const std::string& key);
+void require_rule(const std::string& file, const SpecNode& learned_optimizer, const Location& where,
+                  const std::string& key);
 
 }  // namespace lopt

@@ -173,8 +173,7 @@ Comparison tuned(const Experiment& e, const Comparison& comparison, int threads)
   double least = std::numeric_limits<double>::infinity();
   for (const Comparison::Candidate& candidate : comparison.candidates) {
     const auto training = applied_runs(e, source_of(*candidate.optimizer), no_theta, threads, other_problems);
-    while (training->advance(e.application->steps)) {
-    }
+    while (training->advance(e.application->steps)) {}
     const double loss = mean_loss(*training);
     if (best && !(loss < least)) continue;
     best = &candidate;

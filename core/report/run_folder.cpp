@@ -72,9 +72,7 @@ RunFolder::Lock::~Lock() {
   if (file >= 0) ::close(file);
 }
 
-void RunFolder::write_json(const std::string& name, const Json& json) const {
-  write(name, to_text(json, 2) + "\n");
-}
+void RunFolder::write_json(const std::string& name, const Json& json) const { write(name, to_text(json, 2) + "\n"); }
 
 void RunFolder::begin_metrics(std::size_t size) {
   metrics_.reset();

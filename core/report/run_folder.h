@@ -43,8 +43,8 @@ class RunFolder {
   /// `damaged`.
   std::optional<Checkpoint> newest_checkpoint(std::vector<std::string>& damaged) const;
 
-  /// The newest whole checkpoint of an earlier run that was taken after at most `step` steps; nothing where there is none.
-  /// The run may be under way: its folder is only read.
+  /// The newest whole checkpoint of an earlier run that was taken after at most `step` steps; nothing where there is
+  /// none. The run may be under way: its folder is only read.
   static std::optional<Checkpoint> checkpoint_before(const std::string& path, int step);
 
   /// Removes the folder, if this object made it: nothing in it is of use.

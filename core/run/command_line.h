@@ -56,7 +56,8 @@ std::optional<int> train_length();
 
 /// Takes the spec and its overrides from the positional arguments. Throws UsageError where there is no spec.
 void take_positional(const boost::program_options::variables_map& values, Options& options, const std::string& usage);
-/// The experiment that the options name; `registry` becomes the one that made it, and `written` the spec without defaults.
+/// The experiment that the options name; `registry` becomes the one that made it, and `written` the spec without
+/// defaults.
 Experiment experiment_of(const Options& options, Registry& registry, SpecNode* written = nullptr);
 
 // The verbs. Each returns an exit code.

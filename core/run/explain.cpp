@@ -21,13 +21,16 @@ int step_number(const std::string& text, const std::string& usage) {
 int run_explain(int argc, char** argv) {
   Options o;
   boost::program_options::options_description description;
-  description.add_options()("threads", boost::program_options::value(&o.threads), "worker threads for the steps before it");
+  description.add_options()("threads", boost::program_options::value(&o.threads),
+                            "worker threads for the steps before it");
   const std::string usage = "lopt-run explain RUN STEP [options]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      "Goes to a meta-step of an earlier run, from its last checkpoint before (or from the beginning), and says where the\n"
-      "first value that is not finite came from: the problem and inner step, the plugin and its function, the operation,\n"
-      "forward or in a derivative, the leaf, and what helps. STEP counts from 0, as in metrics.jsonl. The run is only read.");
+  const auto values = options::parse(argc, argv, description, usage,
+                                     "Goes to a meta-step of an earlier run, from its last checkpoint before (or from "
+                                     "the beginning), and says where the\n"
+                                     "first value that is not finite came from: the problem and inner step, the plugin "
+                                     "and its function, the operation,\n"
+                                     "forward or in a derivative, the leaf, and what helps. STEP counts from 0, as in "
+                                     "metrics.jsonl. The run is only read.");
   if (!values) return success;
   const std::vector<std::string> words = options::positional(*values);
   if (words.size() != 2) throw UsageError("which run, and which step? usage: " + usage);
@@ -49,8 +52,8 @@ int run_explain(int argc, char** argv) {
     return success;
   }
   const MetaStep made = training.step();
-  fmt::print("meta-step {}: everything is finite; its meta-loss is {:.6g}, the norm of its meta-gradient {:.6g}.\n", step,
-             made.loss, made.gradient_norm);
+  fmt::print("meta-step {}: everything is finite; its meta-loss is {:.6g}, the norm of its meta-gradient {:.6g}.\n",
+             step, made.loss, made.gradient_norm);
   return success;
 }
 

@@ -157,8 +157,8 @@ namespace {
 /// A text of at most `width` characters of UTF-8, cut at a word.
 std::string shortened(const std::string& text, std::size_t width) {
   const auto characters = [](std::string_view part) {
-    return static_cast<std::size_t>(
-        std::count_if(part.begin(), part.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
+    return static_cast<std::size_t>(std::count_if(
+        part.begin(), part.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
   };
   if (characters(text) <= width) return text;
   std::size_t end = text.rfind(' ');

@@ -43,10 +43,11 @@ class MetaRun {
     const int code = session_.finish(true, training_.steps_done());
     if (ended_early_) throw std::runtime_error(*ended_early_);
     if (!losses_.empty() && static_cast<std::size_t>(skipped_) == losses_.size() && code == success)
-      throw std::runtime_error(fmt::format(
-          "not one of {} meta-steps counted, so θ is what it was: their meta-gradients were not finite; `lopt-run explain "
-          "{} 0` says where that begins",
-          losses_.size(), session_.writes() ? session_.folder().path() : "RUN"));
+      throw std::runtime_error(
+          fmt::format("not one of {} meta-steps counted, so θ is what it was: their meta-gradients were not finite; "
+                      "`lopt-run explain "
+                      "{} 0` says where that begins",
+                      losses_.size(), session_.writes() ? session_.folder().path() : "RUN"));
     return code;
   }
 
@@ -138,7 +139,8 @@ class MetaRun {
     const GradientRules& rules = experiment_.gradient_rules;
     if (training_.skipped_in_a_row() >= rules.stop_after)
       ended_early_ = fmt::format(
-          "training ends at step {}: {} meta-gradients in a row were not finite (meta_gradient.stop_after says how many "
+          "training ends at step {}: {} meta-gradients in a row were not finite (meta_gradient.stop_after says how "
+          "many "
           "are borne); `lopt-run explain {} {}` says where the last one comes from",
           training_.steps_done(), rules.stop_after, session_.writes() ? session_.folder().path() : "RUN", step.step);
     if (training_.roll_backs() > rules.most_roll_backs)
@@ -238,9 +240,9 @@ class MetaRun {
           applied_row(comparison.label, *make_comparison(experiment_, *comparison.optimizer, session_.threads())));
     }
     const std::size_t problems = experiment_.application->seeds.size();
-    std::string text = fmt::format(
-        "\nTried on {} fresh problems, {} steps each: mean training loss of all steps, of the last 10{}\n", problems,
-        experiment_.application->steps, rows[0].test ? ", and test loss" : "");
+    std::string text =
+        fmt::format("\nTried on {} fresh problems, {} steps each: mean training loss of all steps, of the last 10{}\n",
+                    problems, experiment_.application->steps, rows[0].test ? ", and test loss" : "");
     Json json = Json::array();
     for (const AppliedRow& row : rows) {
       text += fmt::format("  {:<34} {:.3f}   {:.3f}", row.label, row.mean, row.last);
@@ -261,7 +263,8 @@ class MetaRun {
   /// "13 % below", "4 % above", of positive numbers.
   static std::string beside(double own, double other) {
     const double percent = 100 * (own / other - 1);
-    return std::abs(percent) < 0.5 ? "as high as" : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
+    return std::abs(percent) < 0.5 ? "as high as"
+                                   : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
   }
 
   /// The learned optimizer beside the best of the others, in words.
@@ -273,7 +276,8 @@ class MetaRun {
     const AppliedRow& own = rows.front();
     if (!std::isfinite(own.mean)) return "\nThe learned optimizer diverged.\n";
     if (!std::isfinite(best->mean)) return "\nThe learned optimizer is the only one that did not diverge.\n";
-    std::string text = fmt::format("\nThe learned optimizer's mean loss is {} that of {}", beside(own.mean, best->mean), best->label);
+    std::string text =
+        fmt::format("\nThe learned optimizer's mean loss is {} that of {}", beside(own.mean, best->mean), best->label);
     if (own.test && best->test) text += fmt::format("; its test loss is {}", beside(*own.test, *best->test));
     return text + ".\n";
   }

@@ -51,9 +51,8 @@ int run_new_plugin(int argc, char** argv) {
   if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end())
     throw UsageError(
         fmt::format("there is no kind '{}'{}; there is {}", kind, did_you_mean(kind, kinds), fmt::join(kinds, ", ")));
-  const bool plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
+  const bool plain = std::all_of(name.begin(), name.end(),
+                                 [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
   if (!plain || name.empty() || name.size() > 64 || name[0] < 'a')
     throw UsageError(fmt::format("the name '{}' must begin with a letter and have only a-z, 0-9 and _", name));
   std::error_code error;

@@ -17,7 +17,8 @@ struct Rule {
   OptimizerSource source;
   Values theta{std::vector<Values::Entry>{}};
 };
-Rule rule_of(const std::string& assignment, const RecordedUpdates& updates, const std::string& path, Registry& registry) {
+Rule rule_of(const std::string& assignment, const RecordedUpdates& updates, const std::string& path,
+             Registry& registry) {
   SpecNode spec = SpecNode::mapping();
   apply_override(spec, assignment);
   name_learned_rules(spec);
@@ -57,13 +58,16 @@ int run_replay_updates(int argc, char** argv) {
   boost::program_options::options_description description;
   description.add_options()("tolerance", boost::program_options::value(&tolerance),
                             "largest relative difference that passes (default: 1e-4)")(
-      "num-steps", boost::program_options::value(&num_steps), "how many steps the rule is told there are (default: 100)")(
-      "plugin-path", boost::program_options::value(&plugin_paths), "folder or file with plugins; may be given more than once");
+      "num-steps", boost::program_options::value(&num_steps),
+      "how many steps the rule is told there are (default: 100)")(
+      "plugin-path", boost::program_options::value(&plugin_paths),
+      "folder or file with plugins; may be given more than once");
   const std::string usage = "lopt-run replay-updates FILE.npz 'optimizer={plugin: adam}' [options]";
   const auto values = options::parse(
       argc, argv, description, usage,
       "Feeds another program's gradients and losses to an optimizer, or to a learned_optimizer with the file's θ, and\n"
-      "compares the parameters after each step. The file has param_0/LEAF, and for each step K = 0, 1, … grad_K/LEAF and\n"
+      "compares the parameters after each step. The file has param_0/LEAF, and for each step K = 0, 1, … grad_K/LEAF "
+      "and\n"
       "param_K+1/LEAF; loss [steps]; theta/LEAF. Exit code 1 where a difference is beyond the tolerance.");
   if (!values) return success;
   const std::vector<std::string> words = options::positional(*values);

@@ -41,8 +41,7 @@ std::string first_difference(const std::string& before, const std::string& now) 
 }
 
 /// What differs between the run of a checkpoint and what would go on with it.
-std::vector<std::string> differences(const Json& before, const Json& now,
-                                     const Registry& registry) {
+std::vector<std::string> differences(const Json& before, const Json& now, const Registry& registry) {
   std::vector<std::string> found;
   if (before.at("lopt") != now.at("lopt"))
     found.push_back(fmt::format("the run was made by lopt {}, this is {}", before.at("lopt").get<std::string>(),
@@ -124,10 +123,10 @@ int run_resume(int argc, char** argv) {
   add_run_options(description, o);
   description.add_options()("force", po::bool_switch(&force), "go on though the version, a plugin or the spec differs");
   const std::string usage = "lopt-run resume RUN [steps=N] [options]";
-  const auto values =
-      options::parse(argc, argv, description, usage,
-                     "Goes on with a run from its newest good checkpoint (or begins it, if it has none), for the steps that were left or "
-                     "to more, bit for bit as\nif it had never ended. RUN is the run's folder.");
+  const auto values = options::parse(argc, argv, description, usage,
+                                     "Goes on with a run from its newest good checkpoint (or begins it, if it has "
+                                     "none), for the steps that were left or "
+                                     "to more, bit for bit as\nif it had never ended. RUN is the run's folder.");
   if (!values) return success;
   check_threads(*values, o);
   take_positional(*values, o, usage);

@@ -115,7 +115,9 @@ void print(std::string& text, const std::string& head, std::size_t indent, const
   const SpecNode* plugin = written && written->kind == SpecNode::Kind::scalar ? written : nullptr;
   for (const auto& [key, value] : node.entries)
     print(text, margin + one_line(SpecNode::scalar(key)) + ":", indent + 2, value,
-          plugin && key == "plugin" ? plugin : written ? written->find(key) : nullptr);
+          plugin && key == "plugin" ? plugin
+          : written                 ? written->find(key)
+                                    : nullptr);
   for (std::size_t i = 0; i < node.items.size(); ++i)
     print(text, margin + "-", indent + 2, node.items[i],
           written && i < written->items.size() ? &written->items[i] : nullptr);

@@ -97,9 +97,7 @@ void emit(YAML::Emitter& out, const SpecNode& node) {
 SpecError::SpecError(std::vector<std::string> messages)
     : std::runtime_error(joined(messages)), messages_(std::move(messages)) {}
 
-void refuse(const Location& where, const std::string& message) {
-  throw SpecError({to_text(where) + ": " + message});
-}
+void refuse(const Location& where, const std::string& message) { throw SpecError({to_text(where) + ": " + message}); }
 
 void SpecErrors::add(const Location& where, const std::string& path, const std::string& message) {
   const std::string place = to_text(where);

@@ -120,10 +120,11 @@ class Builder : public YAML::EventHandler {
   void check_count(const YAML::Mark& mark) const {
     if (count_ > most_nodes)
       refuse(at(mark),
-           fmt::format("the spec has more than {} values, those behind anchors counted each time", most_nodes));
+             fmt::format("the spec has more than {} values, those behind anchors counted each time", most_nodes));
   }
   void open(SpecNode::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
-    if (open_.size() >= most_nesting) refuse(at(mark), fmt::format("values are nested more than {} deep", most_nesting));
+    if (open_.size() >= most_nesting)
+      refuse(at(mark), fmt::format("values are nested more than {} deep", most_nesting));
     const std::size_t before = count_;
     open_.push_back({make(kind, mark), anchor, {}, {}, before, {}});
   }

@@ -25,7 +25,8 @@ std::optional<double> number_in(std::string_view text) {
   return code == std::errc() && stop == text.data() + text.size() ? std::optional(value) : std::nullopt;
 }
 
-/// How to write what was meant by a text that is a number elsewhere: 1_000, 0x10, 1/3, "0.1", 1,5, 10 %. Empty for others.
+/// How to write what was meant by a text that is a number elsewhere: 1_000, 0x10, 1/3, "0.1", 1,5, 10 %. Empty for
+/// others.
 std::string as_number(const SpecNode& node) {
   if (node.kind != SpecNode::Kind::scalar) return "";
   std::string text = node.text;

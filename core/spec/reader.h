@@ -26,7 +26,8 @@ class SpecReader final : public SettingsSource {
   std::string text(const Declaration& d, const std::optional<std::string>& fallback) override;
   std::vector<std::int64_t> integers(const Declaration& d,
                                      const std::optional<std::vector<std::int64_t>>& fallback) override;
-  std::vector<std::string> texts(const Declaration& d, const std::optional<std::vector<std::string>>& fallback) override;
+  std::vector<std::string> texts(const Declaration& d,
+                                 const std::optional<std::vector<std::string>>& fallback) override;
   std::shared_ptr<const void> component(const Declaration& d, const std::string& fallback) override;
 
   /// Only the declarations matter: nothing is missing.

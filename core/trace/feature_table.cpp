@@ -51,9 +51,7 @@ Tensor tensor_kind(const FeatureView& v, Decays) {
 }
 
 const FeatureRow table[] = {
-    {.name = "parameter",
-     .meaning = "p",
-     .compute = [](const FeatureView& v, Decays) { return v.parameter; }},
+    {.name = "parameter", .meaning = "p", .compute = [](const FeatureView& v, Decays) { return v.parameter; }},
     {.name = "gradient", .meaning = "g", .compute = [](const FeatureView& v, Decays) { return v.gradient; }},
     {.name = "momentum",
      .numbers = {{"β", 0.9}},
@@ -75,8 +73,7 @@ const FeatureRow table[] = {
      .numbers = {{"β", 0.999}},
      .meaning = "g/√v, v bias-corrected, between −10 and 10",
      .accumulators = second_moment,
-     .compute = [](const FeatureView& v,
-                   Decays d) { return over_root(v.gradient, v.unbiased_second_moment(d[0])); }},
+     .compute = [](const FeatureView& v, Decays d) { return over_root(v.gradient, v.unbiased_second_moment(d[0])); }},
     {.name = "moment_ratio",
      .numbers = {{"β fast", 0.9}, {"β slow", 0.999}},
      .meaning = "log of a fast over a slow second moment, times 0.3, between −1.5 and 1.5",
@@ -96,18 +93,14 @@ const FeatureRow table[] = {
      .numbers = {{"β", 0.999}},
      .meaning = "g over the root of Adafactor's second moment, a row times a column",
      .accumulators = factored,
-     .compute =
-         [](const FeatureView& v, Decays d) {
-           return v.gradient * v.factored(d[0]).inverse_root(v.gradient.shape());
-         }},
+     .compute = [](const FeatureView& v,
+                   Decays d) { return v.gradient * v.factored(d[0]).inverse_root(v.gradient.shape()); }},
     {.name = "adafactor_momentum",
      .numbers = {{"β1", 0.9}, {"β2", 0.999}},
      .meaning = "m over the root of Adafactor's second moment",
      .accumulators = momentum_and_factored,
-     .compute =
-         [](const FeatureView& v, Decays d) {
-           return v.momentum(d[0]) * v.factored(d[1]).inverse_root(v.gradient.shape());
-         }},
+     .compute = [](const FeatureView& v,
+                   Decays d) { return v.momentum(d[0]) * v.factored(d[1]).inverse_root(v.gradient.shape()); }},
     {.name = "row",
      .numbers = {{"β", 0.999}},
      .meaning = "Adafactor's row accumulator",
@@ -145,8 +138,7 @@ const FeatureRow table[] = {
     {.name = "tensor_rms",
      .meaning = "tanh(0.3 · log of the parameters' root mean square in the tensor)",
      .shared = 1,
-     .compute = [](const FeatureView& v,
-                   Decays) { return one(tanh(log(mean(square(v.parameter)) + 1e-12) * 0.15)); }},
+     .compute = [](const FeatureView& v, Decays) { return one(tanh(log(mean(square(v.parameter)) + 1e-12) * 0.15)); }},
     {.name = "tensor_size",
      .meaning = "log₁₀ of how many parameters the tensor has, over 4",
      .shared = 1,

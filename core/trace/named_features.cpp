@@ -34,8 +34,8 @@ const FeatureRow& row_of(const std::string& name) {
   }
   std::string hint = did_you_mean(name, known);
   if (hint.empty()) hint = fmt::format("; there are: {}", fmt::join(known, ", "));
-  throw std::invalid_argument(
-      fmt::format("must be a feature, as in `momentum 0.99` or `normalized gradient`, and there is no '{}'{}", name, hint));
+  throw std::invalid_argument(fmt::format(
+      "must be a feature, as in `momentum 0.99` or `normalized gradient`, and there is no '{}'{}", name, hint));
 }
 
 double decay_in(const std::string& word, const std::string& feature, const std::string& number) {
@@ -102,7 +102,7 @@ Request parsed(const std::string& name, double momentum_decay) {
                                                                   list.size() - 1, row.name, row.numbers.size()));
   Request request{&row, {}, normalized};
   for (std::size_t i = 0; i < row.numbers.size(); ++i)
-    request.decays.push_back(i + 1 < list.size() ? decay_in(list[i + 1], row.name, row.numbers[i].name)
+    request.decays.push_back(i + 1 < list.size()      ? decay_in(list[i + 1], row.name, row.numbers[i].name)
                              : row.name == "momentum" ? momentum_decay
                                                       : row.numbers[i].by_default);
   return request;
@@ -187,18 +187,23 @@ std::vector<Features::OfTensor> Features::of(const Tree& params, const Tree& gra
   for (std::size_t i = 0; i < p.size(); ++i) {
     const auto leaf = [&, i](const std::string& name) { return accumulators[name].leaves().at(i); };
     using Kind = Accumulator::Kind;
-    const FeatureView view{
-        p[i],
-        g[i],
-        [&](double decay) { return leaf(Accumulator{Kind::momentum, decay}.name()); },
-        [&](double decay) { return leaf(Accumulator{Kind::second_moment, decay}.name()); },
-        [&](double decay) { return accumulators[Accumulator{Kind::loss, decay}.name()].leaf(); },
-        [&](double decay) {
-          const Accumulator a{Kind::factored, decay};
-          return FactoredMoment{leaf(row_name(a)), leaf(column_name(a))};
-        },
-        step,
-        progress};
+    const FeatureView view{p[i],
+                           g[i],
+                           [&](double decay) {
+                             return leaf(Accumulator{Kind::momentum, decay}.name());
+                           },
+                           [&](double decay) {
+                             return leaf(Accumulator{Kind::second_moment, decay}.name());
+                           },
+                           [&](double decay) {
+                             return accumulators[Accumulator{Kind::loss, decay}.name()].leaf();
+                           },
+                           [&](double decay) {
+                             const Accumulator a{Kind::factored, decay};
+                             return FactoredMoment{leaf(row_name(a)), leaf(column_name(a))};
+                           },
+                           step,
+                           progress};
     OfTensor of_tensor;
     std::vector<Tensor> shared;
     for (const Request& request : requests_) {

@@ -23,8 +23,7 @@ const std::vector<Activation>& activations() {
 /// The layers after the first, whose output without activation is `x`.
 Tensor layers_after_first(Tensor x, const std::vector<Tensor>& weights, const std::vector<Tensor>& biases,
                           std::string_view activation_name) {
-  for (std::size_t i = 1; i < weights.size(); ++i)
-    x = matmul(activation(activation_name, x), weights[i]) + biases[i];
+  for (std::size_t i = 1; i < weights.size(); ++i) x = matmul(activation(activation_name, x), weights[i]) + biases[i];
   return x;
 }
 
@@ -53,8 +52,8 @@ const std::vector<std::string>& activation_names() {
 Tensor activation(std::string_view name, const Tensor& x) {
   for (const Activation& a : activations())
     if (a.name == name) return a.function(x);
-  throw std::invalid_argument(fmt::format("there is no activation '{}'; there are: {}", name,
-                                          fmt::join(activation_names(), ", ")));
+  throw std::invalid_argument(
+      fmt::format("there is no activation '{}'; there are: {}", name, fmt::join(activation_names(), ", ")));
 }
 
 Tensor silu(const Tensor& x) { return x * sigmoid(x); }
@@ -92,8 +91,8 @@ Tree dense_weights(Key key, const std::vector<std::int64_t>& widths, LastLayer l
   for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
     const bool is_zero = last == LastLayer::zero && i + 2 == widths.size();
     const double scale = std::sqrt((i == 0 ? 1.0 : 2.0) / static_cast<double>(widths[i]));
-    weights.set(fmt::format("w{}", i), is_zero ? zeros({widths[i], widths[i + 1]})
-                                               : normal(keys[i], {widths[i], widths[i + 1]}) * scale);
+    weights.set(fmt::format("w{}", i),
+                is_zero ? zeros({widths[i], widths[i + 1]}) : normal(keys[i], {widths[i], widths[i + 1]}) * scale);
     weights.set(fmt::format("b{}", i), zeros({widths[i + 1]}));
   }
   return weights;

@@ -35,10 +35,11 @@ class TruncationSettings {
                               .between(1, 1 << 30)
                               .unit("meta-steps")
                               .doc("until a curriculum has come to problem_length")),
-        staggered_(std::string(s.text("starts", "random")
-                                   .one_of({"random", "staggered"})
-                                   .doc("the first problems stand at random iterations, as in the JAX tutorial, or end one "
-                                        "after the other, so that the meta-loss does not swing")) == "staggered") {}
+        staggered_(
+            std::string(s.text("starts", "random")
+                            .one_of({"random", "staggered"})
+                            .doc("the first problems stand at random iterations, as in the JAX tutorial, or end one "
+                                 "after the other, so that the meta-loss does not swing")) == "staggered") {}
 
   /// One problem a task, and what the estimator has to remember of them.
   EstimatorState start(const Values& theta, HostKey key, const Unroller& unroller) const {

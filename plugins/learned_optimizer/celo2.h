@@ -1,6 +1,6 @@
 #pragma once
-// What celo2 and celo2_base share (Celo2, arXiv 2602.19142): the accumulators, their features and the network that makes a
-// direction of them. What becomes of the direction is theirs.
+// What celo2 and celo2_base share (Celo2, arXiv 2602.19142): the accumulators, their features and the network that
+// makes a direction of them. What becomes of the direction is theirs.
 
 #include <lopt/plugin.h>
 
@@ -102,7 +102,7 @@ class Direction {
     const std::size_t groups = p.rank() >= 2 ? std::size(group_sizes) : groups_of_vectors;
     for (std::size_t group = 0; group < groups; ++group) rows.push_back(layers_["w0__" + std::to_string(group)]);
     const Tensor out = dense_network(stack(features, -1), {concatenate(rows, 0), layers_["w1"], layers_["w2"]},
-                                    {layers_["b0"], layers_["b1"], layers_["b2"]});
+                                     {layers_["b0"], layers_["b1"], layers_["b2"]});
     return take(out, 0, -1);
   }
 

@@ -10,7 +10,9 @@ steps: 2
 task: {plugin: mlp_classifier, hidden: [8, 8], batch_size: 16, dataset: digits}
 optimizer: {plugin: adam, learning_rate: 0.01}
 )";
-Result printed(const std::string& spec, const std::string& more = "") { return run("check " + spec + " --print " + more); }
+Result printed(const std::string& spec, const std::string& more = "") {
+  return run("check " + spec + " --print " + more);
+}
 }  // namespace
 
 TEST_CASE("extends: mappings are merged, lists and scalars replaced, null removes") {
@@ -18,8 +20,9 @@ TEST_CASE("extends: mappings are merged, lists and scalars replaced, null remove
   fs::create_directories(folder.file("deep"));
   folder.write("base.yaml", base);
   folder.write("rate.yaml", "optimizer: {learning_rate: 0.5}\nseed: 7\n");
-  const std::string one = folder.write("deep/one.yaml", "extends: ../base.yaml\nname: one\ntask: {hidden: [4], batch_size: "
-                                                        "null}\noptimizer:\n  beta1: 0.8\n");
+  const std::string one = folder.write("deep/one.yaml",
+                                       "extends: ../base.yaml\nname: one\ntask: {hidden: [4], batch_size: "
+                                       "null}\noptimizer:\n  beta1: 0.8\n");
   const Result result = printed(one);
   INFO(result.output);
   CHECK(result.code == 0);
@@ -59,9 +62,10 @@ TEST_CASE("extends: cycles, files that are not there, and errors with their own 
 TEST_CASE("merge keys, keys that hold anchors, and standard input") {
   TemporaryFolder folder;
   const std::string spec = folder.write(
-      "spec.yaml", "x-small: &small {hidden: [4], batch_size: 8}\nx-big: &big {hidden: [64], activation: tanh}\nname: m\n"
-                   "steps: 2\ntask: {<<: [*small, *big], plugin: mlp_classifier, batch_size: 32, dataset: digits}\n"
-                   "optimizer: {<<: {learning_rate: 0.3}, plugin: sgd}\n");
+      "spec.yaml",
+      "x-small: &small {hidden: [4], batch_size: 8}\nx-big: &big {hidden: [64], activation: tanh}\nname: m\n"
+      "steps: 2\ntask: {<<: [*small, *big], plugin: mlp_classifier, batch_size: 32, dataset: digits}\n"
+      "optimizer: {<<: {learning_rate: 0.3}, plugin: sgd}\n");
   const Result result = printed(spec);
   INFO(result.output);
   CHECK(result.code == 0);
@@ -81,8 +85,8 @@ TEST_CASE("numbers written as elsewhere: how to write them here") {
   TemporaryFolder folder;
   const std::string spec = folder.write("spec.yaml", base);
   const std::vector<std::pair<std::string, std::string>> numbers{
-      {"1_000", "write 1000"}, {"0x10", "write 16"},           {"1/4", "write 0.25"},
-      {"'1,5'", "write 1.5"},  {"'\"0.1\"'", "without quotes"}, {"10%", "write 0.1"}};
+      {"1_000", "write 1000"},         {"0x10", "write 16"}, {"1/4", "write 0.25"}, {"'1,5'", "write 1.5"},
+      {"'\"0.1\"'", "without quotes"}, {"10%", "write 0.1"}};
   for (const auto& [written, hint] : numbers) {
     const Result result = run("check " + spec + " optimizer.learning_rate=" + written);
     INFO(result.output);

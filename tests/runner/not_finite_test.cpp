@@ -19,8 +19,10 @@ struct Trained {
     const std::string spec = folder.write(
         "spec.yaml",
         "name: zeros\nsteps: 3\ntask: {plugin: mlp_classifier, hidden: [16], batch_size: 32, dataset: digits}\n"
-        "learned_optimizer: " + rule +
-            "\nestimator: {plugin: truncated_gradient, tasks: 2, unroll_length: 5, problem_length: 20, loss_clip: 1e30}\n"
+        "learned_optimizer: " +
+            rule +
+            "\nestimator: {plugin: truncated_gradient, tasks: 2, unroll_length: 5, problem_length: 20, loss_clip: "
+            "1e30}\n"
             "meta_optimizer: {plugin: adam, learning_rate: 0.01}\n");
     result = run("train " + spec + " --out " + out + " --plugin-path " + rules + " " + more);
   }
@@ -79,7 +81,9 @@ TEST_CASE("explain of steps that are fine, and of what is none") {
   TemporaryFolder folder;
   const std::string out = folder.file("run");
   REQUIRE(run("train configs/quickstart.yaml steps=3 apply=null compare=null task.batch_size=8 'task.hidden=[4]' "
-              "estimator.tasks=2 -q --out " + out).code == 0);
+              "estimator.tasks=2 -q --out " +
+              out)
+              .code == 0);
   CHECK_THAT(run("explain " + out + " 2").output, Contains("everything is finite") && Contains("meta-loss"));
   CHECK(run("explain " + out + " minus").code == 2);
   CHECK(run("explain " + folder.path() + " 0").code == 2);

@@ -12,7 +12,8 @@ using Catch::Matchers::Contains;
 namespace {
 
 const std::string spec =
-    "train configs/quickstart.yaml learned_optimizer=per_parameter_mlp steps=3 apply=null compare=null meta_objective=null "
+    "train configs/quickstart.yaml learned_optimizer=per_parameter_mlp steps=3 apply=null compare=null "
+    "meta_objective=null "
     "'task.hidden=[8]' task.batch_size=16 'estimator={plugin: pes, tasks: 4, unroll_length: 10, problem_length: 30}' ";
 
 std::vector<Json> metrics(const std::string& run_folder) {
@@ -110,8 +111,10 @@ TEST_CASE("parts of θ that are frozen keep their bits, and the rest is trained"
 
 TEST_CASE("features are asked for by name, and every one is finite where gradients are 0") {
   const std::string all =
-      "'learned_optimizer={plugin: per_parameter_mlp, hidden: [8, 8], activation: tanh, features: [parameter, gradient, "
-      "momentum 0.5, normalized momentum, second_moment, adam, adam 0.5 0.9, scaled_gradient, moment_ratio, inverse_root, "
+      "'learned_optimizer={plugin: per_parameter_mlp, hidden: [8, 8], activation: tanh, features: [parameter, "
+      "gradient, "
+      "momentum 0.5, normalized momentum, second_moment, adam, adam 0.5 0.9, scaled_gradient, moment_ratio, "
+      "inverse_root, "
       "adafactor, adafactor_momentum, row, column, step, progress, log_step, loss_trend, alignment, tensor_rms, "
       "tensor_size, tensor_kind]}' ";
   for (const char* estimator : {"estimator=truncated_gradient", "estimator=pes"})
@@ -134,13 +137,12 @@ TEST_CASE("features are asked for by name, and every one is finite where gradien
 
 TEST_CASE("a hybrid that is not trained makes its optimizer's steps, to the bit") {
   TemporaryFolder folder;
-  const std::string task =
-      "seed: 3\nsteps: 12\ntask: {plugin: mlp_classifier, hidden: [16], batch_size: 16}\n";
-  for (const char* optimizer :
-       {"{plugin: adam, learning_rate: 0.01}", "{plugin: sgd, learning_rate: 0.1}", "{plugin: momentum, learning_rate: 0.01}"}) {
+  const std::string task = "seed: 3\nsteps: 12\ntask: {plugin: mlp_classifier, hidden: [16], batch_size: 16}\n";
+  for (const char* optimizer : {"{plugin: adam, learning_rate: 0.01}", "{plugin: sgd, learning_rate: 0.1}",
+                                "{plugin: momentum, learning_rate: 0.01}"}) {
     const std::string own = folder.write("own.yaml", task + "optimizer: " + optimizer + "\n"),
-                      hybrid = folder.write("hybrid.yaml", task + "learned_optimizer: {plugin: hybrid, optimizer: " +
-                                                               optimizer + "}\n");
+                      hybrid = folder.write(
+                          "hybrid.yaml", task + "learned_optimizer: {plugin: hybrid, optimizer: " + optimizer + "}\n");
     fs::remove_all(folder.file("a"));
     fs::remove_all(folder.file("b"));
     REQUIRE(run("train " + own + " -q --out " + folder.file("a")).code == 0);
@@ -153,10 +155,10 @@ TEST_CASE("a hybrid that is not trained makes its optimizer's steps, to the bit"
 
 TEST_CASE("a comparison is tuned where the spec says so, and the words at the end name it") {
   TemporaryFolder folder;
-  const Result result = run(
-      "train configs/quickstart.yaml learned_optimizer=learnable_sgd steps=2 estimator.tasks=2 'task.hidden=[8]' "
-      "'apply={steps: 5, seeds: [1, 2]}' 'compare=[{tuned: sgd}, {plugin: adam}]' --out " +
-      folder.file("run"));
+  const Result result =
+      run("train configs/quickstart.yaml learned_optimizer=learnable_sgd steps=2 estimator.tasks=2 'task.hidden=[8]' "
+          "'apply={steps: 5, seeds: [1, 2]}' 'compare=[{tuned: sgd}, {plugin: adam}]' --out " +
+          folder.file("run"));
   INFO(result.output);
   REQUIRE(result.code == 0);
   CHECK_THAT(result.output, Contains("the best of 10 rates") && Contains("The learned optimizer's mean loss is"));

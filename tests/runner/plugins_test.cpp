@@ -233,7 +233,8 @@ TEST_CASE("check-plugin: the plugins that lopt has pass, those that need setting
       CHECK(without.code == 3);
       CHECK_THAT(without.output, Contains("give it"));
     }
-    if (name == "replay" || name == "idx_images" || name == "learned") continue;  // their files are made for other tests
+    if (name == "replay" || name == "idx_images" || name == "learned")
+      continue;  // their files are made for other tests
     const Result result =
         run("check-plugin " + entry.path().string() + (settings != needs.end() ? " " + settings->second : ""), 60);
     INFO(result.output);

@@ -51,7 +51,8 @@ TEST_CASE("rules make the updates of the JAX packages that they come from") {
     CHECK(result.code == 0);
     CHECK_THAT(result.output, Contains("12 steps of 4 leaves") && Contains("they agree"));
   }
-  const Result wrong = run("replay-updates " + package + "optimizer_adam.npz 'optimizer={plugin: adam, learning_rate: 0.011}'");
+  const Result wrong =
+      run("replay-updates " + package + "optimizer_adam.npz 'optimizer={plugin: adam, learning_rate: 0.011}'");
   CHECK(wrong.code == 1);
   CHECK_THAT(wrong.output, Contains("they differ") && Contains("!"));
 }
@@ -71,7 +72,8 @@ TEST_CASE("files of updates that are wrong are refused with a sentence") {
   refused(changed(folder, "optimizer_adam.npz", "param_2/gain", Array::scalar(NAN)), 4, "not finite", rule);
   refused(changed(folder, "optimizer_adam.npz", "loss", std::nullopt), 4, "no array 'loss'", rule);
   refused(package + "optimizer_adam.npz", 4, "has no 'theta/log_lr'", " learned_optimizer=learnable_sgd");
-  refused(package + "mlp_lopt.npz", 4, "this learned optimizer's is", " 'learned_optimizer={plugin: mlp_lopt, hidden_size: 8}'");
+  refused(package + "mlp_lopt.npz", 4, "this learned optimizer's is",
+          " 'learned_optimizer={plugin: mlp_lopt, hidden_size: 8}'");
   refused(package + "optimizer_adam.npz", 2, "there is no optimizer plugin 'adm'", " optimizer=adm");
   refused(package + "optimizer_adam.npz", 2, "is no rule", " task=mlp_classifier");
   refused(folder.file("nothing.npz"), 4, "nothing.npz", rule);
@@ -80,7 +82,8 @@ TEST_CASE("files of updates that are wrong are refused with a sentence") {
 TEST_CASE("what was trained is an optimizer, and where another training begins") {
   TemporaryFolder folder;
   const std::string trained = folder.file("trained");
-  REQUIRE(run("train configs/quickstart.yaml learned_optimizer=learnable_adam steps=3" + small + "-q --out " + trained).code == 0);
+  REQUIRE(run("train configs/quickstart.yaml learned_optimizer=learnable_adam steps=3" + small + "-q --out " + trained)
+              .code == 0);
   const std::string learned = "'optimizer={plugin: learned, theta: " + trained + "}'";
   const Result inner = run("train configs/tutorial/sgd.yaml steps=5 task.batch_size=16 " + learned + " --trace " +
                            folder.file("inner.npz") + " --out " + folder.file("inner"));
@@ -88,27 +91,32 @@ TEST_CASE("what was trained is an optimizer, and where another training begins")
   CHECK(inner.code == 0);
   CHECK_THAT(read_file(folder.file("inner/spec.yaml")), Contains("plugin: learnable_adam") && Contains("theta.npz"));
   // The same losses as the learned optimizer with that θ.
-  const Result given = run("train configs/tutorial/random_optimizer.yaml theta_seeds=null learned_optimizer=learnable_adam "
-                           "steps=5 task.batch_size=16 seed=0 theta=" + trained + " --trace " + folder.file("given.npz") +
-                           " --out " + folder.file("given"));
+  const Result given =
+      run("train configs/tutorial/random_optimizer.yaml theta_seeds=null learned_optimizer=learnable_adam "
+          "steps=5 task.batch_size=16 seed=0 theta=" +
+          trained + " --trace " + folder.file("given.npz") + " --out " + folder.file("given"));
   INFO(given.output);
   REQUIRE(given.code == 0);
-  const Result seed = run("train configs/tutorial/sgd.yaml seed=0 steps=5 task.batch_size=16 " + learned + " -q --trace " +
-                          folder.file("seed.npz") + " --out " + folder.file("seed"));
+  const Result seed = run("train configs/tutorial/sgd.yaml seed=0 steps=5 task.batch_size=16 " + learned +
+                          " -q --trace " + folder.file("seed.npz") + " --out " + folder.file("seed"));
   REQUIRE(seed.code == 0);
   CHECK(read_npz(folder.file("seed.npz"))["losses"].leaf() == read_npz(folder.file("given.npz"))["losses"].leaf());
   // As the meta-optimizer, and as where θ begins.
   CHECK(run("train configs/quickstart.yaml steps=2 'meta_optimizer={plugin: learned, theta: " + trained + "}'" + small +
-            "-q --out " + folder.file("meta")).code == 0);
+            "-q --out " + folder.file("meta"))
+            .code == 0);
   REQUIRE(run("train configs/quickstart.yaml learned_optimizer=learnable_adam steps=1 init_theta=" + trained + small +
-              "--trace " + folder.file("again.npz") + " -q --out " + folder.file("again")).code == 0);
-  CHECK(read_npz(folder.file("again.npz"))["theta0_log_lr"].leaf() == read_npz(trained + "/theta.npz")["log_lr"].leaf());
+              "--trace " + folder.file("again.npz") + " -q --out " + folder.file("again"))
+              .code == 0);
+  CHECK(read_npz(folder.file("again.npz"))["theta0_log_lr"].leaf() ==
+        read_npz(trained + "/theta.npz")["log_lr"].leaf());
 }
 
 TEST_CASE("θ of another rule is refused, and both sides are named") {
   TemporaryFolder folder;
   const std::string trained = folder.file("trained");
-  REQUIRE(run("train configs/quickstart.yaml learned_optimizer=learnable_sgd steps=1" + small + "-q --out " + trained).code == 0);
+  REQUIRE(run("train configs/quickstart.yaml learned_optimizer=learnable_sgd steps=1" + small + "-q --out " + trained)
+              .code == 0);
   const auto refused = [&](const std::string& arguments, int code, const std::string& words) {
     const Result result = run("train " + arguments);
     INFO(result.output);
@@ -117,11 +125,13 @@ TEST_CASE("θ of another rule is refused, and both sides are named") {
   };
   const std::string both = "is of the learned optimizer 'learnable_sgd', but 'mlp_lopt' is to use it";
   refused("configs/quickstart.yaml learned_optimizer=mlp_lopt init_theta=" + trained, 2, both);
-  refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + trained + ", learned_optimizer: mlp_lopt}'", 2,
-          both);
+  refused(
+      "configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + trained + ", learned_optimizer: mlp_lopt}'", 2,
+      both);
   refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + package + "mlp_lopt.npz}'", 2,
           "does not say which learned optimizer");
   refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + folder.file("none") + "}'", 4, "none");
   refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + package +
-              "mlp_lopt.npz, learned_optimizer: learnable_sgd}'", 4, "has no array 'log_lr'");
+              "mlp_lopt.npz, learned_optimizer: learnable_sgd}'",
+          4, "has no array 'log_lr'");
 }

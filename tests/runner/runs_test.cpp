@@ -21,7 +21,8 @@ std::size_t lines_of(const std::string& path) {
 TEST_CASE("a meta-training leaves its folder complete") {
   TemporaryFolder folder;
   const std::string out = folder.file("run");
-  const Result result = run("train configs/quickstart.yaml learned_optimizer=per_parameter_mlp steps=4 apply.steps=3" + small + "--out " + out);
+  const Result result = run("train configs/quickstart.yaml learned_optimizer=per_parameter_mlp steps=4 apply.steps=3" +
+                            small + "--out " + out);
   INFO(result.output);
   REQUIRE(result.code == 0);
   CHECK_THAT(result.output,
@@ -45,9 +46,9 @@ TEST_CASE("a meta-training leaves its folder complete") {
 
 TEST_CASE("a trained θ can be applied from its file") {
   TemporaryFolder folder;
-  REQUIRE(
-      run("train configs/quickstart.yaml learned_optimizer=per_parameter_mlp steps=2 apply=null compare=null" + small + "-q --out " + folder.file("run"))
-          .code == 0);
+  REQUIRE(run("train configs/quickstart.yaml learned_optimizer=per_parameter_mlp steps=2 apply=null compare=null" +
+              small + "-q --out " + folder.file("run"))
+              .code == 0);
   const std::string arguments =
       "train configs/tutorial/random_optimizer.yaml theta_seeds=null steps=3 task.batch_size=16 theta=";
   const Result result = run(arguments + folder.file("run") + "/theta.npz --out " + folder.file("applied"));

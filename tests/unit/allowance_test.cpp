@@ -84,7 +84,8 @@ TEST_CASE("threads: affinity") {
     const ThreadAllowance allowance = allowed_threads();
     threads = allowance.threads;
     why = allowance.why;
-  }).join();
+  })
+      .join();
   CHECK(threads == 1);
   CHECK(why == "1 processor by affinity");
 }

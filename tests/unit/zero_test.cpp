@@ -72,7 +72,8 @@ TEST_CASE("NaN differs from itself at every SIMD level") {
   for (const std::string& level : kernels::simd_levels()) {
     REQUIRE(kernels::select_simd(level));
     INFO(level);
-    const Array found = compile(make_program("nan", {x}, {convert(is_nan(x), DType::int32)})).run(std::vector<Array>{values})[0];
+    const Array found =
+        compile(make_program("nan", {x}, {convert(is_nan(x), DType::int32)})).run(std::vector<Array>{values})[0];
     for (std::size_t i = 0; i < 20; ++i) CHECK(found.values<std::int32_t>()[i] == (i == 3));
   }
   REQUIRE(kernels::select_simd(kernels::simd_levels().front()));

@@ -103,7 +103,9 @@ const Primitive clamp_row = elementwise<3>(
       const Tensor inside = (v.x[1] < v.x[0]) & (v.x[0] < v.x[2]);
       return Grads{where(inside, v.dy, zeros_like(v.dy)), Tensor(), Tensor()};
     },
-    [](Real auto x, decltype(x) low, decltype(x) high) { return x < low ? low : x > high ? high : x; });
+    [](Real auto x, decltype(x) low, decltype(x) high) { return x < low    ? low
+                                                                : x > high ? high
+                                                                           : x; });
 const Primitive equal_row = elementwise<2>("equal", compared, nullptr, [](auto a, decltype(a) b) { return a == b; });
 const Primitive not_equal_row =
     elementwise<2>("not_equal", compared, nullptr, [](auto a, decltype(a) b) { return a != b; });
@@ -217,7 +219,8 @@ Tensor strong_zero(const Tensor& cotangent, const Tensor& product) {
   return real_arithmetic(strong_zero_row, cotangent, product);
 }
 Tensor clamp(const Tensor& x, double low, double high) {
-  if (x.dtype() != DType::float32) throw ShapeError(fmt::format("clamp: float32 was expected, not {}", name_of(x.dtype())));
+  if (x.dtype() != DType::float32)
+    throw ShapeError(fmt::format("clamp: float32 was expected, not {}", name_of(x.dtype())));
   return apply(clamp_row, {x, broadcast_to(Tensor(low), x.shape()), broadcast_to(Tensor(high), x.shape())});
 }
 Tensor remainder(const Tensor& a, const Tensor& b) { return bitwise(remainder_row, a, b); }

@@ -116,7 +116,8 @@ Tensor with_axes(const Tensor& reduced, const Tensor& x, const std::vector<int>&
 }  // namespace
 
 Tensor norm(const Tensor& x, const std::vector<int>& axes) {
-  if (x.dtype() != DType::float32) throw ShapeError(fmt::format("norm: float32 was expected, not {}", to_text(x.type())));
+  if (x.dtype() != DType::float32)
+    throw ShapeError(fmt::format("norm: float32 was expected, not {}", to_text(x.type())));
   // In units of the largest element no square overflows, and none that matters underflows.
   const Tensor largest = stop_gradient(max(abs(x), axes));
   const Tensor usable = (largest > 0) & (largest < static_cast<double>(std::numeric_limits<float>::infinity()));

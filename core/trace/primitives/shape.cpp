@@ -73,53 +73,53 @@ Tensor sum_to(const Tensor& dy, const Shape& shape) {
     if (i < extra || (shape[index(i - extra)] == 1 && dy.shape()[index(i)] != 1)) axes.push_back(i);
   return axes.empty() ? reshape(dy, shape) : reshape(sum(dy, axes), shape);
 }
-const Primitive broadcast_row = with_reference(
-    {.name = "broadcast",
-     .type =
-         [](std::span<const Type> x, const Attributes& a) {
-           const Shape& target = std::get<Target>(a).shape;
-           if (broadcast_shape(x[0].shape, target, "broadcast_to") != target)
-             throw ShapeError(
-                 fmt::format("broadcast_to: {} does not broadcast to {}", to_text(x[0].shape), to_text(target)));
-           return Type{x[0].dtype, target};
-         },
-     .vjp = [](const Vjp& v) { return Grads{sum_to(v.dy, v.x[0].shape())}; },
-     .fusion = Fusion::view},
-    []<class R>(ReferenceArguments<R>& call) {
-      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
-        const Shape& target = call.type.shape;
-        Shape strides = strides_of(shape);
-        for (std::size_t i = 0; i < shape.size(); ++i)
-          if (shape[i] == 1) strides[i] = 0;
-        strides.insert(strides.begin(), target.size() - shape.size(), 0);
-        move_elements(target, size, from, strides, to, strides_of(target));
-      });
-    });
+const Primitive broadcast_row =
+    with_reference({.name = "broadcast",
+                    .type =
+                        [](std::span<const Type> x, const Attributes& a) {
+                          const Shape& target = std::get<Target>(a).shape;
+                          if (broadcast_shape(x[0].shape, target, "broadcast_to") != target)
+                            throw ShapeError(fmt::format("broadcast_to: {} does not broadcast to {}",
+                                                         to_text(x[0].shape), to_text(target)));
+                          return Type{x[0].dtype, target};
+                        },
+                    .vjp = [](const Vjp& v) { return Grads{sum_to(v.dy, v.x[0].shape())}; },
+                    .fusion = Fusion::view},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+                       const Shape& target = call.type.shape;
+                       Shape strides = strides_of(shape);
+                       for (std::size_t i = 0; i < shape.size(); ++i)
+                         if (shape[i] == 1) strides[i] = 0;
+                       strides.insert(strides.begin(), target.size() - shape.size(), 0);
+                       move_elements(target, size, from, strides, to, strides_of(target));
+                     });
+                   });
 
-const Primitive transpose_row = with_reference(
-    {.name = "transpose",
-     .type =
-         [](std::span<const Type> x, const Attributes& a) {
-           Type result{x[0].dtype, {}};
-           for (int axis : std::get<Axes>(a).axes) result.shape.push_back(x[0].shape[index(axis)]);
-           return result;
-         },
-     .vjp =
-         [](const Vjp& v) {
-           const std::vector<int>& axes = std::get<Axes>(v.attributes).axes;
-           std::vector<int> inverse(axes.size());
-           for (std::size_t i = 0; i < axes.size(); ++i) inverse[index(axes[i])] = static_cast<int>(i);
-           return Grads{transpose(v.dy, inverse)};
-         }},
-    []<class R>(ReferenceArguments<R>& call) {
-      const auto& axes = std::get<Axes>(call.attributes).axes;
-      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
-        const Shape strides = strides_of(shape);
-        Shape turned;
-        for (int axis : axes) turned.push_back(strides[index(axis)]);
-        move_elements(call.type.shape, size, from, turned, to, strides_of(call.type.shape));
-      });
-    });
+const Primitive transpose_row =
+    with_reference({.name = "transpose",
+                    .type =
+                        [](std::span<const Type> x, const Attributes& a) {
+                          Type result{x[0].dtype, {}};
+                          for (int axis : std::get<Axes>(a).axes) result.shape.push_back(x[0].shape[index(axis)]);
+                          return result;
+                        },
+                    .vjp =
+                        [](const Vjp& v) {
+                          const std::vector<int>& axes = std::get<Axes>(v.attributes).axes;
+                          std::vector<int> inverse(axes.size());
+                          for (std::size_t i = 0; i < axes.size(); ++i) inverse[index(axes[i])] = static_cast<int>(i);
+                          return Grads{transpose(v.dy, inverse)};
+                        }},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     const auto& axes = std::get<Axes>(call.attributes).axes;
+                     placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+                       const Shape strides = strides_of(shape);
+                       Shape turned;
+                       for (int axis : axes) turned.push_back(strides[index(axis)]);
+                       move_elements(call.type.shape, size, from, turned, to, strides_of(call.type.shape));
+                     });
+                   });
 
 /// Places y into zeros of `shape` at start, start + stride, …
 Tensor unslice(const Tensor& dy, const Shape& shape, const Bounds& bounds);
@@ -150,36 +150,36 @@ const Primitive slice_row = with_reference(
       });
     });
 
-const Primitive pad_row = with_reference(
-    {.name = "pad",
-     .type =
-         [](std::span<const Type> x, const Attributes& a) {
-           const auto& [before, after] = std::get<Padding>(a);
-           Type result = x[0];
-           for (std::size_t i = 0; i < before.size(); ++i) {
-             if (before[i] < 0 || after[i] < 0)
-               throw ShapeError(
-                   fmt::format("pad: {} and {} of {}", to_text(before), to_text(after), to_text(x[0].shape)));
-             result.shape[i] += before[i] + after[i];
-           }
-           return result;
-         },
-     .vjp =
-         [](const Vjp& v) {
-           const auto& padding = std::get<Padding>(v.attributes);
-           Shape stop = padding.before;
-           for (std::size_t i = 0; i < stop.size(); ++i) stop[i] += v.x[0].shape()[i];
-           return Grads{slice(v.dy, padding.before, stop)};
-         },
-     .fusion = Fusion::columns},
-    []<class R>(ReferenceArguments<R>& call) {
-      const auto& before = std::get<Padding>(call.attributes).before;
-      const Shape strides = strides_of(call.type.shape);
-      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
-        move_elements(shape, size, from, strides_of(shape),
-                      to + offset_of(before, strides) * static_cast<std::int64_t>(size), strides);
-      });
-    });
+const Primitive pad_row =
+    with_reference({.name = "pad",
+                    .type =
+                        [](std::span<const Type> x, const Attributes& a) {
+                          const auto& [before, after] = std::get<Padding>(a);
+                          Type result = x[0];
+                          for (std::size_t i = 0; i < before.size(); ++i) {
+                            if (before[i] < 0 || after[i] < 0)
+                              throw ShapeError(fmt::format("pad: {} and {} of {}", to_text(before), to_text(after),
+                                                           to_text(x[0].shape)));
+                            result.shape[i] += before[i] + after[i];
+                          }
+                          return result;
+                        },
+                    .vjp =
+                        [](const Vjp& v) {
+                          const auto& padding = std::get<Padding>(v.attributes);
+                          Shape stop = padding.before;
+                          for (std::size_t i = 0; i < stop.size(); ++i) stop[i] += v.x[0].shape()[i];
+                          return Grads{slice(v.dy, padding.before, stop)};
+                        },
+                    .fusion = Fusion::columns},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     const auto& before = std::get<Padding>(call.attributes).before;
+                     const Shape strides = strides_of(call.type.shape);
+                     placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
+                       move_elements(shape, size, from, strides_of(shape),
+                                     to + offset_of(before, strides) * static_cast<std::int64_t>(size), strides);
+                     });
+                   });
 
 const Primitive concatenate_row =
     with_reference({.name = "concatenate",

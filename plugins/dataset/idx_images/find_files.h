@@ -22,7 +22,8 @@ struct ImageFile {
 inline ImageFile image_file_of(std::string name) {
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
   if (name.ends_with(".gz")) name.erase(name.size() - 3);
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '.' || c == '_'; }, '-');
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == '.' || c == '_'; }, '-');
   for (const char* what : {"images", "labels"})
     for (const auto& [word, part] : {std::pair{"train", "train"}, {"t10k", "test"}, {"test", "test"}}) {
       const std::string middle = std::string(word) + "-" + what + "-idx";
@@ -36,8 +37,8 @@ inline ImageFile image_file_of(std::string name) {
 }
 
 /// The file of a part ("train" or "test") and kind ("images" or "labels") in a folder, or at most two folders below it,
-/// of the set called `set` where that is not empty. Throws DataError, which lists what is there, where there is none, or
-/// more than one.
+/// of the set called `set` where that is not empty. Throws DataError, which lists what is there, where there is none,
+/// or more than one.
 inline std::string find_image_file(const std::string& folder, const std::string& set, const std::string& part,
                                    const std::string& what) {
   namespace fs = std::filesystem;
@@ -67,9 +68,10 @@ inline std::string find_image_file(const std::string& folder, const std::string&
   };
   const std::string digit = what == "images" ? "3" : "1", word = part == "train" ? "train" : "t10k";
   if (found.empty())
-    throw DataError(folder + ": has no " + what + " for " + part + "; looked for " + (set.empty() ? "" : set + "-") + word +
-                    "-" + what + "-idx" + digit + "-ubyte, also with a dot, with .gz, with a name before it and in folders " +
-                    "below; it holds " + (names.empty() ? "nothing" : list(names)));
+    throw DataError(folder + ": has no " + what + " for " + part + "; looked for " + (set.empty() ? "" : set + "-") +
+                    word + "-" + what + "-idx" + digit +
+                    "-ubyte, also with a dot, with .gz, with a name before it and in folders " + "below; it holds " +
+                    (names.empty() ? "nothing" : list(names)));
   const auto& nearest = found.begin()->second;
   if (nearest.size() == 1) return nearest.begin()->second;
   std::vector<std::string> files;

@@ -59,5 +59,4 @@ class IdxImages final : public Dataset {
 };
 
 LOPT_PLUGIN(IdxImages, "idx_images",
-            {.summary = "Images of a folder in MNIST's format (IDX)",
-             .url = "http://yann.lecun.com/exdb/mnist"})
+            {.summary = "Images of a folder in MNIST's format (IDX)", .url = "http://yann.lecun.com/exdb/mnist"})

@@ -73,5 +73,4 @@ class Replay final : public Dataset {
   mutable Array indices_;
 };
 
-LOPT_PLUGIN(Replay, "replay",
-            {.summary = "Images and batch indices from npz files"})
+LOPT_PLUGIN(Replay, "replay", {.summary = "Images and batch indices from npz files"})

@@ -58,8 +58,8 @@ class Pes final : public GradientEstimator {
       double old_problem = 0, new_problem = 0;
       bool is_new = false;
       for (std::size_t step = 0; step < losses.steps; ++step) {
-        is_new = as_in_tutorial_ ? static_cast<std::int64_t>(step) > steps_left[task]
-                                 : is_new || losses.began(task, step);
+        is_new =
+            as_in_tutorial_ ? static_cast<std::int64_t>(step) > steps_left[task] : is_new || losses.began(task, step);
         (is_new ? new_problem : old_problem) +=
             static_cast<double>(losses.positive(task, step)) - static_cast<double>(losses.negative(task, step));
       }

@@ -9,7 +9,8 @@ namespace {
 constexpr double decays[] = {0.9, 0.99, 0.999};
 constexpr double size_decay = 0.999;
 constexpr std::int64_t own_features = 28, all_features = own_features + 11;
-/// Bounds of gradients and of the step's logarithm, far beyond where a problem has diverged: what is made of them is finite.
+/// Bounds of gradients and of the step's logarithm, far beyond where a problem has diverged: what is made of them is
+/// finite.
 constexpr double most = 1e8, most_log = 20;
 
 struct Multipliers {
@@ -130,8 +131,9 @@ class Update final : public Optimizer {
 
 }  // namespace
 
-/// A small per-parameter network on Adafactor's accumulators (`AdafacMLPLOpt` of the JAX package learned_optimization; "small
-/// fc" of the paper): 39 features, 4 and 4 hidden units, decays that are learned too. θ has that package's names.
+/// A small per-parameter network on Adafactor's accumulators (`AdafacMLPLOpt` of the JAX package learned_optimization;
+/// "small fc" of the paper): 39 features, 4 and 4 hidden units, decays that are learned too. θ has that package's
+/// names.
 class AdafacMlpLopt final : public LearnedOptimizer {
  public:
   explicit AdafacMlpLopt(Settings& s)
@@ -166,8 +168,9 @@ class AdafacMlpLopt final : public LearnedOptimizer {
   Multipliers multipliers_;
 };
 
-LOPT_PLUGIN(AdafacMlpLopt, "adafac_mlp_lopt",
-            {.summary = "A small network on Adafactor's accumulators",
-             .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
-                      "CoLLAs 2022",
-             .url = "https://arxiv.org/abs/2203.11860"})
+LOPT_PLUGIN(
+    AdafacMlpLopt, "adafac_mlp_lopt",
+    {.summary = "A small network on Adafactor's accumulators",
+     .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
+              "CoLLAs 2022",
+     .url = "https://arxiv.org/abs/2203.11860"})

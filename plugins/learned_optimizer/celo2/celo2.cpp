@@ -31,9 +31,9 @@ Tensor orthogonalized_each(const Tensor& x) {
   return reshape(stack(results, 0), x.shape());
 }
 
-/// Of matrices: p ← p − lr · normalised(orthogonalised(s)), s the network's direction. Of vectors and scalars, Adam without
-/// bias correction: m ← β1·m + (1 − β1)·g, v ← β2·v + (1 − β2)·g², p ← p − 20 · lr · m / √(v + 1e-8).
-/// Weight decay is decoupled: p ← p − lr · decay · p.
+/// Of matrices: p ← p − lr · normalised(orthogonalised(s)), s the network's direction. Of vectors and scalars, Adam
+/// without bias correction: m ← β1·m + (1 − β1)·g, v ← β2·v + (1 − β2)·g², p ← p − 20 · lr · m / √(v + 1e-8). Weight
+/// decay is decoupled: p ← p − lr · decay · p.
 class Update final : public Optimizer {
  public:
   Update(const Tree& theta, Rates rates) : direction_(theta), rates_(rates) {}
@@ -55,9 +55,8 @@ class Update final : public Optimizer {
       moments[i] = moments[i].updated(gradient);
       // The first momentum and the second moment decay as Adam's do here.
       static_assert(celo2::momentum_decays[0] == beta1 && celo2::size_decay == beta2);
-      Tensor step = p[i].rank() >= 2
-                        ? celo2::normalized(orthogonalized_each(direction_(p[i], gradient, moments[i])))
-                        : adam_rate * moments[i].momenta[0] * rsqrt(moments[i].size + 1e-8);
+      Tensor step = p[i].rank() >= 2 ? celo2::normalized(orthogonalized_each(direction_(p[i], gradient, moments[i])))
+                                     : adam_rate * moments[i].momenta[0] * rsqrt(moments[i].size + 1e-8);
       if (rates_.weight_decay > 0) step = step + rates_.weight_decay * p[i];
       next.push_back(p[i] - rates_.learning_rate * step);
     }
@@ -75,15 +74,19 @@ class Update final : public Optimizer {
 
 }  // namespace
 
-/// Celo2: the base rule's directions of matrices made orthogonal, Adam for the rest. The rate is not learned: tune it, and
-/// lower it over time.
+/// Celo2: the base rule's directions of matrices made orthogonal, Adam for the rest. The rate is not learned: tune it,
+/// and lower it over time.
 class Celo2 final : public LearnedOptimizer {
  public:
   explicit Celo2(Settings& s)
-      : rates_{s.real("learning_rate", 0.001).above(0).doc("root mean square of a matrix's step; Adam's rate is 20 times it"),
+      : rates_{s.real("learning_rate", 0.001)
+                   .above(0)
+                   .doc("root mean square of a matrix's step; Adam's rate is 20 times it"),
                s.real("weight_decay", 0).at_least(0).doc("decoupled: times the rate, of each parameter a step")} {}
   Tree init(Key key) const override { return celo2::initial_theta(key); }
-  std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Update>(theta, rates_); }
+  std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override {
+    return std::make_unique<Update>(theta, rates_);
+  }
 
  private:
   Rates rates_;

@@ -40,12 +40,11 @@ class Update final : public Optimizer {
 
 }  // namespace
 
-/// Celo2's base rule: the step of every tensor has the length that the rate says; a network of 347 weights, trained on small
-/// images, says where it goes. The rate is not learned: tune it, and lower it over time.
+/// Celo2's base rule: the step of every tensor has the length that the rate says; a network of 347 weights, trained on
+/// small images, says where it goes. The rate is not learned: tune it, and lower it over time.
 class Celo2Base final : public LearnedOptimizer {
  public:
-  explicit Celo2Base(Settings& s)
-      : rate_(s.real("learning_rate", 0.001).above(0).doc("root mean square of a step")) {}
+  explicit Celo2Base(Settings& s) : rate_(s.real("learning_rate", 0.001).above(0).doc("root mean square of a step")) {}
   Tree init(Key key) const override { return celo2::initial_theta(key); }
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Update>(theta, rate_); }
 

@@ -73,19 +73,23 @@ class Update final : public Optimizer {
 }  // namespace
 
 /// An optimizer and a learned, bounded correction to it. s is the optimizer's step, M = m₀.₉₉/√v and G = g/√v, r the
-/// optimizer's rate as Adam's direction measures it, rms(s) / rms(m₀.₉/√v); (a, b, c) come from a network on features of
-/// each parameter:
+/// optimizer's rate as Adam's direction measures it, rms(s) / rms(m₀.₉/√v); (a, b, c) come from a network on features
+/// of each parameter:
 ///   f = e^(bound · tanh(a/2)),  p ← p + f · (s − r · (tanh(b) · M + tanh(c) · G)).
 /// The network's last layer starts at 0, so that before meta-training the updates are the optimizer's own.
 class Hybrid final : public LearnedOptimizer {
  public:
   explicit Hybrid(Settings& s)
-      : form_{s.component<Optimizer>("optimizer", "adam").doc("what is corrected"),
-              Features(s, default_features),
-              Features(directions),
-              s.integers("hidden", std::vector<std::int64_t>{16, 16}).between(1, 4096).doc("widths of the hidden layers"),
-              s.text("activation", "relu").one_of(activation_names()).doc("between the layers"),
-              s.real("bound", 2.3).above(0).at_most(10).doc("of the log of the factor on the step: 2.3 is 1/10 to 10 times")} {}
+      : form_{
+            s.component<Optimizer>("optimizer", "adam").doc("what is corrected"),
+            Features(s, default_features),
+            Features(directions),
+            s.integers("hidden", std::vector<std::int64_t>{16, 16}).between(1, 4096).doc("widths of the hidden layers"),
+            s.text("activation", "relu").one_of(activation_names()).doc("between the layers"),
+            s.real("bound", 2.3)
+                .above(0)
+                .at_most(10)
+                .doc("of the log of the factor on the step: 2.3 is 1/10 to 10 times")} {}
 
   Tree init(Key key) const override {
     std::vector<std::int64_t> widths{form_.features.count()};

@@ -48,7 +48,8 @@ class LearnableAdam final : public LearnedOptimizer {
   explicit LearnableAdam(Settings& s)
       : rate_(s.real("initial_learning_rate", 0.001).above(0).doc("rate before meta-training")),
         beta1_(s.real("initial_beta1", 0.9).at_least(0).below(1).doc("decay of the mean before meta-training")),
-        beta2_(s.real("initial_beta2", 0.999).at_least(0).below(1).doc("decay of the mean square before meta-training")),
+        beta2_(
+            s.real("initial_beta2", 0.999).at_least(0).below(1).doc("decay of the mean square before meta-training")),
         epsilon_(s.real("initial_epsilon", 1e-8).above(0).doc("ε before meta-training")) {}
   Tree init(Key) const override {
     return {{"log_lr", full({}, std::log(rate_))},
@@ -62,8 +63,9 @@ class LearnableAdam final : public LearnedOptimizer {
   double rate_, beta1_, beta2_, epsilon_;
 };
 
-LOPT_PLUGIN(LearnableAdam, "learnable_adam",
-            {.summary = "Adam whose rate, decays and ε are learned: four weights",
-             .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
-                      "CoLLAs 2022",
-             .url = "https://arxiv.org/abs/2203.11860"})
+LOPT_PLUGIN(
+    LearnableAdam, "learnable_adam",
+    {.summary = "Adam whose rate, decays and ε are learned: four weights",
+     .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
+              "CoLLAs 2022",
+     .url = "https://arxiv.org/abs/2203.11860"})

@@ -35,8 +35,9 @@ class LearnableSgd final : public LearnedOptimizer {
   double rate_;
 };
 
-LOPT_PLUGIN(LearnableSgd, "learnable_sgd",
-            {.summary = "Gradient descent whose rate is learned: one weight",
-             .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
-                      "CoLLAs 2022",
-             .url = "https://arxiv.org/abs/2203.11860"})
+LOPT_PLUGIN(
+    LearnableSgd, "learnable_sgd",
+    {.summary = "Gradient descent whose rate is learned: one weight",
+     .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
+              "CoLLAs 2022",
+     .url = "https://arxiv.org/abs/2203.11860"})

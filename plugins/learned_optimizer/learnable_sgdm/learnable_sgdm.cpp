@@ -41,8 +41,9 @@ class LearnableSgdm final : public LearnedOptimizer {
   double rate_, momentum_;
 };
 
-LOPT_PLUGIN(LearnableSgdm, "learnable_sgdm",
-            {.summary = "Momentum whose rate and decay are learned: two weights",
-             .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
-                      "CoLLAs 2022",
-             .url = "https://arxiv.org/abs/2203.11860"})
+LOPT_PLUGIN(
+    LearnableSgdm, "learnable_sgdm",
+    {.summary = "Momentum whose rate and decay are learned: two weights",
+     .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
+              "CoLLAs 2022",
+     .url = "https://arxiv.org/abs/2203.11860"})

@@ -15,8 +15,8 @@ struct Multipliers {
   double step, exponent;
 };
 
-/// m_d ← d·m_d + (1 − d)·g for six decays; features g, p and m_d, each over its root mean square in the tensor, and tanh of
-/// the iteration at eleven scales; (o0, o1) = network(features);  p ← p − step · o0 · e^(exponent · o1).
+/// m_d ← d·m_d + (1 − d)·g for six decays; features g, p and m_d, each over its root mean square in the tensor, and
+/// tanh of the iteration at eleven scales; (o0, o1) = network(features);  p ← p − step · o0 · e^(exponent · o1).
 class Update final : public Optimizer {
  public:
   Update(const Tree& theta, Multipliers multipliers) : multipliers_(multipliers) {
@@ -65,8 +65,8 @@ class Update final : public Optimizer {
 
 }  // namespace
 
-/// The per-parameter network of the JAX package learned_optimization (`MLPLOpt`): six momenta, 19 features, 32 and 32 hidden
-/// units. θ has that package's names, so its weights are read as they are.
+/// The per-parameter network of the JAX package learned_optimization (`MLPLOpt`): six momenta, 19 features, 32 and 32
+/// hidden units. θ has that package's names, so its weights are read as they are.
 class MlpLopt final : public LearnedOptimizer {
  public:
   explicit MlpLopt(Settings& s)
@@ -82,10 +82,9 @@ class MlpLopt final : public LearnedOptimizer {
     const std::int64_t widths[] = {all_features, hidden_, hidden_, 2};
     std::vector<Tree::Entry> layers;
     for (std::size_t i = 0; i < 3; ++i)
-      layers.emplace_back("linear_" + std::to_string(i),
-                          Tree{{"w", normal(keys[i], {widths[i], widths[i + 1]}) /
-                                         std::sqrt(static_cast<double>(widths[i]))},
-                               {"b", zeros({widths[i + 1]})}});
+      layers.emplace_back("linear_" + std::to_string(i), Tree{{"w", normal(keys[i], {widths[i], widths[i + 1]}) /
+                                                                        std::sqrt(static_cast<double>(widths[i]))},
+                                                              {"b", zeros({widths[i + 1]})}});
     return {{"mlp", Tree{{"~", Tree(std::move(layers))}}}};
   }
 
@@ -98,8 +97,9 @@ class MlpLopt final : public LearnedOptimizer {
   Multipliers multipliers_;
 };
 
-LOPT_PLUGIN(MlpLopt, "mlp_lopt",
-            {.summary = "A network on six momenta, each parameter by itself",
-             .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
-                      "CoLLAs 2022",
-             .url = "https://arxiv.org/abs/2203.11860"})
+LOPT_PLUGIN(
+    MlpLopt, "mlp_lopt",
+    {.summary = "A network on six momenta, each parameter by itself",
+     .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
+              "CoLLAs 2022",
+     .url = "https://arxiv.org/abs/2203.11860"})

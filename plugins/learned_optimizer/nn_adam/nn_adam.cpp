@@ -71,11 +71,12 @@ class Update final : public Optimizer {
     const Tensor mean_p = mean(p), mean_g = mean(g), mean_m = mean(m), mean_v = mean(v);
     const auto bounded = [&](const char* name) { return clamp(own(name), -5, 5) * 0.2; };
     const auto sign_if = [](bool yes) { return full({}, yes ? 1 : -1); };
-    return stack({bounded("beta1"), bounded("beta2"), bounded("epsilon"), sign_if(p.rank() == 1), sign_if(p.rank() == 0),
-                  bounded("lr"), log_size(mean_g), sign(mean_g), log_size(mean(abs(g))), log_size(mean_m), sign(mean_m),
-                  log_size(mean_p), sign(mean_p), log_size(mean_v), sign(mean_v), log_size(variance(g, mean_g)),
-                  log_size(variance(m, mean_m)), log_size(variance(p, mean_p)), log_size(variance(v, mean_v))},
-                 0);
+    return stack(
+        {bounded("beta1"), bounded("beta2"), bounded("epsilon"), sign_if(p.rank() == 1), sign_if(p.rank() == 0),
+         bounded("lr"), log_size(mean_g), sign(mean_g), log_size(mean(abs(g))), log_size(mean_m), sign(mean_m),
+         log_size(mean_p), sign(mean_p), log_size(mean_v), sign(mean_v), log_size(variance(g, mean_g)),
+         log_size(variance(m, mean_m)), log_size(variance(p, mean_p)), log_size(variance(v, mean_v))},
+        0);
   }
 
   /// `features` [tensors, 19].
@@ -91,9 +92,7 @@ class Update final : public Optimizer {
       Tensor x = state[name].leaf() + take(moves, k, 1);
       if (constants_.decay_strength > 0) x = x - (x - theta_["per_layer_" + name]) * constants_.decay_strength;
       // There and back, so that it stays where it has an effect.
-      next.set(name, k == 0   ? 0.1 * log(rate_of(x))
-                     : k == 3 ? 0.1 * log(epsilon_of(x))
-                              : 0.1 * log(1 - decay_of(x)));
+      next.set(name, k == 0 ? 0.1 * log(rate_of(x)) : k == 3 ? 0.1 * log(epsilon_of(x)) : 0.1 * log(1 - decay_of(x)));
     }
   }
 
@@ -109,11 +108,14 @@ class NnAdam final : public LearnedOptimizer {
  public:
   explicit NnAdam(Settings& s)
       : constants_{s.real("output_scale", 0.01).above(0).doc("how fast the hyperparameters move"),
-                  s.real("decay_strength", 0).between(0, 1).doc("how much they are drawn back to their start each step"),
-                  s.integer("lstm_hidden_size", 32).between(1, 1024).doc("units of the LSTM")},
+                   s.real("decay_strength", 0)
+                       .between(0, 1)
+                       .doc("how much they are drawn back to their start each step"),
+                   s.integer("lstm_hidden_size", 32).between(1, 1024).doc("units of the LSTM")},
         rate_(s.real("initial_learning_rate", 1e-4).above(0).doc("rate before meta-training")),
         beta1_(s.real("initial_beta1", 0.9).at_least(0).below(1).doc("decay of the mean before meta-training")),
-        beta2_(s.real("initial_beta2", 0.999).at_least(0).below(1).doc("decay of the mean square before meta-training")),
+        beta2_(
+            s.real("initial_beta2", 0.999).at_least(0).below(1).doc("decay of the mean square before meta-training")),
         epsilon_(s.real("initial_epsilon", 1e-8).above(0).doc("ε before meta-training")) {}
 
   Tree init(Key key) const override {
@@ -123,9 +125,9 @@ class NnAdam final : public LearnedOptimizer {
             {"per_layer_beta2", scaled_decay(beta2_)},
             {"per_layer_epsilon", scaled_rate(epsilon_)},
             {"per_layer_lr", scaled_rate(rate_)},
-            {"rnn_params", Tree{{"rnn", Tree{{"linear", Tree{{"w", fan_in_weights(key, features_of_a_tensor + hidden,
-                                                                                  4 * hidden)},
-                                                             {"b", zeros({4 * hidden})}}}}}}},
+            {"rnn_params",
+             Tree{{"rnn", Tree{{"linear", Tree{{"w", fan_in_weights(key, features_of_a_tensor + hidden, 4 * hidden)},
+                                               {"b", zeros({4 * hidden})}}}}}}},
             {"rnn_to_controls_params",
              Tree{{"rnn_to_controls", Tree{{"w", zeros({hidden, controls})}, {"b", zeros({controls})}}}}}};
   }
@@ -139,8 +141,9 @@ class NnAdam final : public LearnedOptimizer {
   double rate_, beta1_, beta2_, epsilon_;
 };
 
-LOPT_PLUGIN(NnAdam, "nn_adam",
-            {.summary = "Adam whose rate, decays and ε an LSTM sets for each tensor",
-             .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
-                      "CoLLAs 2022",
-             .url = "https://arxiv.org/abs/2203.11860"})
+LOPT_PLUGIN(
+    NnAdam, "nn_adam",
+    {.summary = "Adam whose rate, decays and ε an LSTM sets for each tensor",
+     .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
+              "CoLLAs 2022",
+     .url = "https://arxiv.org/abs/2203.11860"})

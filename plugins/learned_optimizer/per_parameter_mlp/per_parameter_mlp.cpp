@@ -11,8 +11,8 @@ struct Form {
   double step_multiplier, exp_multiplier;
 };
 
-/// Bounds of a feature and of the step's logarithm, far beyond where a problem has diverged: products of what they bound
-/// are finite, and so are the derivatives.
+/// Bounds of a feature and of the step's logarithm, far beyond where a problem has diverged: products of what they
+/// bound are finite, and so are the derivatives.
 constexpr double most = 1e9, most_log = 20;
 
 /// (o0, o1) = MLP(features);  p ← p − o0 · step_multiplier · exp(exp_multiplier · o1).
@@ -26,8 +26,7 @@ class Update final : public Optimizer {
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree accumulators = form_.features.next(state["accumulators"], grads, context);
-    std::vector<Features::OfTensor> features =
-        form_.features.of(state["params"], grads, accumulators, context);
+    std::vector<Features::OfTensor> features = form_.features.of(state["params"], grads, accumulators, context);
     const std::vector<Tensor> p = state["params"].leaves();
     std::vector<Tensor> next;
     for (std::size_t i = 0; i < p.size(); ++i) {
@@ -49,8 +48,8 @@ class Update final : public Optimizer {
 }  // namespace
 
 /// A small network applied to each parameter by itself (Metz et al., Understanding and correcting pathologies in the
-/// training of learned optimizers, 2019). By default it is the JAX tutorial's: parameter, momentum and gradient, 64 hidden
-/// units.
+/// training of learned optimizers, 2019). By default it is the JAX tutorial's: parameter, momentum and gradient, 64
+/// hidden units.
 class PerParameterMlp final : public LearnedOptimizer {
  public:
   explicit PerParameterMlp(Settings& s)

@@ -15,7 +15,8 @@ struct Form {
 /// Bounds of a feature and of the step's logarithm, far beyond where a problem has diverged.
 constexpr double most = 1e9, most_log = 20;
 
-/// h ← cell(features, h) for each parameter;  (o0, o1) = h·w1 + b1;  p ← p − o0 · step_multiplier · e^(exp_multiplier · o1).
+/// h ← cell(features, h) for each parameter;  (o0, o1) = h·w1 + b1;  p ← p − o0 · step_multiplier · e^(exp_multiplier ·
+/// o1).
 class Update final : public Optimizer {
  public:
   Update(Tree theta, Form form) : theta_(std::move(theta)), form_(std::move(form)) {}
@@ -74,8 +75,8 @@ class Update final : public Optimizer {
 
 }  // namespace
 
-/// A recurrent network for each parameter, with one set of weights for all (Andrychowicz et al., 2016): it remembers what
-/// it has seen of its parameter.
+/// A recurrent network for each parameter, with one set of weights for all (Andrychowicz et al., 2016): it remembers
+/// what it has seen of its parameter.
 class PerParameterRnn final : public LearnedOptimizer {
  public:
   explicit PerParameterRnn(Settings& s)

@@ -38,8 +38,8 @@ struct Leaf {
   std::vector<Tensor> m, v;  // of each decay
 };
 
-/// An LSTM over tensors and a network over parameters that talk to each other: the LSTM sees statistics of its tensor and
-/// the mean of what the network has sent, the network sees features of its parameter and what the LSTM sends.
+/// An LSTM over tensors and a network over parameters that talk to each other: the LSTM sees statistics of its tensor
+/// and the mean of what the network has sent, the network sees features of its parameter and what the LSTM sends.
 ///   (o0, o1, message) = network(features, from the LSTM);  p ← p − step · o0 · e^(magnitude · o1).
 class Update final : public Optimizer {
  public:
@@ -175,15 +175,13 @@ class Update final : public Optimizer {
     std::vector<float> lengths(4, -1);  // log(1) − 1
     for (std::size_t i = 0; i < std::min<std::size_t>(leaf.p.shape().size(), 4); ++i)
       lengths[i] = static_cast<float>(std::log(static_cast<double>(leaf.p.shape()[i])) - 1);
-    return concatenate({stack({log_size(norm(leaf.g)), full({}, leaf.p.rank() == 0 ? 1 : -1), log_size(mean_m),
-                               sign(mean_m), log_size(mean_v), sign(mean_v), log_size(mean_p), sign(mean_p),
-                               log_size(norm(leaf.p))},
-                              0),
-                        Tensor(Array({4}, std::span<const float>(lengths))), loss_features,
-                        stack({log_size(variance(m, mean_m)), log_size(variance(v, mean_v)),
-                               log_size(variance(leaf.p, mean_p))},
-                              0)},
-                       0);
+    return concatenate(
+        {stack({log_size(norm(leaf.g)), full({}, leaf.p.rank() == 0 ? 1 : -1), log_size(mean_m), sign(mean_m),
+                log_size(mean_v), sign(mean_v), log_size(mean_p), sign(mean_p), log_size(norm(leaf.p))},
+               0),
+         Tensor(Array({4}, std::span<const float>(lengths))), loss_features,
+         stack({log_size(variance(m, mean_m)), log_size(variance(v, mean_v)), log_size(variance(leaf.p, mean_p))}, 0)},
+        0);
   }
 
   static std::vector<Tensor> features_of_parameters(const Leaf& leaf) {
@@ -202,8 +200,8 @@ class Update final : public Optimizer {
   static Tensor facts(const Leaf& leaf, std::size_t tensors) {
     double size = 1;
     for (std::int64_t length : leaf.p.shape()) size *= static_cast<double>(length);
-    return stack({full({}, std::log(static_cast<double>(tensors)) - 1), log(norm(leaf.p) + 1e-8), full({}, std::log(size))},
-                 0);
+    return stack(
+        {full({}, std::log(static_cast<double>(tensors)) - 1), log(norm(leaf.p) + 1e-8), full({}, std::log(size))}, 0);
   }
 
   Tree theta_;
@@ -213,8 +211,8 @@ class Update final : public Optimizer {
 
 }  // namespace
 
-/// A network for each parameter and an LSTM for each tensor (`RNNMLPLOpt` of the JAX package learned_optimization). θ has
-/// that package's names, so its weights are read as they are.
+/// A network for each parameter and an LSTM for each tensor (`RNNMLPLOpt` of the JAX package learned_optimization). θ
+/// has that package's names, so its weights are read as they are.
 class RnnMlpLopt final : public LearnedOptimizer {
  public:
   explicit RnnMlpLopt(Settings& s)
@@ -263,8 +261,9 @@ class RnnMlpLopt final : public LearnedOptimizer {
   Multipliers multipliers_;
 };
 
-LOPT_PLUGIN(RnnMlpLopt, "rnn_mlp_lopt",
-            {.summary = "A network for each parameter and an LSTM for each tensor, which talk to each other",
-             .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
-                      "CoLLAs 2022",
-             .url = "https://arxiv.org/abs/2203.11860"})
+LOPT_PLUGIN(
+    RnnMlpLopt, "rnn_mlp_lopt",
+    {.summary = "A network for each parameter and an LSTM for each tensor, which talk to each other",
+     .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
+              "CoLLAs 2022",
+     .url = "https://arxiv.org/abs/2203.11860"})

@@ -44,9 +44,9 @@ class Applied final : public Optimizer {
 class Learned final : public Optimizer {
  public:
   explicit Learned(Settings& s)
-      : applied_(s.component<LearnedOptimizer>("learned_optimizer")
-                     .doc("what the θ is of; a run's file says so itself"),
-                 s.text("theta").doc("a run's folder, or its theta.npz")) {}
+      : applied_(
+            s.component<LearnedOptimizer>("learned_optimizer").doc("what the θ is of; a run's file says so itself"),
+            s.text("theta").doc("a run's folder, or its theta.npz")) {}
   Tree init(const Tree& params, const InitContext& context) const override { return applied_.init(params, context); }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     return applied_.update(state, grads, context);

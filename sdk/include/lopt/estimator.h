@@ -35,10 +35,10 @@ struct LaneStart {
 
 /// How lanes are unrolled.
 struct UnrollOptions {
-  int steps = 1;                                              // inner steps
+  int steps = 1;  // inner steps
   /// A lane restarts at this iteration, unless its problem has a length of its own; none: never.
   std::optional<std::int64_t> problem_length = std::nullopt;
-  float loss_clip = std::numeric_limits<float>::infinity();   // losses count at most this; NaN counts as this
+  float loss_clip = std::numeric_limits<float>::infinity();  // losses count at most this; NaN counts as this
   /// With gradients: keeps every √steps-th state and computes the others again: memory √steps × state, at the cost of
   /// one more run of each step. The gradient is the same bits.
   bool recompute_states = false;
@@ -47,7 +47,6 @@ struct UnrollOptions {
 };
 /// A length for a problem that begins with this key; problem_length, or 0 where there is none.
 std::int64_t drawn_length(const UnrollOptions& options, HostKey key);
-
 
 /// What an unroll gives. Row-major [lane, step]. The losses are what the spec's `meta_objective` makes of those of the
 /// inner problems: their mean over steps is what is minimised.

@@ -1,6 +1,7 @@
 #pragma once
-// What learned optimizers look at: features of a parameter tensor, and the accumulators behind them. Functions of tensors
-// of any rank; a scalar counts as a tensor of one element. docs/plugins.md has a rule of thirty lines that uses them.
+// What learned optimizers look at: features of a parameter tensor, and the accumulators behind them. Functions of
+// tensors of any rank; a scalar counts as a tensor of one element. docs/plugins.md has a rule of thirty lines that uses
+// them.
 
 #include <lopt/networks.h>
 #include <lopt/optimizer.h>
@@ -20,8 +21,8 @@ Tensor normalized_by_moment(const Tensor& x, double epsilon, const std::vector<i
 Tensor step_embedding(const Tensor& iteration);
 
 /// The two largest dimensions of a tensor of two dimensions or more: over the largest, `row`, the row accumulator of
-/// Adafactor (Shazeer and Stern, 2018) is a mean, over the second-largest, `column`, the column accumulator. Of equal ones
-/// the later counts as larger.
+/// Adafactor (Shazeer and Stern, 2018) is a mean, over the second-largest, `column`, the column accumulator. Of equal
+/// ones the later counts as larger.
 struct FactoredAxes {
   int row, column;
 };
@@ -44,8 +45,9 @@ struct FactoredMoment {
 
 struct Accumulator;  // what is kept from step to step; defined by the core
 
-/// What a learned optimizer looks at, by name: "momentum 0.99", "normalized gradient", "step". `lopt-run describe features`
-/// lists them. A feature may have decays behind its name; its accumulators are kept where they are needed, once.
+/// What a learned optimizer looks at, by name: "momentum 0.99", "normalized gradient", "step". `lopt-run describe
+/// features` lists them. A feature may have decays behind its name; its accumulators are kept where they are needed,
+/// once.
 class Features {
  public:
   /// Declares the setting `features`, a list of names. "momentum" without a decay has `momentum_decay`.

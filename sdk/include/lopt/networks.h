@@ -36,8 +36,8 @@ DenseLayers layers_of(const Tree& weights);
 
 /// Where the last layer of a network starts.
 enum class LastLayer { random, zero };
-/// Weights of a dense network, as {w0, b0, w1, b1, …}: from widths[0] inputs to the last width. Normal, of variance 1/in in
-/// the first layer and 2/in in later ones (He et al., 2015); biases 0.
+/// Weights of a dense network, as {w0, b0, w1, b1, …}: from widths[0] inputs to the last width. Normal, of variance
+/// 1/in in the first layer and 2/in in later ones (He et al., 2015); biases 0.
 Tree dense_weights(Key key, const std::vector<std::int64_t>& widths, LastLayer last = LastLayer::random);
 
 /// The state of a recurrent cell; a GRU has no `cell`.

@@ -31,8 +31,8 @@ class Optimizer {
   virtual Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const = 0;
   /// The parameters in a state.
   virtual Tree params(const Tree& state) const = 0;
-  /// The state with other parameters: how an optimizer around this one moves them. The default replaces the leaves of the
-  /// state that params() gives; an optimizer whose params() computes something overrides it. Throws TreeError else.
+  /// The state with other parameters: how an optimizer around this one moves them. The default replaces the leaves of
+  /// the state that params() gives; an optimizer whose params() computes something overrides it. Throws TreeError else.
   virtual Tree with_params(const Tree& state, const Tree& params) const;
 };
 

@@ -8,7 +8,8 @@ class Rule final : public Optimizer {
   Rule(const Tree& theta, std::string how) : a_(theta["a"]), how_(std::move(how)) {}
   Tree init(const Tree& params, const InitContext&) const override { return {{"params", params}}; }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
-    return {{"params", map([&](const Tensor& p, const Tensor& g) { return p - 0.01 * step(p, g); }, state["params"], grads)}};
+    return {{"params",
+             map([&](const Tensor& p, const Tensor& g) { return p - 0.01 * step(p, g); }, state["params"], grads)}};
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 
