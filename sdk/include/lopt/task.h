@@ -30,6 +30,7 @@ class Task {
   virtual Tensor loss(const Tree& params, const Tree& batch, Key key) const = 0;
   virtual Batches batches() const { return {}; }
   /// What else can be measured on a batch: what `meta_objective: {metric: …}` may ask for.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): keys are passed by value everywhere
   virtual std::vector<Metric> metrics(const Tree& /*params*/, const Tree& /*batch*/, Key /*key*/) const { return {}; }
 };
 
