@@ -152,7 +152,7 @@ Tensor InnerProblem::trace_objective(const Inputs& inputs, const Tree& params, c
       throw ShapeError(
           fmt::format("the metric '{}' is {}, not a float32 scalar", metric.name, to_text(metric.value.type())));
     // Not finite where the loss is not: a problem that has diverged counts as such.
-    return (metric.higher_is_better ? -metric.value : metric.value) + stop_gradient(loss - loss);
+    return (metric.higher_is_better ? -metric.value : metric.value) + stop_gradient(0 * loss);
   }
   throw ShapeError(fmt::format("meta_objective asks for the metric '{}'; this task has {}", objective_.metric,
                                known.empty() ? "none" : known));

@@ -85,7 +85,7 @@ Tensor dense_network(const Tensor& x, const Tree& weights, std::string_view acti
   return dense_network(x, layers.weights, layers.biases, activation_name);
 }
 
-Tree dense_weights(Key key, const std::vector<std::int64_t>& widths, LastLayer last) {
+Tree dense_weights(const Key& key, const std::vector<std::int64_t>& widths, LastLayer last) {
   const std::vector<Key> keys = split(key, static_cast<int>(widths.size()));
   Tree weights;
   for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
@@ -116,7 +116,7 @@ RecurrentState lstm(const Tensor& x, const RecurrentState& state, const Tensor& 
   return {sigmoid(gate(3)) * tanh(cell), cell};
 }
 
-Tensor fan_in_weights(Key key, std::int64_t in, std::int64_t out) {
+Tensor fan_in_weights(const Key& key, std::int64_t in, std::int64_t out) {
   // By the inverse of the distribution, between its values at −2 and 2.
   constexpr double edge = 0.9544997361036416;  // erf(√2)
   const Tensor u = uniform(key, {in, out}, -edge, edge);

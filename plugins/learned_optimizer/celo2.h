@@ -21,7 +21,7 @@ inline Tensor normalized(const Tensor& x) {
 }
 
 /// θ: `ff_mod_stack/~/w0__K` are the first layer's rows of group K, as the JAX release has them.
-inline Tree initial_theta(Key key) {
+inline Tree initial_theta(const Key& key) {
   const std::vector<Key> keys = split(key, static_cast<int>(std::size(group_sizes)) + 2);
   double inputs = 0;
   for (std::int64_t size : group_sizes) inputs += static_cast<double>(size);

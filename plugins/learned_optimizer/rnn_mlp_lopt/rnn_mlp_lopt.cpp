@@ -230,10 +230,10 @@ class RnnMlpLopt final : public LearnedOptimizer {
 
   Tree init(Key key) const override {
     const std::vector<Key> keys = split(key, 6);
-    const auto layer = [](Key k, std::int64_t in, std::int64_t out) {
+    const auto layer = [](const Key& k, std::int64_t in, std::int64_t out) {
       return Tree{{"w", fan_in_weights(k, in, out)}, {"b", zeros({out})}};
     };
-    const auto row = [](Key k, std::int64_t length) { return reshape(fan_in_weights(k, length, 1), {length}); };
+    const auto row = [](const Key& k, std::int64_t length) { return reshape(fan_in_weights(k, length, 1), {length}); };
     std::vector<Tree::Entry> network;
     const std::vector<Key> of_layer = split(keys[5], static_cast<int>(sizes_.layers) + 1);
     std::int64_t width = parameter_features + sizes_.to_mlp;

@@ -38,7 +38,7 @@ DenseLayers layers_of(const Tree& weights);
 enum class LastLayer { random, zero };
 /// Weights of a dense network, as {w0, b0, w1, b1, …}: from widths[0] inputs to the last width. Normal, of variance
 /// 1/in in the first layer and 2/in in later ones (He et al., 2015); biases 0.
-Tree dense_weights(Key key, const std::vector<std::int64_t>& widths, LastLayer last = LastLayer::random);
+Tree dense_weights(const Key& key, const std::vector<std::int64_t>& widths, LastLayer last = LastLayer::random);
 
 /// The state of a recurrent cell; a GRU has no `cell`.
 struct RecurrentState {
@@ -53,6 +53,6 @@ Tensor gru(const Tensor& x, const Tensor& hidden, const Tensor& w, const Tensor&
 RecurrentState lstm(const Tensor& x, const RecurrentState& state, const Tensor& w, const Tensor& b);
 
 /// Weights ~ N(0, 1/fan-in), truncated at two standard deviations: [in, out].
-Tensor fan_in_weights(Key key, std::int64_t in, std::int64_t out);
+Tensor fan_in_weights(const Key& key, std::int64_t in, std::int64_t out);
 
 }  // namespace lopt
