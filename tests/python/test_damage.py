@@ -83,7 +83,8 @@ def one(number):
     name = rng.choice(sorted(uses))
     with open(f"{plugins}/{name}.so", "rb") as file:
         data = bytearray(file.read())
-    if rng.random() < 0.5:
+    sealed = rng.random() >= 0.5
+    if not sealed:
         data = data[:-seal_size]
     kind = rng.choice([flip, flip, flip, overwrite, overwrite, truncate, swap_sections, other_machine, no_elf])
     data = kind(data, rng)
@@ -99,6 +100,9 @@ def one(number):
                         ["train", "spec.yaml", "--plugin-path", "bad.so", "--out", "run"]):
             code, output, seconds = run(*command, cwd=work)
             codes.append((command[0], code))
+            # An estimator may take as long as it needs; garbage in the code of one without a seal may be a loop.
+            if code is None and command[0] == "train" and "estimator" in uses[name] and not sealed:
+                continue
             if code not in (0, 1, 2, 3, 4) or not output.strip() or seconds > 5:
                 problems.append(f"number {number}: {kind.__name__} of {name}, {command[0]}: code {code} after "
                                 f"{seconds:.1f} s: {output[-500:]}")

@@ -7,7 +7,7 @@ namespace lopt {
 /// What an optimizer may know when it starts.
 struct InitContext {
   std::int64_t num_steps = 0;  // how many updates there will be; 0: not known
-  Key key;
+  Key key = {};
 };
 
 /// What an optimizer may know beside the gradients.
@@ -15,7 +15,7 @@ struct UpdateContext {
   Tensor loss;                 // float32 scalar, of the parameters before this update
   Tensor iteration;            // int32 scalar, steps since the problem began
   std::int64_t num_steps = 0;  // how many updates there will be at most; 0: not known
-  Key key;
+  Key key = {};
   Tensor length = {};  // int32 scalar, how many updates this problem has, 0: not known; without a value, num_steps
 };
 
