@@ -67,7 +67,7 @@ void LaneGradient::forward(Lane& lane, bool from_start, float weight, float* los
     ++lane.position;
     if (!options_.problem_length) ++lane.iteration;
   }
-  counted.finish(lane);
+  counted.finish();
   for (std::size_t k = 0; k < slopes.size(); ++k) steps_[k].slope = slopes[k] * weight;
   worker_.diverged += diverged;
 }

@@ -119,7 +119,7 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
     ++lane.position;
     if (!options.problem_length) ++lane.iteration;
   }
-  counted.finish(lane);
+  counted.finish();
   worker.diverged += diverged;
   lane.state = types().with_leaves<Array>(state);
 }

@@ -20,8 +20,7 @@ void ObjectiveLosses::add(Lane& lane, std::size_t k, bool begins, float loss) {
   auto [value, slope] = counted_loss(loss, clip_);
   if (!objective_.is_losses_as_they_are()) {
     constexpr float least_counted = 1e-30F;  // whose logarithm and quotient are finite
-    if (begins && k > 0) end_part(least_, k);
-    if (begins || k == 0) least_ = lane.least_loss;
+    if (begins) end_part(k);
     if (std::isnan(lane.first_loss)) lane.first_loss = value;
     if (objective_.normalized) {
       const float first = std::max(std::abs(lane.first_loss), least_counted);
@@ -42,10 +41,10 @@ void ObjectiveLosses::add(Lane& lane, std::size_t k, bool begins, float loss) {
   if (!slopes_.empty()) slopes_[k] = slope;
 }
 
-void ObjectiveLosses::end_part(float least, std::size_t end) {
+void ObjectiveLosses::end_part(std::size_t end) {
   if (objective_.over == MetaObjective::Over::mean || end == part_begin_) return;
   const bool last = objective_.over == MetaObjective::Over::last;
-  const float value = last ? losses_[end - 1] : least;
+  const float value = last ? losses_[end - 1] : least_;
   const std::optional<std::size_t> at = last ? end - 1 : least_at_;
   const float weight = static_cast<float>(end - part_begin_);
   for (std::size_t k = part_begin_; k < end; ++k) {

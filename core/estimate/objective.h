@@ -19,7 +19,6 @@ struct MetaObjective {
   std::string metric = {};      // a metric of the task in place of its loss
 
   bool is_losses_as_they_are() const { return over == Over::mean && !normalized && !log; }
-  bool differs_from_loss() const { return validation || !metric.empty(); }
 };
 
 /// The loss that counts, and d counted / d loss: 1 below the clip, ½ at it (as in JAX), 0 above it and at NaN.
@@ -39,17 +38,17 @@ class ObjectiveLosses {
   /// The loss of step `k`, with which a new problem begins or does not.
   void add(Lane& lane, std::size_t k, bool begins, float loss);
   /// After the last step.
-  void finish(const Lane& lane) { end_part(lane.least_loss, losses_.size()); }
+  void finish() { end_part(losses_.size()); }
 
  private:
-  void end_part(float least, std::size_t end);
+  void end_part(std::size_t end);
 
   const MetaObjective& objective_;
   float clip_;
   std::span<float> losses_, slopes_;
   std::size_t part_begin_ = 0;
-  std::optional<std::size_t> least_at_;  // within the part; none: before it
-  float least_ = std::numeric_limits<float>::infinity();
+  std::optional<std::size_t> least_at_;                   // within the part; none: before it
+  float least_ = std::numeric_limits<float>::infinity();  // of the part's problem; the lane's is the next one's already
 };
 
 /// The family, whose tasks keep a share of their training examples apart where the objective wants it.

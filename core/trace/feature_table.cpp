@@ -16,11 +16,6 @@ constexpr double epsilon = 1e-8;
 
 Tensor bounded(const Tensor& x) { return clamp(x, -most_ratio, most_ratio); }
 Tensor over_root(const Tensor& x, const Tensor& second_moment) { return bounded(x / (sqrt(second_moment) + epsilon)); }
-double elements(const Tensor& x) {
-  double count = 1;
-  for (std::int64_t length : x.shape()) count *= static_cast<double>(length);
-  return count;
-}
 Tensor constant(std::initializer_list<float> values) {
   return Tensor(Array({std::ssize(values)}, std::span<const float>(values.begin(), values.size())));
 }
@@ -142,8 +137,11 @@ const FeatureRow table[] = {
     {.name = "tensor_size",
      .meaning = "log₁₀ of how many parameters the tensor has, over 4",
      .shared = 1,
-     .compute = [](const FeatureView& v,
-                   Decays) { return constant({static_cast<float>(std::log10(elements(v.parameter)) / 4)}); }},
+     .compute =
+         [](const FeatureView& v, Decays) {
+           return constant(
+               {static_cast<float>(std::log10(static_cast<double>(element_count(v.parameter.shape()))) / 4)});
+         }},
     {.name = "tensor_kind",
      .meaning = "which the tensor is: a vector or scalar, a matrix, or of more dimensions (a convolution)",
      .shared = 3,

@@ -81,9 +81,6 @@ void put_factored(Tree& tree, const Accumulator& a, const Tree& like, Moment mom
   tree.set(column_name(a), like.with_leaves<Tensor>(columns));
 }
 
-}  // namespace
-
-namespace {
 /// The words of a feature's name.
 template <class Request>
 Request parsed(const std::string& name, double momentum_decay) {

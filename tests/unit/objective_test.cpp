@@ -34,7 +34,7 @@ Counted counted(const MetaObjective& objective, const std::vector<float>& losses
     if (begins) lane.first_loss = Lane().first_loss, lane.least_loss = Lane().least_loss;
     what.add(lane, k, begins, losses[k]);
   }
-  what.finish(lane);
+  what.finish();
   return result;
 }
 Counted counted(const MetaObjective& objective, const std::vector<float>& losses, std::size_t restart) {

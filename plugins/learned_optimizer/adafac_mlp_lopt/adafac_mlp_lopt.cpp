@@ -1,4 +1,4 @@
-#include <lopt/plugin.h>
+#include "../step_size.h"
 
 #include <cmath>
 
@@ -9,9 +9,8 @@ namespace {
 constexpr double decays[] = {0.9, 0.99, 0.999};
 constexpr double size_decay = 0.999;
 constexpr std::int64_t own_features = 28, all_features = own_features + 11;
-/// Bounds of gradients and of the step's logarithm, far beyond where a problem has diverged: what is made of them is
-/// finite.
-constexpr double most = 1e8, most_log = 20;
+/// Bound of gradients, far beyond where a problem has diverged: what is made of them is finite.
+constexpr double most = 1e8;
 
 struct Multipliers {
   double step, exponent;
@@ -61,7 +60,7 @@ class Update final : public Optimizer {
       std::vector<Tensor> features = features_of(p[i], gradient, moments.back());
       for (Tensor& feature : features) feature = normalized_by_moment(feature, 1e-5);
       const Tensor out = dense_network(stack(features, -1), embedding, weights_, biases_);
-      const Tensor size = exp(clamp(take(out, 1, -1) * multipliers_.exponent, -most_log, most_log));
+      const Tensor size = step_size(out, multipliers_.exponent);
       next.push_back(p[i] - take(out, 0, -1) * size * multipliers_.step);
     }
     return state_of(grads, next, moments);

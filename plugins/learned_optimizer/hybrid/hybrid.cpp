@@ -19,7 +19,7 @@ struct Form {
   double bound;
 };
 
-/// `more`, where `tree` has no entry of its name, behind the entries of `tree`.
+/// The entries of both; those that both have are equal.
 Tree with_entries(Tree tree, const Tree& more) {
   for (const auto& [name, entry] : more.entries()) tree.set(name, entry);
   return tree;

@@ -1,4 +1,4 @@
-#include <lopt/plugin.h>
+#include "../step_size.h"
 
 #include <cmath>
 
@@ -8,8 +8,6 @@ namespace {
 
 constexpr double decays[] = {0.1, 0.5, 0.9, 0.99, 0.999, 0.9999};
 constexpr std::int64_t momenta = std::size(decays), own_features = 2 + momenta, all_features = own_features + 11;
-/// Bound of the step's logarithm, far beyond where a problem has diverged.
-constexpr double most_log = 20;
 
 struct Multipliers {
   double step, exponent;
@@ -49,7 +47,7 @@ class Update final : public Optimizer {
     for (std::size_t i = 0; i < p.size(); ++i) {
       for (Tensor& feature : of_leaf[i]) feature = normalized_by_moment(feature, 1e-5);
       const Tensor out = dense_network(stack(of_leaf[i], -1), embedding, weights_, biases_);
-      const Tensor size = exp(clamp(take(out, 1, -1) * multipliers_.exponent, -most_log, most_log));
+      const Tensor size = step_size(out, multipliers_.exponent);
       params.push_back(p[i] - take(out, 0, -1) * size * multipliers_.step);
     }
     next.set("params", grads.with_leaves<Tensor>(params));

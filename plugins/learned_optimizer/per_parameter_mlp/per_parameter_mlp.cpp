@@ -1,4 +1,4 @@
-#include <lopt/plugin.h>
+#include "../step_size.h"
 
 using namespace lopt;
 
@@ -8,12 +8,8 @@ struct Form {
   Features features;
   std::vector<std::int64_t> hidden;
   std::string activation;
-  double step_multiplier, exp_multiplier;
+  StepMultipliers multipliers;
 };
-
-/// Bounds of a feature and of the step's logarithm, far beyond where a problem has diverged: products of what they
-/// bound are finite, and so are the derivatives.
-constexpr double most = 1e9, most_log = 20;
 
 /// (o0, o1) = MLP(features);  p ← p − o0 · step_multiplier · exp(exp_multiplier · o1).
 class Update final : public Optimizer {
@@ -30,10 +26,9 @@ class Update final : public Optimizer {
     const std::vector<Tensor> p = state["params"].leaves();
     std::vector<Tensor> next;
     for (std::size_t i = 0; i < p.size(); ++i) {
-      for (Tensor& feature : features[i].own) feature = clamp(feature, -most, most);
+      for (Tensor& feature : features[i].own) feature = clamp(feature, -most_feature, most_feature);
       const Tensor out = dense_network(features[i], theta_, form_.activation);
-      const Tensor log_size = clamp(take(out, 1, -1) * form_.exp_multiplier, -most_log, most_log);
-      next.push_back(p[i] - take(out, 0, -1) * form_.step_multiplier * exp(log_size));
+      next.push_back(p[i] - form_.multipliers.step_of(out));
     }
     return {{"params", grads.with_leaves<Tensor>(next)}, {"accumulators", accumulators}};
   }
@@ -56,11 +51,7 @@ class PerParameterMlp final : public LearnedOptimizer {
       : form_{Features(s, {"parameter", "momentum", "gradient"},
                        s.real("decay", 0.9).at_least(0).below(1).doc("of a `momentum` without a decay of its own")),
               s.integers("hidden", std::vector<std::int64_t>{64}).between(1, 4096).doc("widths of the hidden layers"),
-              s.text("activation", "relu").one_of(activation_names()).doc("between the layers"),
-              s.real("step_multiplier", 0.01).above(0).doc("scale of the first output, the direction"),
-              s.real("exp_multiplier", 0.01)
-                  .above(0)
-                  .doc("scale of the second output, the logarithm of the step's size")} {}
+              s.text("activation", "relu").one_of(activation_names()).doc("between the layers"), StepMultipliers(s)} {}
 
   Tree init(Key key) const override {
     std::vector<std::int64_t> widths{form_.features.count()};

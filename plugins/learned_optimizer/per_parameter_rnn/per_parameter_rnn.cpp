@@ -1,6 +1,4 @@
-#include <lopt/plugin.h>
-
-#include <cmath>
+#include "../step_size.h"
 
 using namespace lopt;
 
@@ -10,10 +8,8 @@ struct Form {
   Features features;
   bool is_lstm;
   std::int64_t hidden;
-  double step_multiplier, exp_multiplier;
+  StepMultipliers multipliers;
 };
-/// Bounds of a feature and of the step's logarithm, far beyond where a problem has diverged.
-constexpr double most = 1e9, most_log = 20;
 
 /// h ← cell(features, h) for each parameter;  (o0, o1) = h·w1 + b1;  p ← p − o0 · step_multiplier · e^(exp_multiplier ·
 /// o1).
@@ -43,8 +39,7 @@ class Update final : public Optimizer {
     for (std::size_t i = 0; i < p.size(); ++i) {
       const RecurrentState next = stepped(features[i], {hidden[i], cells[i]});
       const Tensor out = matmul(next.hidden, theta_["w1"]) + theta_["b1"];
-      const Tensor log_size = clamp(take(out, 1, -1) * form_.exp_multiplier, -most_log, most_log);
-      next_p.push_back(p[i] - take(out, 0, -1) * form_.step_multiplier * exp(log_size));
+      next_p.push_back(p[i] - form_.multipliers.step_of(out));
       next_hidden.push_back(next.hidden);
       next_cell.push_back(next.cell);
     }
@@ -59,7 +54,7 @@ class Update final : public Optimizer {
 
  private:
   RecurrentState stepped(const Features::OfTensor& features, const RecurrentState& state) const {
-    Tensor x = clamp(stack(features.own, -1), -most, most);
+    Tensor x = clamp(stack(features.own, -1), -most_feature, most_feature);
     if (features.shared) {
       Shape shape = x.shape();
       shape.back() = features.shared.dim(0);
@@ -82,11 +77,7 @@ class PerParameterRnn final : public LearnedOptimizer {
   explicit PerParameterRnn(Settings& s)
       : form_{Features(s, {"normalized parameter", "normalized momentum", "normalized gradient"}),
               std::string(s.text("cell", "gru").one_of({"gru", "lstm"}).doc("the recurrent cell")) == "lstm",
-              s.integer("hidden", 16).between(1, 1024).doc("units that each parameter has"),
-              s.real("step_multiplier", 0.01).above(0).doc("scale of the first output, the direction"),
-              s.real("exp_multiplier", 0.01)
-                  .above(0)
-                  .doc("scale of the second output, the logarithm of the step's size")} {}
+              s.integer("hidden", 16).between(1, 1024).doc("units that each parameter has"), StepMultipliers(s)} {}
 
   Tree init(Key key) const override {
     const std::vector<Key> keys = split(key, 2);

@@ -1,4 +1,4 @@
-#include <lopt/plugin.h>
+#include "../step_size.h"
 
 #include <cmath>
 #include <numbers>
@@ -11,8 +11,6 @@ constexpr double decays[] = {0.5, 0.9, 0.99, 0.999, 0.9999};
 constexpr std::size_t momenta = std::size(decays);
 /// Features of a tensor for the LSTM and of a parameter for the network, without what one sends to the other.
 constexpr std::int64_t tensor_features = 18, parameter_features = 37;
-/// Bound of the step's logarithm, far beyond where a problem has diverged.
-constexpr double most_log = 20;
 /// Gradients are clipped at ten times their running root mean square.
 constexpr double clip_decay = 0.99, clip_multiple = 10, loss_decay = 0.9;
 
@@ -84,9 +82,10 @@ class Update final : public Optimizer {
                                          take(to_network, static_cast<std::int64_t>(i), 0)},
                                         0);
       const Tensor out = dense_network(stack(features_of_parameters(leaves[i]), -1), shared, weights_, biases_);
-      const Tensor size = exp(clamp(take(out, 1, -1) * multipliers_.magnitude, -most_log, most_log));
+      const Tensor size = step_size(out, multipliers_.magnitude);
       params.push_back(leaves[i].p - take(out, 0, -1) * size * multipliers_.step);
-      messages.push_back(mean(slice(reshape(out, {-1, out.dim(-1)}), {0, 2}, {elements(out), out.dim(-1)}), {0}));
+      messages.push_back(
+          mean(slice(reshape(out, {-1, out.dim(-1)}), {0, 2}, {element_count(leaves[i].p.shape()), out.dim(-1)}), {0}));
     }
     next.set("params", grads.with_leaves<Tensor>(params));
     next.set("from_mlp", stack(messages, 0));
@@ -96,12 +95,6 @@ class Update final : public Optimizer {
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  /// How many rows a tensor has whose last dimension are columns.
-  static std::int64_t elements(const Tensor& x) {
-    std::int64_t count = 1;
-    for (int i = 0; i + 1 < x.rank(); ++i) count *= x.dim(i);
-    return count;
-  }
   Tensor linear(const Tensor& x, const char* parameters, const char* layer) const {
     return matmul(x, theta_[parameters][layer]["w"]) + theta_[parameters][layer]["b"];
   }
@@ -198,8 +191,7 @@ class Update final : public Optimizer {
   }
   /// Number of tensors, length and size of this one: [3].
   static Tensor facts(const Leaf& leaf, std::size_t tensors) {
-    double size = 1;
-    for (std::int64_t length : leaf.p.shape()) size *= static_cast<double>(length);
+    const auto size = static_cast<double>(element_count(leaf.p.shape()));
     return stack(
         {full({}, std::log(static_cast<double>(tensors)) - 1), log(norm(leaf.p) + 1e-8), full({}, std::log(size))}, 0);
   }

@@ -1,0 +1,30 @@
+#pragma once
+// What the networks' outputs make of a step, for the rules whose second output is the logarithm of its size.
+
+#include <lopt/plugin.h>
+
+namespace lopt {
+
+/// Bounds of a feature and of the step's logarithm, far beyond where a problem has diverged: products of what they
+/// bound are finite, and so are the derivatives.
+inline constexpr double most_feature = 1e9, most_log_size = 20;
+
+/// e^(multiplier · o1), of outputs [..., (o0, o1, …)].
+inline Tensor step_size(const Tensor& out, double multiplier) {
+  return exp(clamp(take(out, 1, -1) * multiplier, -most_log_size, most_log_size));
+}
+
+/// The scales of both outputs: step = o0 · step_multiplier · e^(exp_multiplier · o1).
+struct StepMultipliers {
+  double step, exponent;
+
+  explicit StepMultipliers(Settings& s)
+      : step(s.real("step_multiplier", 0.01).above(0).doc("scale of the first output, the direction")),
+        exponent(s.real("exp_multiplier", 0.01)
+                     .above(0)
+                     .doc("scale of the second output, the logarithm of the step's size")) {}
+
+  Tensor step_of(const Tensor& out) const { return take(out, 0, -1) * step * step_size(out, exponent); }
+};
+
+}  // namespace lopt
