@@ -14,10 +14,16 @@ class Arena {
   std::byte* values() { return values_.get(); }
   std::byte* scratch() { return scratch_.get(); }
   std::vector<void*>& pointers() { return pointers_; }
-  std::size_t bytes() const { return value_bytes_ + scratch_bytes_; }
+  std::size_t bytes() const { return value_bytes_ + scratch_bytes_ + (inner_ ? inner_->bytes() : 0); }
+  /// Where the body of a loop runs.
+  Arena& inner() {
+    if (!inner_) inner_ = std::make_shared<Arena>();
+    return *inner_;
+  }
 
  private:
   std::shared_ptr<std::byte> values_, scratch_;
+  std::shared_ptr<Arena> inner_;
   std::size_t value_bytes_ = 0, scratch_bytes_ = 0;
   std::vector<void*> pointers_;
 };

@@ -3,6 +3,7 @@
 #include "execute/reference.h"
 #include "execute/single.h"
 #include "execute/tile.h"
+#include "kernels/kernels.h"
 
 #include <fmt/format.h>
 
@@ -38,6 +39,8 @@ Executable::Executable(Plan plan) : plan_(std::move(plan)) {
   for (const Kernel& kernel : plan_.kernels) {
     const auto* region = std::get_if<Region>(&kernel);
     bound_.push_back(region ? bind_region(*region, plan_) : BoundRegion());
+    const auto* scan = std::get_if<Scan>(&kernel);
+    bodies_.push_back(scan ? std::make_shared<const Executable>(*scan->body) : nullptr);
   }
 }
 
@@ -74,13 +77,61 @@ void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const 
         else if constexpr (std::is_same_v<K, RandomBits>) {
           const std::uint32_t* key = words(kernel.key.buffer) + kernel.key.offset;
           kernels::random_bits(key[0], key[kernel.key.strides[0]], words(kernel.to), plan_.buffers[kernel.to].size);
+        } else if constexpr (std::is_same_v<K, Scan>) {
+          run_scan(k, arena, team);
         } else {
           std::vector<const void*> arguments;
           for (BufferId input : kernel.inputs) arguments.push_back(pointers[input]);
-          evaluate_operation(kernel.operation, kernel.types, arguments, pointers[kernel.to]);
+          const Operation& operation = kernel.operation;
+          if (operation.primitive->direct)
+            operation.primitive->direct(
+                {arguments, kernel.types, operation.attributes, operation.type, pointers[kernel.to]});
+          else
+            evaluate_operation(kernel.operation, kernel.types, arguments, pointers[kernel.to]);
         }
       },
       plan_.kernels[k]);
+}
+
+void Executable::run_scan(std::size_t k, Arena& arena, BlockTeam* team) const {
+  const Scan& scan = std::get<Scan>(plan_.kernels[k]);
+  const std::vector<void*>& pointers = arena.pointers();
+  auto* const to = static_cast<float*>(pointers[scan.to]);
+  const std::size_t inputs_count = scan.inputs.size(), outputs_count = scan.starts.size(),
+                    firsts_of_sums = scan.carries + scan.stacked;
+  auto state = [&](std::size_t i, std::int64_t t) { return to + scan.starts[i] + t * scan.sizes[i]; };
+  std::vector<const void*> inputs(inputs_count);
+  std::vector<void*> outputs(outputs_count);
+  for (std::size_t i = 0; i < inputs_count; ++i) {
+    inputs[i] = static_cast<const float*>(pointers[scan.inputs[i].buffer]) + scan.inputs[i].offset;
+    if (i < scan.carries)
+      std::memcpy(state(i, scan.reverse ? scan.length : 0), inputs[i], static_cast<std::size_t>(scan.sizes[i]) * 4);
+  }
+  const std::vector<const void*> whole = inputs;
+  for (std::int64_t step = 0; step < scan.length; ++step) {
+    const std::int64_t t = scan.reverse ? scan.length - 1 - step : step;
+    for (std::size_t i = 0; i < scan.carries + scan.sequences; ++i)
+      inputs[i] = i < scan.carries ? state(i, scan.reverse ? t + 1 : t)
+                                   : static_cast<const float*>(whole[i]) + t * scan.sizes[i];
+    auto* partial = static_cast<float*>(pointers[scan.partial]);
+    for (std::size_t i = 0; i < outputs_count; ++i) {
+      const std::int64_t size = scan.sizes[inputs_count + i];
+      if (i < scan.carries)
+        outputs[i] = state(i, scan.reverse ? t : t + 1);
+      else if (i < firsts_of_sums)
+        outputs[i] = to + scan.starts[i] + t * size;
+      else if (step == 0)
+        outputs[i] = to + scan.starts[i];
+      else
+        outputs[i] = partial;
+      if (i >= firsts_of_sums) partial += size;
+    }
+    bodies_[k]->run(inputs, outputs, arena.inner(), team);
+    if (step == 0) continue;
+    for (std::size_t i = firsts_of_sums; i < outputs_count; ++i)
+      kernels::sums().add(static_cast<const float*>(outputs[i]), to + scan.starts[i],
+                          static_cast<std::size_t>(scan.sizes[inputs_count + i]));
+  }
 }
 
 void Executable::run(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,

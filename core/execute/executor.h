@@ -27,9 +27,11 @@ class Executable {
  private:
   void bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena, BlockTeam* team) const;
   void run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const;
+  void run_scan(std::size_t k, Arena& arena, BlockTeam* team) const;
 
   Plan plan_;
   std::vector<BoundRegion> bound_;  // by kernel of the plan; empty but for regions
+  std::vector<std::shared_ptr<const Executable>> bodies_;  // by kernel; null but for scans
 };
 
 /// Plans a program and looks up its kernels.

@@ -58,9 +58,9 @@ void run_reduction(const Reduction& r, const void* from, void* to) {
     reduce_integers(r, static_cast<const std::uint32_t*>(from), static_cast<std::uint32_t*>(to));
 }
 
-void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* team) {
-  const auto* a = static_cast<const float*>(pointers[gemm.a.buffer]) + gemm.a.offset;
-  const auto* b = static_cast<const float*>(pointers[gemm.b.buffer]) + gemm.b.offset;
+namespace {
+void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const float* a, const float* b, float* c,
+                 BlockTeam* team) {
   const std::int64_t k = gemm.b.shape[0], n = gemm.b.shape[1];
   std::int64_t b_row = gemm.b.strides[0];
   if (gemm.pack) {
@@ -79,7 +79,7 @@ void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* t
   product.a_column = gemm.a.strides[1];
   product.b = b;
   product.b_row = b_row;
-  product.c = static_cast<float*>(pointers[gemm.c]);
+  product.c = c;
   if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
   product.relu = gemm.relu;
   constexpr std::size_t block = 24, worth_it = 1U << 20U;  // rows; multiplications: some 30 µs
@@ -92,6 +92,27 @@ void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* t
     part.c += i * block * part.n;
     kernels::multiply_matrices(part);
   });
+}
+}  // namespace
+
+void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* team) {
+  const auto* a = static_cast<const float*>(pointers[gemm.a.buffer]) + gemm.a.offset;
+  const auto* b = static_cast<const float*>(pointers[gemm.b.buffer]) + gemm.b.offset;
+  auto* c = static_cast<float*>(pointers[gemm.c]);
+  if (gemm.batch.empty()) return run_product(gemm, pointers, a, b, c, team);
+  const std::int64_t size = gemm.a.shape[0] * gemm.b.shape[1];
+  Shape index(gemm.batch.size(), 0);
+  for (std::int64_t left = element_count(gemm.batch); left > 0; --left, c += size) {
+    run_product(gemm, pointers, a, b, c, nullptr);
+    for (std::size_t i = index.size(); i-- > 0;) {
+      a += gemm.a_batch[i];
+      b += gemm.b_batch[i];
+      if (++index[i] < gemm.batch[i]) break;
+      a -= gemm.batch[i] * gemm.a_batch[i];
+      b -= gemm.batch[i] * gemm.b_batch[i];
+      index[i] = 0;
+    }
+  }
 }
 
 }  // namespace lopt

@@ -65,9 +65,11 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
     if (found == gradient_of.end() || !node.primitive->vjp || !depends.contains(&node)) continue;
     const Tensor dy = found->second;
     const DerivativeNote note(y);
-    std::vector<Tensor> dx = node.primitive->vjp({dy, y, node.inputs, node.attributes});
+    std::vector<bool> wanted_inputs;
+    for (const Tensor& input : node.inputs) wanted_inputs.push_back(depends.contains(input.node().get()));
+    std::vector<Tensor> dx = node.primitive->vjp({dy, y, node.inputs, node.attributes, wanted_inputs});
     for (std::size_t i = 0; i < dx.size(); ++i)
-      if (depends.contains(node.inputs[i].node().get())) accumulate(node.inputs[i], dx[i]);
+      if (wanted_inputs[i]) accumulate(node.inputs[i], dx[i]);
   }
 
   std::vector<Tensor> result;

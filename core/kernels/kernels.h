@@ -90,6 +90,8 @@ struct SumKernels {
   /// to[o, i] = Σ or max over r of from[o, r, i].
   void (*reduce_sum)(const float* from, float* to, std::size_t outer, std::size_t reduced, std::size_t inner);
   void (*reduce_max)(const float* from, float* to, std::size_t outer, std::size_t reduced, std::size_t inner);
+  /// to[i] += from[i].
+  void (*add)(const float* from, float* to, std::size_t count);
 };
 const SumKernels& sums();
 

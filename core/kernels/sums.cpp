@@ -135,9 +135,17 @@ void reduce(const float* from, float* to, std::size_t outer_count, std::size_t r
   }
 }
 
+void add(const float* from, float* to, std::size_t count) {
+  const D d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) hn::StoreU(hn::Add(hn::LoadU(d, to + i), hn::LoadU(d, from + i)), d, to + i);
+  for (; i < count; ++i) to[i] += from[i];
+}
+
 const SumKernels* make_sums() {
-  static const SumKernels result{outer,        row_sum,       column_reduce<Plus>, column_reduce<Larger>,
-                                 reduce<Plus>, reduce<Larger>};
+  static const SumKernels result{outer,        row_sum,        column_reduce<Plus>, column_reduce<Larger>,
+                                 reduce<Plus>, reduce<Larger>, add};
   return &result;
 }
 

@@ -111,13 +111,22 @@ Cost cost_of(const Kernel& kernel, const Plan& plan) {
           return cost_of_region(k, plan);
         else if constexpr (std::is_same_v<K, Gemm>) {
           const double m = real(k.a.shape[0]), n = real(k.b.shape[1]), inner = real(k.b.shape[0]);
-          return {2 * m * n * inner, 4 * (m * inner + inner * n + m * n)};
+          const double count = real(element_count(k.batch));
+          return {count * 2 * m * n * inner, count * 4 * (m * inner + inner * n + m * n)};
         } else if constexpr (std::is_same_v<K, Reduction>) {
           return {real(k.outer * k.reduced * k.inner), bytes_of(k.from) + bytes_of(k.to)};
         } else if constexpr (std::is_same_v<K, Copy>) {
           return {0, 8 * real(element_count(k.from.shape))};
         } else if constexpr (std::is_same_v<K, Fill> || std::is_same_v<K, RandomBits>) {
           return {0, bytes_of(k.to)};
+        } else if constexpr (std::is_same_v<K, Scan>) {
+          Cost cost;
+          for (const Kernel& step : k.body->kernels) {
+            const Cost one = cost_of(step, *k.body);
+            cost.flop += real(k.length) * one.flop;
+            cost.bytes += real(k.length) * one.bytes;
+          }
+          return cost;
         } else {
           Cost cost{real(element_count(k.operation.type.shape)), bytes_of(k.to)};
           for (BufferId input : k.inputs) cost.bytes += bytes_of(input);
@@ -133,7 +142,8 @@ std::string describe(const Kernel& kernel) {
         if constexpr (std::is_same_v<K, Region>)
           return describe_region(k);
         else if constexpr (std::is_same_v<K, Gemm>)
-          return fmt::format("product {} × {}{}{}{}", to_text(k.a.shape), to_text(k.b.shape),
+          return fmt::format("{}product {} × {}{}{}{}",
+                             k.batch.empty() ? "" : fmt::format("{} times ", element_count(k.batch)), to_text(k.a.shape), to_text(k.b.shape),
                              k.has_bias ? ", bias" : "", k.relu ? ", relu" : "",
                              k.pack ? ", second one laid out first" : "");
         else if constexpr (std::is_same_v<K, Reduction>)
@@ -145,6 +155,12 @@ std::string describe(const Kernel& kernel) {
           return "fill with zeros";
         else if constexpr (std::is_same_v<K, RandomBits>)
           return "random bits";
+        else if constexpr (std::is_same_v<K, Scan>) {
+          std::string text = fmt::format("scan of {} steps{}, each:", k.length, k.reverse ? " from the end" : "");
+          for (const Kernel& step : k.body->kernels) text += "\n      " + describe(step);
+          return text;
+        } else if (k.operation.primitive->direct)
+          return fmt::format("{} {}", k.operation.primitive->name, to_text(k.operation.type));
         else
           return fmt::format("{} {} by the reference rule: it has no faster one", k.operation.primitive->name,
                              to_text(k.operation.type));

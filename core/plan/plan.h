@@ -6,6 +6,7 @@
 
 #include "program/program.h"
 
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -128,6 +129,8 @@ struct Region {
 };
 struct Gemm {
   View a, b;  // [m, k], [k, n]
+  /// One product for each index of leading dimensions; the results lie one after the other.
+  Shape batch, a_batch, b_batch;  // lengths, and how far a and b go on, in elements
   BufferId c = 0;
   BufferId packed = 0;  // where b is packed to, if b's rows are not contiguous
   bool pack = false;
@@ -151,14 +154,27 @@ struct RandomBits {
   View key;
   BufferId to = 0;
 };
-/// The reference executor's rule, for primitives that have no faster one.
+struct Plan;
+/// A plan that runs once for each step of a loop.
+struct Scan {
+  std::shared_ptr<const Plan> body{};  // (carry…, element of each sequence…, constants…) → carry…, stacked…, summed…
+  std::vector<View> inputs{};        // contiguous
+  BufferId to = 0;
+  BufferId partial = 0;  // what a step adds to the sums
+  std::size_t carries = 0, sequences = 0, stacked = 0;
+  std::vector<std::int64_t> starts{};  // where in `to` the first part of each output begins
+  std::vector<std::int64_t> sizes{};   // elements of each input, and of one element of a sequence; then of each output
+  std::int64_t length = 0;
+  bool reverse = false;
+};
+/// The primitive's own loop over memory, or the reference executor's rule where it has none.
 struct Fallback {
   Operation operation;
   std::vector<Type> types;
   std::vector<BufferId> inputs;
   BufferId to = 0;
 };
-using Kernel = std::variant<Region, Gemm, Reduction, Copy, Fill, RandomBits, Fallback>;
+using Kernel = std::variant<Region, Gemm, Reduction, Copy, Fill, RandomBits, Scan, Fallback>;
 
 struct Plan {
   std::string name;

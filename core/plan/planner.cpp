@@ -4,6 +4,7 @@
 #include "plan/region.h"
 #include "plan/scratch.h"
 #include "plan/views.h"
+#include "trace/scan_body.h"
 
 #include <algorithm>
 #include <map>
@@ -199,8 +200,9 @@ class Planner {
   void add_single(ValueId value) {
     const Operation& op = operation(value);
     const std::string_view name = op.primitive->name;
-    if (op.primitive->fusion == Fusion::matmul && element_count(program_.type(op.inputs[0]).shape) > 0)
-      return add_gemm(value);
+    if (op.primitive->fusion == Fusion::matmul && size_of(op.inputs[0]) > 0) return add_gemm(value);
+    if (op.primitive->fusion == Fusion::products && size_of(op.inputs[0]) > 0) return add_products(value);
+    if (op.primitive->fusion == Fusion::loop) return add_scan(value);
     if (op.primitive->fusion == Fusion::reduction && add_reduction(value)) return;
     if (name == "concatenate") return add_concatenation(value);
     if (name == "pad") {
@@ -220,10 +222,14 @@ class Planner {
     plan_.kernels.emplace_back(std::move(fallback));
   }
 
-  void add_gemm(ValueId value) {
-    const Operation& op = operation(value);
+  /// The factors of a product, of the last two dimensions.
+  Gemm factors(const Operation& op) {
     const Transposed t = std::get<Transposed>(op.attributes);
-    auto oriented = [](View view, bool transposed) {
+    auto last_two = [](View view, bool transposed, Shape& batch_strides) {
+      const auto split = static_cast<std::ptrdiff_t>(view.shape.size()) - 2;
+      batch_strides.assign(view.strides.begin(), view.strides.begin() + split);
+      view.shape.erase(view.shape.begin(), view.shape.begin() + split);
+      view.strides.erase(view.strides.begin(), view.strides.begin() + split);
       if (transposed) {
         std::swap(view.shape[0], view.shape[1]);
         std::swap(view.strides[0], view.strides[1]);
@@ -231,8 +237,54 @@ class Planner {
       return view;
     };
     Gemm gemm;
-    gemm.a = oriented(view_of(op.inputs[0]), t.a);
-    gemm.b = oriented(view_of(op.inputs[1]), t.b);
+    gemm.a = last_two(view_of(op.inputs[0]), t.a, gemm.a_batch);
+    gemm.b = last_two(view_of(op.inputs[1]), t.b, gemm.b_batch);
+    gemm.batch.assign(op.type.shape.begin(), op.type.shape.end() - 2);
+    return gemm;
+  }
+  /// Where the second factor's rows are not contiguous, it is laid out first.
+  void add_packed(Gemm gemm) {
+    gemm.pack = gemm.b.strides[1] != 1 && gemm.b.shape[1] > 1;
+    if (gemm.pack)
+      gemm.packed = new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(gemm.b.shape)));
+    plan_.kernels.emplace_back(std::move(gemm));
+  }
+
+  void add_products(ValueId value) {
+    Gemm gemm = factors(operation(value));
+    gemm.c = buffer_of(value);
+    add_packed(std::move(gemm));
+  }
+
+  void add_scan(ValueId value) {
+    const Operation& op = operation(value);
+    const ScanBody& body = *std::get<Loop>(op.attributes).body;
+    const ScanLayout layout(body);
+    const Program program = make_program("step of a scan", body.inputs(), body.outputs());
+    Scan scan{.body = std::make_shared<const Plan>(make_plan(program)),
+              .carries = body.carry.size(),
+              .sequences = body.slices.size(),
+              .stacked = body.stacked.size(),
+              .length = body.length,
+              .reverse = body.reverse};
+    for (ValueId input : op.inputs) {
+      const View view = view_of(input);
+      scan.inputs.push_back(view.contiguous() ? view : copy_of(view));
+    }
+    scan.to = buffer_of(value);
+    for (const auto* starts : {&layout.states, &layout.stacked, &layout.summed})
+      scan.starts.insert(scan.starts.end(), starts->begin(), starts->end());
+    for (const auto& types : {scan.body->input_types, scan.body->output_types})
+      for (const Type& type : types) scan.sizes.push_back(element_count(type.shape));
+    std::int64_t summed = 0;
+    for (const Tensor& sum : body.summed) summed += element_count(sum.shape());
+    scan.partial = new_buffer(Buffer::Place::arena, static_cast<std::size_t>(summed));
+    plan_.kernels.emplace_back(std::move(scan));
+  }
+
+  void add_gemm(ValueId value) {
+    const Operation& op = operation(value);
+    Gemm gemm = factors(op);
     const ProductEnd& end = clusters_.products.at(value);
     gemm.c = buffer_of(end.end);
     gemm.relu = end.relu;
@@ -242,10 +294,7 @@ class Planner {
       gemm.bias = {rows.buffer, rows.offset, {rows.shape[1]}, {rows.strides[1]}};
       if (!gemm.bias.contiguous()) gemm.bias = copy_of(gemm.bias);
     }
-    gemm.pack = gemm.b.strides[1] != 1 && gemm.b.shape[1] > 1;
-    if (gemm.pack)
-      gemm.packed = new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(gemm.b.shape)));
-    plan_.kernels.emplace_back(std::move(gemm));
+    add_packed(std::move(gemm));
   }
 
   bool add_reduction(ValueId value) {
@@ -312,6 +361,10 @@ class Planner {
             result = {k.to};
           } else if constexpr (std::is_same_v<K, RandomBits>) {
             result = {k.key.buffer, k.to};
+          } else if constexpr (std::is_same_v<K, Scan>) {
+            for (const View& input : k.inputs) result.push_back(input.buffer);
+            result.push_back(k.to);
+            result.push_back(k.partial);
           } else {
             result = k.inputs;
             result.push_back(k.to);

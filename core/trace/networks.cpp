@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 namespace lopt {
 namespace {
@@ -15,7 +16,9 @@ struct Activation {
 const std::vector<Activation>& activations() {
   static const std::vector<Activation> all{
       {"relu", relu}, {"tanh", tanh},         {"sigmoid", sigmoid},
-      {"silu", silu}, {"softplus", softplus}, {"identity", [](const Tensor& x) { return x; }},
+      {"silu", silu}, {"softplus", softplus}, {"gelu", gelu}, {"exact_gelu", exact_gelu},
+      {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }},
+      {"identity", [](const Tensor& x) { return x; }},
   };
   return all;
 }
@@ -56,6 +59,11 @@ Tensor activation(std::string_view name, const Tensor& x) {
       fmt::format("there is no activation '{}'; there are: {}", name, fmt::join(activation_names(), ", ")));
 }
 
+Tensor gelu(const Tensor& x) {
+  return 0.5 * x * (1 + tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * (x * x * x))));
+}
+Tensor exact_gelu(const Tensor& x) { return 0.5 * x * (1 + erf(x * std::sqrt(0.5))); }
+Tensor leaky_relu(const Tensor& x, double slope) { return where(x > 0, x, slope * x); }
 Tensor silu(const Tensor& x) { return x * sigmoid(x); }
 Tensor softplus(const Tensor& x) { return relu(x) + log1p(exp(-abs(x))); }
 

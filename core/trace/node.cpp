@@ -1,6 +1,7 @@
 #include "trace/node.h"
 
 #include "trace/origin.h"
+#include "trace/scan_body.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -124,6 +125,14 @@ std::string to_text(const Attributes& attributes) {
     std::string operator()(const Count& count) const { return fmt::format("{}", count.count); }
     std::string operator()(const HostCall& call) const { return call.primitive->name(); }
     std::string operator()(DType dtype) const { return std::string(name_of(dtype)); }
+    std::string operator()(const Sliding& s) const {
+      return fmt::format("windows {} stride {} dilation {} padding {} {}", to_text(s.kernel), to_text(s.stride),
+                         to_text(s.dilation), to_text(s.before), to_text(s.after));
+    }
+    std::string operator()(const Cumulative& c) const {
+      return fmt::format("axis {}{}", c.axis, c.reverse ? " from the end" : "");
+    }
+    std::string operator()(const Loop& loop) const { return to_text(*loop.body); }
   };
   return std::visit(Visitor{}, attributes);
 }

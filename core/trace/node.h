@@ -39,6 +39,23 @@ struct Transposed {
   bool a = false, b = false;
   bool operator==(const Transposed&) const = default;
 };
+/// Windows of [height, width] that slide over images.
+struct Sliding {
+  Shape kernel{1, 1}, stride{1, 1}, dilation{1, 1}, before{0, 0}, after{0, 0};
+  Shape image;            // height and width of the images
+  float outside = 0;      // what windows see beyond the images' edges
+  bool operator==(const Sliding&) const = default;
+};
+struct Cumulative {
+  int axis = 0;
+  bool reverse = false;
+  bool operator==(const Cumulative&) const = default;
+};
+struct ScanBody;  // trace/scan_body.h
+struct Loop {
+  std::shared_ptr<const ScanBody> body;
+  bool operator==(const Loop&) const = default;
+};
 struct Count {
   std::int64_t count = 0;
   bool operator==(const Count&) const = default;
@@ -48,7 +65,7 @@ struct HostCall {
   bool operator==(const HostCall&) const = default;
 };
 using Attributes = std::variant<std::monostate, InputName, Constant, Target, Axes, Bounds, Padding, Transposed, Count,
-                                HostCall, DType>;
+                                HostCall, DType, Sliding, Cumulative, Loop>;
 
 /// "axes=0,1" and the like; empty where there is nothing to say.
 std::string to_text(const Attributes& attributes);
@@ -59,6 +76,17 @@ struct Vjp {
   const Tensor& y;
   const std::vector<Tensor>& x;
   const Attributes& attributes;
+  /// Inputs whose derivative someone asks for; others may be left empty.
+  const std::vector<bool>& wanted;
+};
+
+/// One evaluation on memory: row-major arrays of four bytes an element, or of `Real`'s size where they are float32.
+struct DirectCall {
+  std::span<const void* const> inputs;
+  std::span<const Type> types;  // of the inputs
+  const Attributes& attributes;
+  const Type& type;  // of the result
+  void* output = nullptr;
 };
 
 /// How the planner may execute a primitive together with others.
@@ -70,6 +98,8 @@ enum class Fusion {
   columns,      // rows keep their place, columns move: concatenation, slice and padding along the last dimension
   reduction,    // sums and maxima
   matmul,
+  products,  // matrix products, one for each index of leading dimensions
+  loop,      // a scan: a program of its own, run step by step
 };
 
 class ReferenceCall32;
@@ -86,6 +116,8 @@ struct Primitive {
   /// Reference evaluation in xtensor, float32 and float64.
   void (*evaluate32)(ReferenceCall32& call) = nullptr;
   void (*evaluate64)(ReferenceCall64& call) = nullptr;
+  /// The same on float32 memory, where that is as fast as can be; null: the planned executor takes the reference.
+  void (*direct)(const DirectCall& call) = nullptr;
   /// Elementwise only: n elements of four bytes. `dtype` is the type of the last input, `result` that of the result.
   void (*loop)(DType dtype, DType result, const void* const* inputs, void* output, std::size_t n) = nullptr;
 };

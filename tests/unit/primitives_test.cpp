@@ -4,6 +4,8 @@
 #include "kernels/simd.h"
 #include "unit/support.h"
 
+#include <lopt/networks.h>
+
 #include <catch2/catch.hpp>
 
 #include <functional>
@@ -42,6 +44,12 @@ std::vector<Case> unary_cases() {
       {"cos", {real({40})}, [](T x) { return cos(x[0]); }},
       {"sigmoid", {real({40})}, [](T x) { return sigmoid(x[0]); }},
       {"erf_inv", {real({40})}, [](T x) { return erf_inv(x[0]); }, -0.9, 0.9},
+      {"erf", {real({40})}, [](T x) { return erf(x[0]); }},
+      {"tanh", {real({40})}, [](T x) { return gelu(x[0]); }},
+      {"erf", {real({40})}, [](T x) { return exact_gelu(x[0]); }},
+      {"sigmoid", {real({40})}, [](T x) { return silu(x[0]); }},
+      {"log1p", {real({40})}, [](T x) { return softplus(x[0]); }, 0.1, 2},
+      {"select", {real({40})}, [](T x) { return leaky_relu(x[0], 0.1); }, -2, -0.1},
       {"relu", {real({40})}, [](T x) { return relu(x[0]); }, 0.1, 2},
       {"relu", {real({40})}, [](T x) { return relu(x[0]); }, -2, -0.1},
       {"abs", {real({40})}, [](T x) { return abs(x[0]); }, 0.1, 2},
@@ -158,6 +166,58 @@ std::vector<Case> array_cases() {
       {"matmul", {real({4, 5, 6}), real({6, 2})}, [](T x) { return matmul(x[0], x[1]); }},
       {"matmul", {real({5, 70}), real({70, 33})}, [](T x) { return matmul(x[0], x[1]); }},
       {"matmul", {real({20, 700}), real({700, 33})}, [](T x) { return matmul(x[0], x[1]) * 0.04; }},
+      {"batched_matmul", {real({3, 4, 5}), real({3, 5, 2})}, [](T x) { return matmul(x[0], x[1]); }},
+      {"batched_matmul", {real({2, 1, 4, 5}), real({3, 5, 2})}, [](T x) { return matmul(x[0], x[1]); }},
+      {"batched_matmul", {real({4, 5}), real({2, 5, 3})}, [](T x) { return matmul(x[0], x[1]); }},
+      {"batched_matmul", {real({5}), real({2, 5, 3})}, [](T x) { return matmul(x[0], x[1]); }},
+      {"batched_matmul",
+       {real({2, 6, 3, 4}), real({2, 6, 3, 4})},
+       [](T x) {
+         const Tensor a = transpose(x[0], {0, 2, 1, 3}), b = transpose(x[1], {0, 2, 3, 1});
+         return matmul(a, b);
+       }},
+      {"windows", {real({2, 5, 6, 3}), real({3, 2, 3, 4})}, [](T x) { return convolution(x[0], x[1]); }},
+      {"windows",
+       {real({2, 7, 8, 2}), real({3, 3, 1, 4})},
+       [](T x) {
+         return convolution(x[0], x[1], {.stride = {2, 3}, .dilation = {2, 1}, .padding = Padded::by,
+                                         .before = {2, 1}, .after = {0, 3}}, 2);
+       }},
+      {"windows",
+       {real({1, 5, 5, 2}), real({2, 2, 2, 3})},
+       [](T x) {
+         return convolution(x[0], x[1], {.stride = {2, 2}, .padding = Padded::valid});
+       }},
+      {"windows", {real({3, 4, 4, 2}), real({1, 1, 2, 3})}, [](T x) { return convolution(x[0], x[1]); }},
+      {"max", {real({2, 5, 4, 3})}, [](T x) { return max_pool(x[0], 2, 2, {.stride = {2, 2}}); }},
+      {"sum", {real({2, 5, 4, 3})}, [](T x) { return mean_pool(x[0], 3, 2, {.stride = {2, 1}}); }},
+      {"add_windows",
+       {real({2, 4, 5, 2}), real({2, 2, 2, 3})},
+       [](T x) {
+         return gradient(sum(square(convolution(x[0], x[1]))), std::vector<Tensor>{x[0]})[0];
+       }},
+      {"cumulative_sum", {real({3, 5, 2})}, [](T x) { return cumulative_sum(x[0] * x[0], 1); }},
+      {"cumulative_sum", {integer({3, 5})}, [](T x) { return cumulative_sum(x[0], -1); }, -9, 9, false},
+      {"gather_rows", {real({3, 5, 2}), integer({4})}, [](T x) { return gather(x[0], x[1], 1); }, 0, 4},
+      {"gather_rows",
+       {real({5, 2}), integer({3, 2})},
+       [](T x) {
+         return gather(x[0], x[1], 0);
+       },
+       0, 4},
+      {"scatter_add_rows", {real({2, 3}), integer({3})}, [](T x) { return scatter_add(x[0], x[1], 4, 1); }, 0, 3},
+      {"gather_rows", {real({4, 5}), integer({4})}, [](T x) { return take_along(x[0], x[1]); }, -1, 6},
+      {"select", {real({2, 4, 5})}, [](T x) { return lower_triangle(x[0]) * upper_triangle(x[0], -1); }},
+      {"multiply",
+       {real({3, 5, 2})},
+       [](T x) {
+         return prod(x[0], {1, 2});
+       }},
+      {"max", {real({6, 20})}, [](T x) { return min(x[0], {1}); }},
+      {"sum", {real({6, 20})}, [](T x) { return variance(x[0], {1}); }},
+      {"sum", {real({6, 20})}, [](T x) { return log_sum_exp(30 * x[0], {0}) * 0.1; }},
+      {"max", {real({6, 20})}, [](T x) { return argmax(x[0], 0); }, -2, 2, false},
+      {"max", {integer({6, 20})}, [](T x) { return argmax(x[0], 1); }, -3, 3, false},
       {"gather_rows", {real({5, 3}), integer({7})}, [](T x) { return gather_rows(x[0], x[1]); }, -1, 6},
       {"scatter_add_rows", {real({7, 3}), integer({7})}, [](T x) { return scatter_add_rows(x[0], x[1], 4); }, 0, 4},
       {"sum", {real({20, 5})}, [](T x) { return log_softmax(x[0]); }},

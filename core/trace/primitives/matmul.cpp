@@ -41,18 +41,75 @@ Tensor product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpos
   return apply(matmul_row, {a, b}, Transposed{transpose_a, transpose_b});
 }
 
+Tensor products(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b);
+
+/// The same for each index of leading dimensions, which both have: [..., m, k] × [..., k, n].
+const Primitive batched_row =
+    with_reference({.name = "batched_matmul",
+                    .type =
+                        [](std::span<const Type> x, const Attributes& attributes) {
+                          const Transposed t = std::get<Transposed>(attributes);
+                          Shape shape = x[0].shape;
+                          const std::size_t rank = shape.size();
+                          if (t.a) shape[rank - 2] = shape[rank - 1];
+                          shape[rank - 1] = x[1].shape[t.b ? rank - 2 : rank - 1];
+                          return Type{DType::float32, shape};
+                        },
+                    .vjp =
+                        [](const Vjp& v) {
+                          const Transposed t = std::get<Transposed>(v.attributes);
+                          const Tensor &a = v.x[0], &b = v.x[1];
+                          return Grads{t.a ? products(b, v.dy, t.b, true) : products(v.dy, b, false, !t.b),
+                                       t.b ? products(v.dy, a, true, t.a) : products(a, v.dy, !t.a, false)};
+                        },
+                    .fusion = Fusion::products},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     const Transposed t = std::get<Transposed>(call.attributes);
+                     const auto &a = call.real(0), &b = call.real(1);
+                     auto result = make_xarray<R>(call.type.shape);
+                     const std::size_t rank = call.type.shape.size(), m = result.shape(rank - 2),
+                                       n = result.shape(rank - 1), k = a.shape(t.a ? rank - 2 : rank - 1);
+                     for (std::size_t at = 0; at < result.size(); ++at) {
+                       const std::size_t product = at / (m * n), i = at / n % m, j = at % n;
+                       const R *left = a.data() + product * m * k, *right = b.data() + product * k * n;
+                       R total = 0;
+                       for (std::size_t l = 0; l < k; ++l)
+                         total += left[t.a ? l * m + i : i * k + l] * right[t.b ? j * k + l : l * n + j];
+                       result.data()[at] = total;
+                     }
+                     call.result = std::move(result);
+                   });
+
+Tensor products(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b) {
+  return apply(batched_row, {a, b}, Transposed{transpose_a, transpose_b});
+}
+
+/// x with the leading dimensions `leading` before its last two.
+Tensor with_leading(const Tensor& x, const Shape& leading) {
+  Shape shape = leading;
+  shape.push_back(x.dim(-2));
+  shape.push_back(x.dim(-1));
+  return broadcast_to(x, shape);
+}
+Shape leading_of(const Tensor& x) { return {x.shape().begin(), x.shape().end() - 2}; }
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   if (a.dtype() != DType::float32 || b.dtype() != DType::float32)
     throw ShapeError(fmt::format("matmul: {} and {}: float32 was expected", to_text(a.type()), to_text(b.type())));
-  if (a.rank() < 1 || b.rank() != 2)
-    throw ShapeError(
-        fmt::format("matmul: {} and {}: [..., k] and [k, n] were expected", to_text(a.shape()), to_text(b.shape())));
+  if (a.rank() < 1 || b.rank() < 2)
+    throw ShapeError(fmt::format("matmul: {} and {}: [..., m, k] and [..., k, n] were expected", to_text(a.shape()),
+                                 to_text(b.shape())));
   const std::int64_t inner = a.dim(-1);
-  if (inner != b.dim(0))
+  if (inner != b.dim(-2))
     throw ShapeError(
-        fmt::format("matmul: {} and {}: {} is not {}", to_text(a.shape()), to_text(b.shape()), inner, b.dim(0)));
+        fmt::format("matmul: {} and {}: {} is not {}", to_text(a.shape()), to_text(b.shape()), inner, b.dim(-2)));
+  if (b.rank() > 2) {
+    if (a.rank() == 1) return take(matmul(expand_dims(a, 0), b), 0, -2);
+    const Shape leading = broadcast_shape(leading_of(a), leading_of(b), "matmul");
+    return products(with_leading(a, leading), with_leading(b, leading), false, false);
+  }
   Shape result = a.shape();
   result.back() = b.dim(1);
   const std::int64_t rows = element_count(Shape(a.shape().begin(), a.shape().end() - 1));

@@ -1,5 +1,5 @@
 // Reductions, and what softmax needs of them.
-#include "trace/primitives/elementwise.h"
+#include "trace/direct.h"
 
 #include <fmt/format.h>
 #include <xtensor/xmath.hpp>
@@ -71,6 +71,41 @@ const Primitive max_row = with_reference(
           *call.inputs[0]);
     });
 
+struct CumulativeSum {
+  template <class R>
+  void operator()(const DirectCall& call) const {
+    const Cumulative& c = std::get<Cumulative>(call.attributes);
+    const Shape& shape = call.type.shape;
+    const auto axis = shape.begin() + c.axis;
+    const std::int64_t length = *axis, inner = element_count(Shape(axis + 1, shape.end())),
+                       outer = element_count(Shape(shape.begin(), axis));
+    with_type<R>(call.type.dtype, [&](auto zero) {
+      using T = decltype(zero);
+      const T* x = input_of<T>(call, 0);
+      T* y = output_of<T>(call);
+      for (std::int64_t o = 0; o < outer; ++o)
+        for (std::int64_t k = 0; k < length; ++k)
+          for (std::int64_t i = 0; i < inner; ++i) {
+            const std::int64_t place = c.reverse ? length - 1 - k : k, at = (o * length + place) * inner + i;
+            y[at] = k == 0 ? x[at] : static_cast<T>(y[at + (c.reverse ? inner : -inner)] + x[at]);
+          }
+    });
+  }
+};
+Tensor cumulative(const Tensor& x, int axis, bool reverse);
+// dx is the sum of dy from the other end.
+const Primitive cumulative_row = with_direct({.name = "cumulative_sum",
+                                              .type = [](std::span<const Type> x, const Attributes&) { return x[0]; },
+                                              .vjp =
+                                                  [](const Vjp& v) {
+                                                    const Cumulative& c = std::get<Cumulative>(v.attributes);
+                                                    return Grads{cumulative(v.dy, c.axis, !c.reverse)};
+                                                  }},
+                                             CumulativeSum{});
+Tensor cumulative(const Tensor& x, int axis, bool reverse) {
+  return apply(cumulative_row, {x}, Cumulative{axis, reverse});
+}
+
 std::vector<int> checked_axes(const Tensor& x, std::vector<int> axes, std::string_view function) {
   if (axes.empty()) {
     axes.resize(x.shape().size());
@@ -106,6 +141,50 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes) {
   return total * ratio;
 }
 
+Tensor min(const Tensor& x, const std::vector<int>& axes) { return -max(-x, axes); }
+
+Tensor cumulative_sum(const Tensor& x, int axis) {
+  if (x.dtype() == DType::boolean)
+    throw ShapeError("cumulative_sum: numbers were expected, not bool; use convert()");
+  return cumulative(x, normalized_axis(axis, x.rank(), "cumulative_sum"), false);
+}
+
+Tensor prod(const Tensor& x, const std::vector<int>& axes) {
+  Tensor result = x;
+  const std::vector<int> checked = checked_axes(x, axes, "prod");
+  for (auto axis = checked.rbegin(); axis != checked.rend(); ++axis) {
+    const auto at = static_cast<std::size_t>(*axis);
+    // Halves times halves, so that no derivative divides by an element.
+    while (result.shape()[at] > 1) {
+      const std::int64_t length = result.shape()[at], half = length / 2;
+      auto part = [&](std::int64_t first, std::int64_t end) {
+        Shape start(result.shape().size(), 0), stop = result.shape();
+        start[at] = first;
+        stop[at] = end;
+        return slice(result, start, stop);
+      };
+      const Tensor pairs = part(0, half) * part(half, 2 * half);
+      result = length % 2 == 0 ? pairs : concatenate({pairs, part(length - 1, length)}, *axis);
+    }
+    Shape shape = result.shape();
+    shape.erase(shape.begin() + *axis);
+    result = element_count(result.shape()) == 0 ? full(shape, 1, x.dtype()) : reshape(result, shape);
+  }
+  return result;
+}
+
+Tensor argmax(const Tensor& x, int axis) {
+  const int at = normalized_axis(axis, x.rank(), "argmax");
+  const std::int64_t length = x.dim(at);
+  Shape kept = x.shape(), along(x.shape().size(), 1);
+  kept[static_cast<std::size_t>(at)] = 1;
+  along[static_cast<std::size_t>(at)] = length;
+  const Tensor largest = reshape(max(x, {at}), kept);
+  const Tensor is_largest = x.dtype() == DType::float32 ? (x == largest) | is_nan(x) : x == largest;
+  const Tensor place = broadcast_to(reshape(arange(length), along), x.shape());
+  return min(where(is_largest, place, Tensor(static_cast<int>(length - 1))), {at});
+}
+
 namespace {
 /// Axes that were reduced as dimensions of length 1.
 Tensor with_axes(const Tensor& reduced, const Tensor& x, const std::vector<int>& axes) {
@@ -139,6 +218,17 @@ Tensor normalize(const Tensor& x, const std::vector<int>& axes) {
   const Tensor length = with_axes(norm(x, axes), x, axes);
   const Tensor is_zero = length == 0;
   return where(is_zero, 0, x / where(is_zero, 1, length));
+}
+
+Tensor variance(const Tensor& x, const std::vector<int>& axes) {
+  return mean(square(x - with_axes(mean(x, axes), x, axes)), axes);
+}
+
+Tensor log_sum_exp(const Tensor& x, const std::vector<int>& axes) {
+  const Tensor largest = stop_gradient(max(x, axes));
+  // Where all is −∞, so is the result; where something is ∞, it is ∞.
+  const Tensor shift = where(abs(largest) < static_cast<double>(std::numeric_limits<float>::infinity()), largest, 0);
+  return shift + log(sum(exp(x - with_axes(shift, x, axes)), axes));
 }
 
 Tensor log_softmax(const Tensor& logits) {

@@ -335,6 +335,23 @@ Tensor stack(const std::vector<Tensor>& tensors, int axis) {
   return concatenate(expanded, at);
 }
 
+namespace {
+/// Column − row of each element of the last two dimensions.
+Tensor above_diagonal(const Tensor& x, std::string_view function) {
+  if (x.rank() < 2) throw ShapeError(fmt::format("{}: {} has no triangle", function, to_text(x.shape())));
+  return arange(x.dim(-1)) - expand_dims(arange(x.dim(-2)), 1);
+}
+}  // namespace
+
+Tensor lower_triangle(const Tensor& x, int diagonal) {
+  const Tensor keep = above_diagonal(x, "lower_triangle") <= Tensor(diagonal);
+  return where(keep, x, Tensor(0));
+}
+Tensor upper_triangle(const Tensor& x, int diagonal) {
+  const Tensor keep = above_diagonal(x, "upper_triangle") >= Tensor(diagonal);
+  return where(keep, x, Tensor(0));
+}
+
 Tensor full(const Shape& shape, double value, DType dtype) {
   Tensor scalar = dtype == DType::float32 ? Tensor(Array::scalar(static_cast<float>(value)))
                   : dtype == DType::int32 ? Tensor(Array::scalar(static_cast<std::int32_t>(value)))

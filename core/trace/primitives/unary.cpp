@@ -85,6 +85,10 @@ const Primitive erf_inv_row = elementwise<1>(
     "erf_inv", real_type,
     [](const Vjp& v) { return Grads{strong_zero(v.dy, v.dy * (std::sqrt(std::numbers::pi) / 2) * exp(square(v.y)))}; },
     [](Real auto x) { return erf_inverse(x); });
+// d erf(x)/dx = 2/√π · exp(−x²)
+const Primitive erf_row = elementwise<1>(
+    "erf", real_type, [](const Vjp& v) { return Grads{v.dy * (2 / std::sqrt(std::numbers::pi)) * exp(-square(v.x[0]))}; },
+    [](Real auto x) { return std::erf(x); });
 const Primitive not_row = elementwise<1>(
     "not",
     [](std::span<const Type> x, const Attributes&) {
@@ -159,6 +163,7 @@ Tensor sin(const Tensor& x) { return apply(sin_row, {x}); }
 Tensor cos(const Tensor& x) { return apply(cos_row, {x}); }
 Tensor sigmoid(const Tensor& x) { return apply(sigmoid_row, {x}); }
 Tensor erf_inv(const Tensor& x) { return apply(erf_inv_row, {x}); }
+Tensor erf(const Tensor& x) { return apply(erf_row, {x}); }
 Tensor floor(const Tensor& x) { return apply(floor_row, {x}); }
 Tensor abs(const Tensor& x) { return apply(abs_row, {x}); }
 Tensor sign(const Tensor& x) { return apply(sign_row, {x}); }

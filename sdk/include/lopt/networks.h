@@ -7,7 +7,7 @@
 
 namespace lopt {
 
-/// relu, tanh, sigmoid, silu, softplus, identity.
+/// relu, tanh, sigmoid, silu, softplus, gelu, exact_gelu, leaky_relu, identity.
 const std::vector<std::string>& activation_names();
 /// An activation by its name. Throws std::invalid_argument for others.
 Tensor activation(std::string_view name, const Tensor& x);
@@ -16,6 +16,32 @@ Tensor activation(std::string_view name, const Tensor& x);
 Tensor silu(const Tensor& x);
 /// log(1 + eˣ).
 Tensor softplus(const Tensor& x);
+/// x · Φ(x), Φ that of the normal distribution (Hendrycks and Gimpel, 2016), by tanh as JAX computes it; exact by erf.
+Tensor gelu(const Tensor& x);
+Tensor exact_gelu(const Tensor& x);
+/// x above 0, slope · x below.
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);
+
+/// How a window's edges meet those of an image.
+enum class Padded {
+  same,   // as many positions as the image has rows and columns, over the stride; half of what is missing on each side
+  valid,  // windows lie inside
+  by,     // by `before` and `after`
+};
+/// How windows slide over images: rows first, then columns.
+struct Window {
+  std::vector<std::int64_t> stride{1, 1}, dilation{1, 1};
+  Padded padding = Padded::same;
+  std::vector<std::int64_t> before{0, 0}, after{0, 0};
+};
+/// Images [n, height, width, channels] and weights [height, width, channels / groups, outputs] → [n, rows, columns,
+/// outputs]. Throws ShapeError where no position is left.
+Tensor convolution(const Tensor& x, const Tensor& w, const Window& window = {}, std::int64_t groups = 1);
+/// The largest in each window of height × width; elements that share it share the gradient. Stride 1 unless the window
+/// says otherwise.
+Tensor max_pool(const Tensor& x, std::int64_t height, std::int64_t width, const Window& window);
+/// The mean of what lies inside each window.
+Tensor mean_pool(const Tensor& x, std::int64_t height, std::int64_t width, const Window& window);
 
 /// Dense layers with an activation between them: weights [in, out], biases [out].
 Tensor dense_network(const Tensor& x, const std::vector<Tensor>& weights, const std::vector<Tensor>& biases,

@@ -76,6 +76,8 @@ Tensor cos(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 /// Inverse of the error function on (−1, 1).
 Tensor erf_inv(const Tensor& x);
+/// The error function 2/√π ∫₀ˣ exp(−t²) dt.
+Tensor erf(const Tensor& x);
 Tensor floor(const Tensor& x);
 Tensor abs(const Tensor& x);
 /// −1, 0 or 1.
@@ -127,10 +129,32 @@ Tensor gather_rows(const Tensor& x, const Tensor& indices);
 /// Zeros of `rows` rows to which the rows of x are added at their indices: what undoes gather_rows in a gradient.
 Tensor scatter_add_rows(const Tensor& x, const Tensor& indices, std::int64_t rows);
 
+/// Slices of x along `axis` by int32 indices of any shape, which takes that axis' place. Indices outside are clamped.
+Tensor gather(const Tensor& x, const Tensor& indices, int axis);
+/// Zeros of `length` along `axis` to which the slices of x are added at their indices, int32 of one dimension.
+Tensor scatter_add(const Tensor& x, const Tensor& indices, std::int64_t length, int axis);
+/// One element of each row of x [..., n]: the one at its int32 index [...]. Indices outside are clamped.
+Tensor take_along(const Tensor& x, const Tensor& indices);
+/// Of the two last dimensions, the elements on the diagonal `diagonal` and below it (lower) or above it (upper); 0
+/// elsewhere.
+Tensor lower_triangle(const Tensor& x, int diagonal = 0);
+Tensor upper_triangle(const Tensor& x, int diagonal = 0);
+
 // Reductions over the axes given (all, without any), which disappear.
 Tensor sum(const Tensor& x, const std::vector<int>& axes = {});
 Tensor mean(const Tensor& x, const std::vector<int>& axes = {});
 Tensor max(const Tensor& x, const std::vector<int>& axes = {});
+Tensor min(const Tensor& x, const std::vector<int>& axes = {});
+Tensor prod(const Tensor& x, const std::vector<int>& axes = {});
+/// The mean of (x − mean)².
+Tensor variance(const Tensor& x, const std::vector<int>& axes = {});
+/// log Σ eˣ, without overflow.
+Tensor log_sum_exp(const Tensor& x, const std::vector<int>& axes = {});
+/// int32 place of the first of the largest elements along `axis`, which disappears; of the first NaN where there is
+/// one.
+Tensor argmax(const Tensor& x, int axis = -1);
+/// x₀, x₀ + x₁, … along `axis`.
+Tensor cumulative_sum(const Tensor& x, int axis);
 // Lengths, right from the smallest to the largest numbers, whose squares are none. Their derivatives are 0 at 0.
 /// √(Σ x²).
 Tensor norm(const Tensor& x, const std::vector<int>& axes = {});
@@ -139,7 +163,7 @@ Tensor rms(const Tensor& x, const std::vector<int>& axes = {});
 /// x / norm, of the shape of x; 0 where the norm is.
 Tensor normalize(const Tensor& x, const std::vector<int>& axes = {});
 
-/// [..., m, k] × [k, n] → [..., m, n]; [..., k] × [k, n] → [..., n].
+/// [..., m, k] × [..., k, n] → [..., m, n], where leading dimensions broadcast; [k] × [..., k, n] → [..., n].
 Tensor matmul(const Tensor& a, const Tensor& b);
 
 // Constants.

@@ -1,0 +1,447 @@
+// Loops over time: one row, whose attribute is a program of its own. Its vector-Jacobian product is a loop the other way.
+#include "gradient/gradient.h"
+#include "trace/reference.h"
+#include "trace/scan_body.h"
+
+#include <lopt/scan.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace lopt {
+namespace {
+
+/// Nodes below `outputs` that are not among the leaves of `known`, each after its inputs.
+std::vector<Tensor> nodes_above(const std::vector<Tensor>& outputs, const std::unordered_map<const Node*, Tensor>& known) {
+  std::vector<Tensor> order;
+  std::unordered_set<const Node*> seen;
+  for (const Tensor& output : outputs) {
+    std::vector<std::pair<Tensor, std::size_t>> path{{output, 0}};
+    while (!path.empty()) {
+      auto& [tensor, next] = path.back();
+      const Node* node = tensor.node().get();
+      if (next == 0 && (known.contains(node) || seen.contains(node))) {
+        path.pop_back();
+      } else if (next < node->inputs.size()) {
+        Tensor input = node->inputs[next++];
+        path.emplace_back(std::move(input), 0);
+      } else {
+        if (seen.insert(node).second) order.push_back(tensor);
+        path.pop_back();
+      }
+    }
+  }
+  return order;
+}
+
+/// The outputs with other tensors in the place of some nodes.
+std::vector<Tensor> substituted(const std::vector<Tensor>& outputs, std::unordered_map<const Node*, Tensor> with) {
+  for (const Tensor& tensor : nodes_above(outputs, with)) {
+    const Node& node = *tensor.node();
+    std::vector<Tensor> inputs;
+    bool changed = false;
+    for (const Tensor& input : node.inputs) {
+      inputs.push_back(with.at(input.node().get()));
+      changed = changed || inputs.back().node() != input.node();
+    }
+    with.emplace(&node, changed ? apply(*node.primitive, std::move(inputs), node.attributes) : tensor);
+  }
+  std::vector<Tensor> result;
+  for (const Tensor& output : outputs) result.push_back(with.at(output.node().get()));
+  return result;
+}
+
+/// Values for the inputs of a body, beside it.
+struct Bound {
+  ScanBody body;
+  std::vector<Tensor> carry, sequences, constants;
+};
+
+bool is_constant(const Tensor& x) { return x.node()->primitive == &constant_primitive; }
+
+/// What a step uses that does not depend on its carry and slices comes in as a constant, computed once outside.
+void hoist(Bound& scan) {
+  ScanBody& body = scan.body;
+  std::unordered_map<const Node*, Tensor> own;
+  for (const Tensor& input : body.inputs()) own.emplace(input.node().get(), input);
+  std::unordered_set<const Node*> varies;
+  for (const auto* list : {&body.carry, &body.slices})
+    for (const Tensor& input : *list) varies.insert(input.node().get());
+  const std::vector<Tensor> outputs = body.outputs(), order = nodes_above(outputs, own);
+  std::unordered_set<const Node*> inside;  // nodes that depend on constants of the body's own
+  for (const Tensor& input : body.constants) inside.insert(input.node().get());
+  for (const Tensor& tensor : order)
+    for (const Tensor& input : tensor.node()->inputs) {
+      if (varies.contains(input.node().get())) varies.insert(tensor.node().get());
+      if (inside.contains(input.node().get())) inside.insert(tensor.node().get());
+    }
+  std::unordered_map<const Node*, Tensor> with = own;
+  const auto come_in = [&](const Tensor& wanted) {
+    std::vector<Tensor> pending{wanted};
+    while (!pending.empty()) {
+      const Tensor x = pending.back();
+      const Node* node = x.node().get();
+      pending.pop_back();
+      if (varies.contains(node) || inside.contains(node) || is_constant(x) || with.contains(node)) continue;
+      if (node->primitive->fusion == Fusion::view) {  // costs nothing inside, and memory outside
+        pending.insert(pending.end(), node->inputs.begin(), node->inputs.end());
+        continue;
+      }
+      Tensor input = make_input(fmt::format("constant{}", body.constants.size()), x.type());
+      body.constants.push_back(input);
+      scan.constants.push_back(x);
+      with.emplace(node, std::move(input));
+    }
+  };
+  for (const Tensor& tensor : order)
+    if (varies.contains(tensor.node().get()) || inside.contains(tensor.node().get()))
+      for (const Tensor& input : tensor.node()->inputs) come_in(input);
+  for (const Tensor& output : outputs) come_in(output);
+  const std::vector<Tensor> changed = substituted(outputs, std::move(with));
+  auto next = changed.begin();
+  for (auto* list : {&body.next, &body.stacked, &body.summed})
+    for (Tensor& output : *list) output = *next++;
+}
+
+/// Sequences and constants that no output needs go.
+void prune(Bound& scan) {
+  std::unordered_set<const Node*> used;
+  for (const Tensor& tensor : nodes_above(scan.body.outputs(), {})) used.insert(tensor.node().get());
+  auto drop = [&](std::vector<Tensor>& inputs, std::vector<Tensor>& values) {
+    std::vector<Tensor> kept, kept_values;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (used.contains(inputs[i].node().get())) {
+        kept.push_back(inputs[i]);
+        kept_values.push_back(values[i]);
+      }
+    inputs = std::move(kept);
+    values = std::move(kept_values);
+  };
+  drop(scan.body.slices, scan.sequences);
+  drop(scan.body.constants, scan.constants);
+}
+
+/// Products that a gradient would need again are stacked, but for those that are larger than what they are made of, or
+/// wanted as sums alone.
+void keep_products(ScanBody& body) {
+  std::unordered_set<const Node*> sums;
+  for (const Tensor& sum : body.summed) sums.insert(sum.node().get());
+  for (const Tensor& tensor : nodes_above(body.outputs(), {})) {
+    const Node& node = *tensor.node();
+    if ((node.primitive->fusion != Fusion::matmul && node.primitive->fusion != Fusion::products) || sums.contains(&node))
+      continue;
+    std::int64_t factors = 0;
+    for (const Tensor& input : node.inputs) factors += element_count(input.shape());
+    if (element_count(node.type.shape) > factors) continue;
+    body.stacked.push_back(tensor);
+    ++body.products;
+  }
+}
+
+extern const Primitive scan_row;
+
+/// Applies a body to values, and gives the parts of what comes out.
+struct Applied {
+  ScanBody body;
+  ScanParts parts;
+};
+Applied apply_scan(Bound scan) {
+  hoist(scan);
+  prune(scan);
+  keep_products(scan.body);
+  std::vector<Tensor> inputs = scan.carry;
+  for (const auto* list : {&scan.sequences, &scan.constants}) inputs.insert(inputs.end(), list->begin(), list->end());
+  const auto body = std::make_shared<const ScanBody>(scan.body);
+  const Tensor flat = apply(scan_row, inputs, Loop{body});
+  return {*body, parts_of(*body, flat)};
+}
+
+/// Index t of the first dimension.
+Tensor at_time(const Tensor& x, std::int64_t t) { return take(x, t, 0); }
+/// Times first … end − 1.
+Tensor times(const Tensor& x, std::int64_t first, std::int64_t end) {
+  Shape start(x.shape().size(), 0), stop = x.shape();
+  start[0] = first;
+  stop[0] = end;
+  return slice(x, start, stop);
+}
+
+std::vector<Tensor> inputs_like(std::string_view name, const std::vector<Tensor>& values) {
+  std::vector<Tensor> result;
+  for (const Tensor& value : values) result.push_back(make_input(std::string(name), value.type()));
+  return result;
+}
+void append(std::vector<Tensor>& to, const std::vector<Tensor>& more) { to.insert(to.end(), more.begin(), more.end()); }
+
+/// With (s', y, z) = step(s, x, c) the loop back carries ds' = d loss / d s', and at each time computes
+///   (ds, dx, dc) = (ds', dy, dz)ᵀ ∂step(s, x, c), ds += the cotangent that the state s got from outside;
+/// dx are stacked, dc summed. States and products come from the loop forth.
+std::vector<Tensor> scan_vjp(const Vjp& v) {
+  const ScanBody& forth = *std::get<Loop>(v.attributes).body;
+  const ScanParts values = parts_of(forth, v.y), cotangents = parts_of(forth, v.dy);
+  const std::int64_t length = forth.length, before = forth.reverse ? 1 : 0;
+  const std::size_t carries = forth.carry.size(), sequences = forth.slices.size();
+
+  Bound back;
+  ScanBody& body = back.body;
+  body.length = length;
+  body.reverse = !forth.reverse;
+  body.carry = inputs_like("d_next", forth.next);
+  const std::vector<Tensor> d_state = inputs_like("d_state", forth.next), d_stacked = inputs_like("d_stacked", forth.stacked),
+                            d_summed = inputs_like("d_summed", forth.summed);
+  const std::vector<Tensor> kept(forth.stacked.end() - static_cast<std::ptrdiff_t>(forth.products), forth.stacked.end());
+  const std::vector<Tensor> products = inputs_like("product", kept);
+
+  std::vector<Tensor> outgoing = body.carry, wanted = forth.carry;
+  append(outgoing, d_stacked);
+  append(outgoing, d_summed);
+  std::vector<std::size_t> which_slices, which_constants;
+  for (std::size_t i = 0; i < sequences + forth.constants.size(); ++i) {
+    const Tensor& x = i < sequences ? forth.slices[i] : forth.constants[i - sequences];
+    if (x.dtype() != DType::float32 || !v.wanted[carries + i]) continue;
+    (i < sequences ? which_slices : which_constants).push_back(i);
+    wanted.push_back(x);
+  }
+  std::vector<Tensor> slopes = vector_jacobian(forth.outputs(), outgoing, wanted);
+  std::vector<Tensor> results(v.x.size());
+  auto slope = slopes.begin();
+  for (std::size_t i = 0; i < carries; ++i, ++slope) body.next.push_back(*slope ? *slope + d_state[i] : d_state[i]);
+  std::vector<std::pair<std::size_t, std::size_t>> stacked, summed;  // input of the loop forth, output of the loop back
+  for (const std::size_t i : which_slices)
+    if (const Tensor& d = *slope++) {
+      stacked.emplace_back(carries + i, body.stacked.size());
+      body.stacked.push_back(d);
+    }
+  for (const std::size_t i : which_constants)
+    if (const Tensor& d = *slope++) {
+      summed.emplace_back(carries + i, body.summed.size());
+      body.summed.push_back(d);
+    }
+  // Products of the loop forth are read, not computed again.
+  std::unordered_map<const Node*, Tensor> with;
+  for (const Tensor& input : forth.inputs()) with.emplace(input.node().get(), input);
+  for (const std::vector<Tensor>* list : {static_cast<const std::vector<Tensor>*>(&body.carry), &d_state, &d_stacked, &d_summed})
+    for (const Tensor& input : *list) with.emplace(input.node().get(), input);
+  for (std::size_t i = 0; i < kept.size(); ++i) with.emplace(kept[i].node().get(), products[i]);
+  const std::vector<Tensor> changed = substituted(body.outputs(), std::move(with));
+  auto next = changed.begin();
+  for (auto* list : {&body.next, &body.stacked, &body.summed})
+    for (Tensor& output : *list) output = *next++;
+
+  body.slices = forth.carry;
+  append(body.slices, forth.slices);
+  append(body.slices, d_state);
+  append(body.slices, d_stacked);
+  append(body.slices, products);
+  for (const Tensor& states : values.states) back.sequences.push_back(times(states, before, before + length));
+  for (std::size_t i = 0; i < sequences; ++i) back.sequences.push_back(v.x[carries + i]);
+  for (const Tensor& d : cotangents.states) back.sequences.push_back(times(d, before, before + length));
+  append(back.sequences, cotangents.stacked);
+  for (std::size_t i = forth.stacked.size() - kept.size(); i < forth.stacked.size(); ++i)
+    back.sequences.push_back(values.stacked[i]);
+  body.constants = forth.constants;
+  append(body.constants, d_summed);
+  back.constants.assign(v.x.begin() + static_cast<std::ptrdiff_t>(carries + sequences), v.x.end());
+  append(back.constants, cotangents.summed);
+  for (const Tensor& d : cotangents.states) back.carry.push_back(at_time(d, forth.reverse ? 0 : length));
+
+  const Applied applied = apply_scan(std::move(back));
+  for (std::size_t i = 0; i < carries; ++i)
+    results[i] = at_time(applied.parts.states[i], forth.reverse ? length : 0);
+  for (const auto& [input, output] : stacked) results[input] = applied.parts.stacked[output];
+  for (const auto& [input, output] : summed) results[input] = applied.parts.summed[output];
+  return results;
+}
+
+/// Values of a body's outputs, by the rows' reference evaluations.
+template <class R>
+std::vector<ReferenceValue<R>> evaluate_body(const std::vector<Tensor>& order, const std::vector<Tensor>& outputs,
+                                             std::unordered_map<const Node*, ReferenceValue<R>> values) {
+  using Call = std::conditional_t<std::is_same_v<R, float>, ReferenceCall32, ReferenceCall64>;
+  for (const Tensor& tensor : order) {
+    const Node& node = *tensor.node();
+    if (values.contains(&node)) continue;
+    if (const auto* constant = std::get_if<Constant>(&node.attributes)) {
+      values.emplace(&node, [&]() -> ReferenceValue<R> {
+        auto copied = [&]<class To, class From>(To, const From* from) {
+          auto result = make_xarray<To>(node.type.shape);
+          std::copy_n(from, result.size(), result.data());
+          return ReferenceValue<R>(std::move(result));
+        };
+        const void* data = constant->value.data();
+        if (node.type.dtype == DType::float32) return copied(R{}, static_cast<const float*>(data));
+        if (node.type.dtype == DType::int32) return copied(std::int32_t{}, static_cast<const std::int32_t*>(data));
+        return copied(std::uint32_t{}, static_cast<const std::uint32_t*>(data));
+      }());
+      continue;
+    }
+    Call call{{{}, node.attributes, node.type, {}}};
+    for (const Tensor& input : node.inputs) call.inputs.push_back(&values.at(input.node().get()));
+    if constexpr (std::is_same_v<R, float>)
+      node.primitive->evaluate32(call);
+    else
+      node.primitive->evaluate64(call);
+    values.emplace(&node, std::move(call.result));
+  }
+  std::vector<ReferenceValue<R>> results;
+  for (const Tensor& output : outputs) results.push_back(values.at(output.node().get()));
+  return results;
+}
+
+/// Element t of a sequence.
+template <class R>
+ReferenceValue<R> element(const ReferenceValue<R>& sequence, std::int64_t t, const Shape& shape) {
+  return std::visit(
+      [&](const auto& x) -> ReferenceValue<R> {
+        auto result = make_xarray<typename std::decay_t<decltype(x)>::value_type>(shape);
+        std::copy_n(x.data() + static_cast<std::size_t>(t) * result.size(), result.size(), result.data());
+        return result;
+      },
+      sequence);
+}
+
+const Primitive scan_row = with_reference(
+    {.name = "scan",
+     .type =
+         [](std::span<const Type>, const Attributes& attributes) {
+           return Type{DType::float32, {ScanLayout(*std::get<Loop>(attributes).body).size}};
+         },
+     .vjp = scan_vjp,
+     .fusion = Fusion::loop},
+    []<class R>(ReferenceArguments<R>& call) {
+      const ScanBody& body = *std::get<Loop>(call.attributes).body;
+      const ScanLayout layout(body);
+      auto flat = make_xarray<R>(call.type.shape);
+      flat.fill(0);
+      const std::vector<Tensor> outputs = body.outputs(), order = nodes_above(outputs, {});
+      const std::size_t carries = body.carry.size(), sequences = body.slices.size(), stacked = body.stacked.size();
+      auto put = [&](const ReferenceValue<R>& value, std::int64_t first, std::int64_t place) {
+        const auto& x = std::get<xt::xarray<R>>(value);
+        std::copy_n(x.data(), x.size(), flat.data() + first + place * static_cast<std::int64_t>(x.size()));
+      };
+      std::vector<ReferenceValue<R>> carry;
+      for (std::size_t i = 0; i < carries; ++i) {
+        carry.push_back(*call.inputs[i]);
+        put(carry.back(), layout.states[i], body.reverse ? body.length : 0);
+      }
+      for (std::int64_t step = 0; step < body.length; ++step) {
+        const std::int64_t t = body.reverse ? body.length - 1 - step : step;
+        std::unordered_map<const Node*, ReferenceValue<R>> values;
+        for (std::size_t i = 0; i < carries; ++i) values.emplace(body.carry[i].node().get(), carry[i]);
+        for (std::size_t i = 0; i < sequences; ++i)
+          values.emplace(body.slices[i].node().get(),
+                         element<R>(*call.inputs[carries + i], t, body.slices[i].shape()));
+        for (std::size_t i = 0; i < body.constants.size(); ++i)
+          values.emplace(body.constants[i].node().get(), *call.inputs[carries + sequences + i]);
+        const std::vector<ReferenceValue<R>> results = evaluate_body<R>(order, outputs, std::move(values));
+        for (std::size_t i = 0; i < results.size(); ++i) {
+          if (i < carries) {
+            carry[i] = results[i];
+            put(results[i], layout.states[i], body.reverse ? t : t + 1);
+          } else if (i < carries + stacked) {
+            put(results[i], layout.stacked[i - carries], t);
+          } else {
+            const auto& x = std::get<xt::xarray<R>>(results[i]);
+            R* total = flat.data() + layout.summed[i - carries - stacked];
+            for (std::size_t k = 0; k < x.size(); ++k) total[k] += x.data()[k];
+          }
+        }
+      }
+      call.result = std::move(flat);
+    });
+
+void check_step(const ScanStep& result, const std::vector<Tensor>& carry) {
+  if (result.carry.size() != carry.size())
+    throw ShapeError(fmt::format("scan: {} carries went into a step, and {} came out", carry.size(), result.carry.size()));
+  for (std::size_t i = 0; i < carry.size(); ++i)
+    if (result.carry[i].type() != carry[i].type())
+      throw ShapeError(fmt::format("scan: carry {} is {} before a step and {} after it", i, to_text(carry[i].type()),
+                                   to_text(result.carry[i].type())));
+  for (const Tensor& output : result.outputs)
+    if (output.dtype() != DType::float32)
+      throw ShapeError(fmt::format("scan: outputs are float32, not {}", to_text(output.type())));
+}
+
+/// A loop over segments, in each of which the steps run as a loop of their own; a gradient computes each again.
+ScanResult scan_in_segments(const ScanFunction& step, std::vector<Tensor> carry, const std::vector<Tensor>& sequences,
+                            const ScanOptions& options, std::int64_t length) {
+  const auto segment = static_cast<std::int64_t>(std::max(1.0, std::round(std::sqrt(static_cast<double>(length)))));
+  const std::int64_t segments = length / segment, rest = length - segments * segment;
+  const bool reverse = options.reverse;
+  ScanResult result, tail;
+  // What does not fill a segment is at the end of time.
+  auto run_rest = [&] {
+    if (rest == 0) return;
+    std::vector<Tensor> parts;
+    for (const Tensor& x : sequences) parts.push_back(times(x, length - rest, length));
+    tail = scan(step, carry, parts, {.reverse = reverse, .length = rest});
+    carry = tail.carry;
+  };
+  if (reverse) run_rest();
+  std::vector<Tensor> grouped;
+  for (const Tensor& x : sequences) {
+    Shape shape = x.shape();
+    shape[0] = segment;
+    shape.insert(shape.begin(), segments);
+    grouped.push_back(reshape(times(x, 0, segments * segment), shape));
+  }
+  result = scan(
+      [&](const std::vector<Tensor>& at, const std::vector<Tensor>& x) {
+        ScanResult inner = scan(step, at, x, {.reverse = reverse, .length = segment});
+        return ScanStep{inner.carry, inner.outputs};
+      },
+      carry, grouped, {.reverse = reverse, .length = segments});
+  carry = result.carry;
+  if (!reverse) run_rest();
+  for (std::size_t i = 0; i < result.outputs.size(); ++i) {
+    Tensor& output = result.outputs[i];
+    Shape shape(output.shape().begin() + 1, output.shape().end());
+    shape[0] = segments * segment;
+    output = reshape(output, shape);
+    if (rest > 0) output = concatenate({output, tail.outputs[i]}, 0);
+  }
+  return {carry, result.outputs};
+}
+
+}  // namespace
+
+ScanResult scan(const ScanFunction& step, const std::vector<Tensor>& carry, const std::vector<Tensor>& sequences,
+                const ScanOptions& options) {
+  std::int64_t length = options.length;
+  for (const Tensor& x : sequences) {
+    if (x.rank() < 1) throw ShapeError("scan: a scalar is no sequence");
+    if (length == 0) length = x.dim(0);
+    if (x.dim(0) != length)
+      throw ShapeError(fmt::format("scan: sequences of {} and {} steps", length, x.dim(0)));
+  }
+  if (length < 1) throw ShapeError("scan: there is no step to take");
+  for (const Tensor& x : carry)
+    if (x.dtype() != DType::float32) throw ShapeError(fmt::format("scan: carries are float32, not {}", to_text(x.type())));
+  if (options.recompute && length > 3) return scan_in_segments(step, carry, sequences, options, length);
+
+  Bound bound{.body = {}, .carry = carry, .sequences = sequences, .constants = {}};
+  ScanBody& body = bound.body;
+  body.length = length;
+  body.reverse = options.reverse;
+  body.carry = inputs_like("carry", carry);
+  for (const Tensor& x : sequences)
+    body.slices.push_back(make_input("x", {x.dtype(), Shape(x.shape().begin() + 1, x.shape().end())}));
+  ScanStep result = step(body.carry, body.slices);
+  check_step(result, carry);
+  body.next = std::move(result.carry);
+  const std::size_t outputs = result.outputs.size();
+  body.stacked = std::move(result.outputs);
+
+  const Applied applied = apply_scan(std::move(bound));
+  ScanResult all;
+  for (const Tensor& states : applied.parts.states) all.carry.push_back(at_time(states, options.reverse ? 0 : length));
+  all.outputs.assign(applied.parts.stacked.begin(),
+                     applied.parts.stacked.begin() + static_cast<std::ptrdiff_t>(outputs));
+  return all;
+}
+
+}  // namespace lopt
