@@ -54,7 +54,8 @@ SpecNode one(const std::string& name, const std::string& value) {
 /// What is wrong with making the component with a setting of this value; nothing where it is made.
 std::string problem_with(const Subject& s, const std::string& name, const std::string& value) {
   try {
-    static_cast<void>(s.make(one(name, value)));
+    static_cast<void>(s.make(value.starts_with('{') ? SpecNode::mapping({{name, parse_spec(value, "a default")}})
+                                                    : one(name, value)));
     return "";
   } catch (const std::exception& error) {
     return error.what();
@@ -127,9 +128,9 @@ Outcome deterministic(Subject& s) {
 /// Another value than the default that a number may have, or nothing.
 std::string other_value(const Declaration& d) {
   const double usual = std::strtod(d.default_text.c_str(), nullptr);
-  for (double value : {usual / 2, usual + 1, usual - 1}) {
+  for (double value : {usual / 2, usual + 1, usual - 1, (d.low + d.high) / 2}) {
     if (d.type == "integer") value = std::floor(value);
-    if (value == usual || value < d.low || value > d.high || (d.low_is_out && value == d.low) ||
+    if (!std::isfinite(value) || value == usual || value < d.low || value > d.high || (d.low_is_out && value == d.low) ||
         (d.high_is_out && value == d.high))
       continue;
     return number_text(d, value);

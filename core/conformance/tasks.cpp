@@ -26,6 +26,15 @@ struct TracedTask {
     const Tree init = task.init(key);
     start = types_of(init).with_leaves<Array>(compile(make_program("init", {key.bits}, init.leaves()))
                                                   .run(std::vector<Array>{to_array(HostKey::from_seed(2))}));
+    // A little beside the start, where much is 0 and functions have kinks.
+    const Values noise = normal_like(HostKey::from_seed(3), start, 0.01F);
+    start = map(
+        [](Array x, const Array& by) {
+          if (x.dtype() == DType::float32)
+            for (std::size_t i = 0; i < x.size(); ++i) x.mutable_values<float>()[i] += by.values<float>()[i];
+          return x;
+        },
+        start, noise);
     params = inputs_like("params", types_of(init));
     batch = Tree(std::vector<Tree::Entry>{});
     if (const Batches batches = task.batches(); batches.dataset) {

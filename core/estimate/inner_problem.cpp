@@ -79,6 +79,7 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
       num_steps_(num_steps),
       objective_(std::move(objective)),
       start_(compile(traced([&] {
+        task_state_ = types_of(task_.init_state(Key{make_input("key", key_type)}));
         const Start start = trace_start();
         params_ = types_of(start.params);
         state_ = types_of(start.state);
@@ -101,11 +102,24 @@ InnerProblem::Inputs InnerProblem::make_inputs() const {
           make_input("length", iteration_type)};
 }
 
+Tree InnerProblem::task_state(const Tree& state) const {
+  return task_has_state() ? state["task"] : Tree(std::vector<Tree::Entry>{});
+}
+Tree InnerProblem::state_of(Tree optimizer_state, const Tree& task_state) const {
+  if (!task_has_state()) return optimizer_state;
+  if (types_of(task_state).paths() != task_state_.paths() || types_of(task_state).leaves() != task_state_.leaves())
+    throw TreeError("training_loss() gives a state of other names, shapes or types than init_state()");
+  return {{"optimizer", std::move(optimizer_state)}, {"task", map(stop_gradient, task_state)}};
+}
+
 InnerProblem::Start InnerProblem::trace_start() const {
-  const Tree theta = inputs_like("theta", theta_);
-  const Key key{make_input("key", key_type)};
+  return trace_start(inputs_like("theta", theta_), Key{make_input("key", key_type)});
+}
+
+InnerProblem::Start InnerProblem::trace_start(const Tree& theta, const Key& key) const {
   Start start{theta.leaves(), task_.init(key), {}};
-  start.state = optimizer_(theta)->init(start.params, {num_steps_, fold_in(key, 1)});
+  start.state = state_of(optimizer_(theta)->init(start.params, {num_steps_, fold_in(key, 1)}),
+                         task_.init_state(key));
   start.inputs.push_back(key.bits);
   return start;
 }
@@ -128,22 +142,27 @@ TracedProgram InnerProblem::traced_step() const {
 
 InnerProblem::Step InnerProblem::trace_step(const Inputs& inputs) const {
   const std::shared_ptr<const Optimizer> optimizer = optimizer_(inputs.theta);
-  const Tree params = optimizer->params(inputs.state);
+  const Tree optimizer_state = this->optimizer_state(inputs.state), params = optimizer->params(optimizer_state);
   const Key key{inputs.key};
-  const Tensor loss = task_.loss(params, inputs.batch, fold_in(key, 0));
+  const auto [loss, task_state] =
+      task_.training_loss(params, this->task_state(inputs.state), inputs.batch, fold_in(key, 0));
   if (loss.type() != Type{DType::float32, {}})
     throw ShapeError(fmt::format("the loss is {}, not a float32 scalar", to_text(loss.type())));
-  return {optimizer->update(inputs.state, gradient(loss, params),
-                            {loss, inputs.iteration, num_steps_, fold_in(key, 1), inputs.length}),
-          trace_objective(inputs, params, loss)};
+  const Tree next = optimizer->update(optimizer_state, gradient(loss, params),
+                                      {loss, inputs.iteration, num_steps_, fold_in(key, 1), inputs.length});
+  return {state_of(next, task_state), trace_objective(inputs, params, loss)};
 }
 
 Tensor InnerProblem::trace_objective(const Inputs& inputs, const Tree& params, const Tensor& loss) const {
   const Tree& batch = objective_.validation ? inputs.validation : inputs.batch;
   const Key key = fold_in(Key{inputs.key}, 2);
-  if (objective_.metric.empty()) return objective_.validation ? task_.loss(params, batch, key) : loss;
+  const Tree state = task_state(inputs.state);
+  if (objective_.metric.empty()) {
+    const Tensor counts = objective_.validation ? task_.evaluation_loss(params, state, batch, key) : loss;
+    return objective_.normalizer ? task_.normalized(counts) : counts;
+  }
   std::string known;
-  for (const Metric& metric : task_.metrics(params, batch, key)) {
+  for (const Metric& metric : task_.evaluation_metrics(params, state, batch, key)) {
     if (metric.name != objective_.metric) {
       known += (known.empty() ? "" : ", ") + metric.name;
       continue;
@@ -165,7 +184,7 @@ const Executable& InnerProblem::params() const {
       const Tree theta = inputs_like("theta", theta_), state = inputs_like("state", state_);
       std::vector<Tensor> inputs = theta.leaves();
       append(inputs, state);
-      return make_program("params", inputs, optimizer_(theta)->params(state).leaves());
+      return make_program("params", inputs, optimizer_(theta)->params(optimizer_state(state)).leaves());
     })));
   return *params_of_state_;
 }
@@ -175,12 +194,13 @@ const Executable& InnerProblem::loss() const {
   if (!loss_)
     loss_ = std::make_unique<Executable>(compile(traced([&] {
       const Inputs inputs = make_inputs();
-      const Tree params = optimizer_(inputs.theta)->params(inputs.state);
+      const Tree params = optimizer_(inputs.theta)->params(optimizer_state(inputs.state));
       std::vector<Tensor> list = inputs.theta.leaves();
       append(list, inputs.state);
       append(list, inputs.batch);
       list.push_back(inputs.key);
-      return make_program("loss", list, {task_.loss(params, inputs.batch, fold_in(Key{inputs.key}, 0))});
+      return make_program("loss", list, {task_.evaluation_loss(params, task_state(inputs.state), inputs.batch,
+                                                         fold_in(Key{inputs.key}, 0))});
     })));
   return *loss_;
 }
@@ -236,7 +256,7 @@ const Executable& InnerProblem::step_gradient(GradientForm form) const {
 std::optional<Program> InnerProblem::trace_start_gradient() const {
   const Tree theta = inputs_like("theta", theta_);
   Key key{make_input("key", key_type)};
-  const std::vector<Tensor> state = optimizer_(theta)->init(task_.init(key), {num_steps_, fold_in(key, 1)}).leaves();
+  const std::vector<Tensor> state = trace_start(theta, key).state.leaves();
   std::vector<Tensor> list = theta.leaves(), cotangents(state.size());
   const std::vector<Tensor> wanted = list;
   list.push_back(key.bits);

@@ -67,6 +67,12 @@ class InnerProblem {
   const std::vector<bool>& differentiable() const { return differentiable_; }
 
  private:
+  /// A state is the optimizer's; where the task has one too, both.
+  bool task_has_state() const { return task_state_.leaf_count() > 0; }
+  Tree optimizer_state(const Tree& state) const { return task_has_state() ? state["optimizer"] : state; }
+  Tree task_state(const Tree& state) const;
+  Tree state_of(Tree optimizer_state, const Tree& task_state) const;
+
   struct Inputs;
   struct Step;
   struct Start;
@@ -76,6 +82,7 @@ class InnerProblem {
   void require_slope(const Inputs& inputs, const Step& step) const;
   Tensor trace_objective(const Inputs& inputs, const Tree& params, const Tensor& loss) const;
   Start trace_start() const;
+  Start trace_start(const Tree& theta, const Key& key) const;
   std::optional<Program> trace_start_gradient() const;
   /// Runs a function that traces, and adds the task's name to what it throws.
   template <class Function>
@@ -84,7 +91,7 @@ class InnerProblem {
   std::string name_;
   const Task& task_;
   OptimizerSource optimizer_;
-  Types theta_, state_, batch_, params_;
+  Types theta_, state_, batch_, params_, task_state_{std::vector<Types::Entry>{}};
   std::int64_t num_steps_;
   MetaObjective objective_;
   std::vector<bool> differentiable_;

@@ -58,18 +58,14 @@ void ObjectiveLosses::end_part(std::size_t end) {
 namespace {
 
 /// A task whose dataset is split.
-class SplitTask final : public Task {
+class SplitTask final : public TaskWrapper {
  public:
-  SplitTask(const Task& task, std::shared_ptr<const Dataset> dataset) : task_(task), dataset_(std::move(dataset)) {}
-  Tree init(Key key) const override { return task_.init(key); }
-  Tensor loss(const Tree& params, const Tree& batch, Key key) const override { return task_.loss(params, batch, key); }
-  Batches batches() const override { return {dataset_, task_.batches().size}; }
-  std::vector<Metric> metrics(const Tree& params, const Tree& batch, Key key) const override {
-    return task_.metrics(params, batch, key);
-  }
+  /// The family that has the task keeps it.
+  SplitTask(const Task& task, std::shared_ptr<const Dataset> dataset)
+      : TaskWrapper({std::shared_ptr<void>(), &task}), dataset_(std::move(dataset)) {}
+  Batches batches() const override { return {dataset_, inner().batches().size}; }
 
  private:
-  const Task& task_;
   std::shared_ptr<const Dataset> dataset_;
 };
 

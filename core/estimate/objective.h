@@ -14,6 +14,7 @@ struct MetaObjective {
   Over over = Over::mean;   // of the losses of an unroll: their mean, the last, the smallest since the problem began
   bool normalized = false;  // each over the problem's first loss
   bool log = false;         // the logarithm of each
+  bool normalizer = false;  // each on the scale that tasks share: Task::normalized()
   bool validation = false;  // of batches of the validation split
   double validation_share = 0;  // of the training examples that are set apart; 0: none
   std::string metric = {};      // a metric of the task in place of its loss

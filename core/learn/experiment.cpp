@@ -223,6 +223,8 @@ class Loader {
           if (metric != "loss") objective.metric = metric;
           objective.normalized = s.boolean("normalized", false).doc("each loss over the problem's first");
           objective.log = s.boolean("log", false).doc("the logarithm of each loss");
+          objective.normalizer =
+              s.boolean("normalizer", false).doc("each loss on the task's own scale, where about 1 is a guess");
           if (!objective.metric.empty() && (objective.log || objective.normalized))
             reader.error(node, objective.log ? "log" : "normalized", "goes with losses alone, not with a metric");
         });

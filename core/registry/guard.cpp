@@ -127,6 +127,22 @@ class GuardedTask final : public Task {
   std::vector<Metric> metrics(const Tree& params, const Tree& batch, Key key) const override {
     return call_("metrics()", [&] { return inner_->metrics(params, batch, key); });
   }
+  Tensor normalized(const Tensor& loss) const override {
+    return call_("normalized()", [&] { return inner_->normalized(loss); });
+  }
+  Tree init_state(Key key) const override {
+    return call_("init_state()", [&] { return inner_->init_state(key); });
+  }
+  TrainingLoss training_loss(const Tree& params, const Tree& state, const Tree& batch, Key key) const override {
+    return call_("training_loss()", [&] { return inner_->training_loss(params, state, batch, key); });
+  }
+  Tensor evaluation_loss(const Tree& params, const Tree& state, const Tree& batch, Key key) const override {
+    return call_("evaluation_loss()", [&] { return inner_->evaluation_loss(params, state, batch, key); });
+  }
+  std::vector<Metric> evaluation_metrics(const Tree& params, const Tree& state, const Tree& batch,
+                                         Key key) const override {
+    return call_("evaluation_metrics()", [&] { return inner_->evaluation_metrics(params, state, batch, key); });
+  }
 
  private:
   Caller call_;

@@ -244,7 +244,7 @@ std::vector<std::string> SpecReader::texts(const Declaration& d,
 
 std::shared_ptr<const void> SpecReader::component(const Declaration& d, const std::string& fallback) {
   const SpecNode* node = declare(d, fallback);
-  SpecNode by_default = SpecNode::scalar(fallback);
+  SpecNode by_default = fallback.starts_with('{') ? parse_spec(fallback, "a default") : SpecNode::scalar(fallback);
   by_default.where = node_.where;
   if (!node) {
     if (fallback.empty()) return nullptr;

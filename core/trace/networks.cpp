@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 namespace lopt {
 namespace {
@@ -124,11 +125,146 @@ RecurrentState lstm(const Tensor& x, const RecurrentState& state, const Tensor& 
   return {sigmoid(gate(3)) * tanh(cell), cell};
 }
 
-Tensor fan_in_weights(const Key& key, std::int64_t in, std::int64_t out) {
-  // By the inverse of the distribution, between its values at −2 and 2.
+Tensor embedding(const Tensor& table, const Tensor& numbers) { return gather(table, numbers, 0); }
+
+Tensor layer_norm(const Tensor& x, const Tensor& scale, const Tensor& offset, double epsilon) {
+  const Tensor centred = x - expand_dims(mean(x, {-1}), -1);
+  return centred * rsqrt(expand_dims(mean(square(centred), {-1}), -1) + epsilon) * scale + offset;
+}
+
+BatchStatistics batch_statistics(const Tensor& x) {
+  std::vector<int> axes;
+  for (int i = 0; i + 1 < x.rank(); ++i) axes.push_back(i);
+  return {mean(x, axes), variance(x, axes)};
+}
+BatchStatistics running_statistics(const BatchStatistics& running, const BatchStatistics& batch, double decay) {
+  return {decay * running.mean + (1 - decay) * batch.mean, decay * running.variance + (1 - decay) * batch.variance};
+}
+Tensor batch_norm(const Tensor& x, const BatchStatistics& statistics, const Tensor& scale, const Tensor& offset,
+                  double epsilon) {
+  return (x - statistics.mean) * (rsqrt(statistics.variance + epsilon) * scale) + offset;
+}
+
+Tensor attention(const Tensor& queries, const Tensor& keys, const Tensor& values, bool causal) {
+  std::vector<int> order(static_cast<std::size_t>(keys.rank()));
+  std::iota(order.begin(), order.end(), 0);
+  std::swap(order[order.size() - 1], order[order.size() - 2]);
+  Tensor scores = matmul(queries, transpose(keys, order)) / std::sqrt(static_cast<double>(queries.dim(-1)));
+  if (causal) {
+    const Tensor seen = expand_dims(arange(scores.dim(-2)), 1) >= arange(scores.dim(-1));
+    scores = where(seen, scores, -1e9);
+  }
+  return matmul(softmax(scores), values);
+}
+
+Tensor multi_head_attention(const Tensor& queries, const Tensor& keys, const Tensor& values, std::int64_t heads,
+                            bool causal) {
+  // [..., t, heads · d] as [..., heads, t, d], and back.
+  std::vector<int> order(static_cast<std::size_t>(queries.rank()) + 1);
+  std::iota(order.begin(), order.end(), 0);
+  std::swap(order[order.size() - 2], order[order.size() - 3]);
+  const auto apart = [&](const Tensor& x) {
+    if (heads < 1 || x.dim(-1) % heads != 0)
+      throw ShapeError(fmt::format("multi_head_attention: a width of {} is not divided by {} heads", x.dim(-1), heads));
+    Shape shape = x.shape();
+    shape.back() = heads;
+    shape.push_back(x.dim(-1) / heads);
+    return transpose(reshape(x, shape), order);
+  };
+  const Tensor together = transpose(attention(apart(queries), apart(keys), apart(values), causal), order);
+  Shape shape = queries.shape();
+  shape.back() = values.dim(-1);
+  return reshape(together, shape);
+}
+
+Tensor dropout(const Key& key, const Tensor& x, double rate) {
+  if (rate <= 0) return x;
+  return where(uniform(key, x.shape()) >= rate, x * (1 / (1 - rate)), 0);
+}
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels) {
+  return mean(-sum(one_hot(labels, logits.dim(-1)) * log_softmax(logits), {-1}));
+}
+
+Tensor accuracy(const Tensor& logits, const Tensor& labels) {
+  const Tensor own = sum(one_hot(labels, logits.dim(-1)) * logits, {-1});
+  return mean(convert(own >= max(logits, {-1}), DType::float32));
+}
+
+namespace {
+
+/// N(0, scale²) cut at ±2 scale, by the inverse of the distribution between its values there.
+Tensor truncated_normal(const Key& key, const Shape& shape, double scale) {
   constexpr double edge = 0.9544997361036416;  // erf(√2)
-  const Tensor u = uniform(key, {in, out}, -edge, edge);
-  return erf_inv(u) * (std::sqrt(2.0) / std::sqrt(static_cast<double>(in)));
+  return erf_inv(uniform(key, shape, -edge, edge)) * (std::sqrt(2.0) * scale);
+}
+
+/// The orthogonal factor of a normal matrix, by Newton's iteration for its polar decomposition: steps that make small
+/// singular values grow first, then ones that bring all to 1.
+Tensor orthogonal(const Key& key, std::int64_t rows, std::int64_t columns) {
+  const bool wide = columns > rows;
+  Tensor x = normal(key, {std::max(rows, columns), std::min(rows, columns)});
+  x = x / (norm(x) + 1e-30);
+  for (int i = 0; i < 12; ++i) {
+    const Tensor gram = matmul(transpose(x), x);
+    x = matmul(x, -4.7750 * gram + 2.0315 * matmul(gram, gram)) + 3.4445 * x;
+  }
+  for (int i = 0; i < 8; ++i) x = 1.5 * x - 0.5 * matmul(x, matmul(transpose(x), x));
+  return wide ? transpose(x) : x;
+}
+
+struct Initializer {
+  std::string name;
+  /// Weights of a shape, of which `in` numbers meet in each of `out`.
+  Tensor (*function)(const Key& key, const Shape& shape, double in, double out);
+};
+const std::vector<Initializer>& initializers() {
+  static const std::vector<Initializer> all{
+      {"normal", [](const Key& key, const Shape& shape, double, double) { return normal(key, shape); }},
+      {"truncated_normal",
+       [](const Key& key, const Shape& shape, double, double) { return truncated_normal(key, shape, 1); }},
+      {"fan_in",
+       [](const Key& key, const Shape& shape, double in, double) { return normal(key, shape) * std::sqrt(1 / in); }},
+      {"glorot",
+       [](const Key& key, const Shape& shape, double in, double out) {
+         const double edge = std::sqrt(6 / (in + out));
+         return uniform(key, shape, -edge, edge);
+       }},
+      {"he",
+       [](const Key& key, const Shape& shape, double in, double) { return normal(key, shape) * std::sqrt(2 / in); }},
+      {"orthogonal",
+       [](const Key& key, const Shape& shape, double in, double) {
+         const auto rows = static_cast<std::int64_t>(in);
+         return reshape(orthogonal(key, rows, element_count(shape) / rows), shape);
+       }},
+      {"zeros", [](const Key&, const Shape& shape, double, double) { return zeros(shape); }},
+  };
+  return all;
+}
+
+}  // namespace
+
+const std::vector<std::string>& initializer_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> result;
+    for (const Initializer& initializer : initializers()) result.push_back(initializer.name);
+    return result;
+  }();
+  return names;
+}
+
+Tensor initial_weights(std::string_view name, const Key& key, const Shape& shape, double scale) {
+  if (shape.size() < 2) throw ShapeError(fmt::format("initial_weights: {} is not [..., in, out]", to_text(shape)));
+  const auto size = static_cast<double>(element_count(shape)), out = static_cast<double>(shape.back()), in = size / out,
+             window = in / static_cast<double>(shape[shape.size() - 2]);
+  for (const Initializer& initializer : initializers())
+    if (initializer.name == name) return initializer.function(key, shape, in, out * window) * scale;
+  throw std::invalid_argument(
+      fmt::format("there is no initializer '{}'; there are: {}", name, fmt::join(initializer_names(), ", ")));
+}
+
+Tensor fan_in_weights(const Key& key, std::int64_t in, std::int64_t out) {
+  return truncated_normal(key, {in, out}, 1 / std::sqrt(static_cast<double>(in)));
 }
 
 }  // namespace lopt

@@ -60,6 +60,45 @@ struct DenseLayers {
 };
 DenseLayers layers_of(const Tree& weights);
 
+/// Rows of a table [count, width] by int32 numbers of any shape.
+Tensor embedding(const Tensor& table, const Tensor& numbers);
+/// x with mean 0 and variance 1 over the last dimension, times `scale` [n], plus `offset` [n] (Ba et al., 2016).
+Tensor layer_norm(const Tensor& x, const Tensor& scale, const Tensor& offset, double epsilon = 1e-5);
+/// Mean and variance over all dimensions but the last (Ioffe and Szegedy, 2015): those of a batch while training, running
+/// means of them afterwards.
+struct BatchStatistics {
+  Tensor mean, variance;
+};
+BatchStatistics batch_statistics(const Tensor& x);
+/// decay · running + (1 − decay) · of the batch.
+BatchStatistics running_statistics(const BatchStatistics& running, const BatchStatistics& batch, double decay = 0.9);
+Tensor batch_norm(const Tensor& x, const BatchStatistics& statistics, const Tensor& scale, const Tensor& offset,
+                  double epsilon = 1e-5);
+/// Softmax attention of queries [..., t, d] to keys [..., s, d] and values [..., s, e] (Vaswani et al., 2017); `causal`:
+/// query i sees the keys up to i.
+Tensor attention(const Tensor& queries, const Tensor& keys, const Tensor& values, bool causal = false);
+/// The same in `heads` parts of the last dimension of tensors [..., t, width].
+Tensor multi_head_attention(const Tensor& queries, const Tensor& keys, const Tensor& values, std::int64_t heads,
+                            bool causal = false);
+/// Zero with probability `rate`, else over 1 − rate (Srivastava et al., 2014).
+Tensor dropout(const Key& key, const Tensor& x, double rate);
+/// Mean over all rows of −log softmax(logits [..., classes]) at the int32 label [...].
+Tensor cross_entropy(const Tensor& logits, const Tensor& labels);
+/// The share of rows whose own class has the largest logit.
+Tensor accuracy(const Tensor& logits, const Tensor& labels);
+
+/// normal, truncated_normal, fan_in, glorot, he, orthogonal, zeros.
+const std::vector<std::string>& initializer_names();
+/// Initial weights [..., in, out], where dimensions before are those of a window, times `scale`:
+///   normal            N(0, 1)
+///   truncated_normal  N(0, 1), cut at ±2
+///   fan_in            N(0, 1/in)
+///   glorot            uniform in ±√(6/(in + out)) (Glorot and Bengio, 2010)
+///   he                N(0, 2/in) (He et al., 2015)
+///   orthogonal        columns or rows of length 1 that are orthogonal (Saxe et al., 2014)
+/// Throws std::invalid_argument for another name.
+Tensor initial_weights(std::string_view name, const Key& key, const Shape& shape, double scale = 1);
+
 /// Where the last layer of a network starts.
 enum class LastLayer { random, zero };
 /// Weights of a dense network, as {w0, b0, w1, b1, …}: from widths[0] inputs to the last width. Normal, of variance

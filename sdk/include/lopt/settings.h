@@ -166,6 +166,7 @@ class Settings {
   TextsSetting texts(std::string name, std::optional<std::vector<std::string>> fallback = {}) {
     return {source_, std::move(name), "texts", std::move(fallback)};
   }
+  /// By default the component of a name, or of a mapping as in "{plugin: synthetic, kind: spirals}".
   template <class Component>
   ComponentSetting<Component> component(std::string name, std::optional<std::string> fallback = {}) {
     return {source_, std::move(name), Component::kind, std::move(fallback)};

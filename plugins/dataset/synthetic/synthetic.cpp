@@ -1,0 +1,110 @@
+#include <lopt/plugin.h>
+
+#include <cmath>
+#include <functional>
+#include <numbers>
+
+using namespace lopt;
+
+/// Examples that are made from a seed.
+///   clusters           a class is a Gaussian around a centre of its own, N(0, separation²) in each direction
+///   spirals            a class is an arm of a spiral in the plane, the other numbers noise
+///   teacher            N(0, 1) numbers, classified by a random network of 32 tanh units
+///   sparse_regression  x ~ N(0, 1), y = x · w + noise, where one in eight of w is not 0
+/// The first three give {"image": [n, features], "label": [n]}, the last {"x": [n, features], "y": [n]}.
+class Synthetic final : public Dataset {
+ public:
+  explicit Synthetic(Settings& s)
+      : kind_(s.text("kind", "clusters")
+                  .one_of({"clusters", "spirals", "teacher", "sparse_regression"})
+                  .doc("what is made")),
+        train_(s.integer("examples", 2048).between(1, 10'000'000).doc("for training")),
+        test_(s.integer("test_examples", 512).between(1, 10'000'000).doc("for testing")),
+        features_(s.integer("features", 16).between(2, 100'000).doc("numbers of an example")),
+        classes_(s.integer("classes", 10).between(2, 10'000).doc("of clusters, spirals and teacher")),
+        noise_(s.real("noise", 0.1).at_least(0).doc("standard deviation of what is added")),
+        separation_(s.real("separation", 1).above(0).doc("standard deviation of the centres of clusters")) {
+    const int seed = s.integer("seed", 0).at_least(0).doc("from which all is made");
+    const HostKey key = HostKey::from_seed(static_cast<std::uint64_t>(seed));
+    train_examples_ = make(key, fold_in(key, 1), train_);
+    test_examples_ = make(key, fold_in(key, 2), test_);
+  }
+
+  const Values& examples(Split split) const override { return split == Split::train ? train_examples_ : test_examples_; }
+
+ private:
+  /// `world` makes what both splits have in common.
+  Values make(HostKey world, HostKey key, std::int64_t n) const {
+    const Array x = normal(fold_in(key, 0), {n, features_});
+    if (kind_ == "sparse_regression") return regression(world, key, x, n);
+    std::vector<std::int32_t> labels;
+    std::vector<float> images(x.values<float>().begin(), x.values<float>().end());
+    if (kind_ == "teacher")
+      labels = taught(world, images);
+    else {
+      const Array drawn = randint(fold_in(key, 1), {n}, 0, classes_);
+      labels.assign(drawn.values<std::int32_t>().begin(), drawn.values<std::int32_t>().end());
+      kind_ == "clusters" ? into_clusters(world, labels, images) : into_spirals(key, labels, images);
+    }
+    return {{"image", Array({n, features_}, images)}, {"label", Array({n}, labels)}};
+  }
+
+  void into_clusters(HostKey world, const std::vector<std::int32_t>& labels, std::vector<float>& images) const {
+    const Array centres = normal(fold_in(world, 3), {classes_, features_});
+    const auto f = static_cast<std::size_t>(features_);
+    for (std::size_t i = 0; i < images.size(); ++i)
+      images[i] = static_cast<float>(noise_) * images[i] +
+                  static_cast<float>(separation_) *
+                      centres.values<float>()[static_cast<std::size_t>(labels[i / f]) * f + i % f];
+  }
+  void into_spirals(HostKey key, const std::vector<std::int32_t>& labels, std::vector<float>& images) const {
+    const Array along = uniform(fold_in(key, 2), {static_cast<std::int64_t>(labels.size())});
+    const auto f = static_cast<std::size_t>(features_);
+    for (float& x : images) x *= static_cast<float>(noise_);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const double radius = 0.1 + 0.9 * static_cast<double>(along.values<float>()[i]),
+                   angle = 2 * std::numbers::pi * (static_cast<double>(labels[i]) / classes_ + 0.75 * radius);
+      images[i * f] += static_cast<float>(radius * std::cos(angle));
+      images[i * f + 1] += static_cast<float>(radius * std::sin(angle));
+    }
+  }
+  std::vector<std::int32_t> taught(HostKey world, const std::vector<float>& images) const {
+    constexpr std::size_t units = 32;
+    const auto f = static_cast<std::size_t>(features_), classes = static_cast<std::size_t>(classes_);
+    const Array in = normal(fold_in(world, 4), {features_, units}), out = normal(fold_in(world, 5), {units, classes_});
+    std::vector<std::int32_t> labels;
+    for (std::size_t i = 0; i < images.size() / f; ++i) {
+      std::vector<double> scores(classes, 0);
+      for (std::size_t u = 0; u < units; ++u) {
+        double total = 0;
+        for (std::size_t k = 0; k < f; ++k)
+          total += static_cast<double>(images[i * f + k]) * static_cast<double>(in.values<float>()[k * units + u]);
+        const double unit = std::tanh(total / std::sqrt(static_cast<double>(f)));
+        for (std::size_t c = 0; c < classes; ++c) scores[c] += unit * static_cast<double>(out.values<float>()[u * classes + c]);
+      }
+      labels.push_back(static_cast<std::int32_t>(std::max_element(scores.begin(), scores.end()) - scores.begin()));
+    }
+    return labels;
+  }
+  Values regression(HostKey world, HostKey key, const Array& x, std::int64_t n) const {
+    const Array w = normal(fold_in(world, 3), {features_}), error = normal(fold_in(key, 1), {n});
+    const auto f = static_cast<std::size_t>(features_);
+    std::vector<float> y;
+    for (std::size_t i = 0; i < error.size(); ++i) {
+      double total = noise_ * static_cast<double>(error.values<float>()[i]);
+      for (std::size_t k = 0; k < f; k += 8)
+        total += static_cast<double>(x.values<float>()[i * f + k]) * static_cast<double>(w.values<float>()[k]);
+      y.push_back(static_cast<float>(total));
+    }
+    return {{"x", x}, {"y", Array({n}, y)}};
+  }
+
+  std::string kind_;
+  std::int64_t train_, test_, features_;
+  int classes_;
+  double noise_, separation_;
+  Values train_examples_, test_examples_;
+};
+
+LOPT_PLUGIN(Synthetic, "synthetic",
+            {.summary = "Examples made from a seed: clusters, spirals, a teacher's classes, sparse regression"})
