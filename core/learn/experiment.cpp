@@ -13,12 +13,14 @@ namespace {
 /// The family of a spec that names one task.
 class SingleTask final : public TaskFamily {
  public:
-  explicit SingleTask(std::shared_ptr<const Task> task) : task_(std::move(task)) {}
+  SingleTask(std::shared_ptr<const Task> task, std::string text) : task_(std::move(task)), text_(std::move(text)) {}
   std::size_t size() const override { return 1; }
   const Task& task(std::size_t) const override { return *task_; }
+  std::string description(std::size_t) const override { return text_; }
 
  private:
   std::shared_ptr<const Task> task_;
+  std::string text_;
 };
 
 constexpr int most_steps = 1 << 30;
@@ -83,7 +85,7 @@ class Loader {
     } else {
       std::shared_ptr<const Task> task =
           settings_.component<Task>("task").doc("the problem that is trained (or a task_family)");
-      if (task) result_.family = family_of(std::move(task));
+      if (task) result_.family = family_of(std::move(task), to_line(*reader_.resolved().find("task")));
     }
   }
 
@@ -322,8 +324,8 @@ class Loader {
 
 }  // namespace
 
-std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task) {
-  return std::make_shared<SingleTask>(std::move(task));
+std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task, std::string description) {
+  return std::make_shared<SingleTask>(std::move(task), std::move(description));
 }
 
 Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length) {

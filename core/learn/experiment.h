@@ -82,7 +82,7 @@ struct Experiment {
 };
 
 /// A family of one task.
-std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task);
+std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task, std::string description = "");
 
 /// Makes the components of a spec. Throws SpecError with all that is wrong, or PluginError. `train_length` replaces the
 /// length of every loop, where it is given.

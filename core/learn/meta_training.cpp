@@ -54,7 +54,7 @@ MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicat
   lanes_ = std::make_unique<LaneUnroller>(experiment.family, source, types_of(now_.theta), data_key(experiment.seed),
                                           threads, experiment.estimator->problem_steps(), experiment.objective);
   if (ranks) shared_lanes_ = std::make_unique<RankUnroller>(*lanes_, *ranks);
-  unroller_ = ranks ? static_cast<const Unroller*>(shared_lanes_.get()) : lanes_.get();
+  unroller_ = std::make_unique<MemberLosses>(ranks ? static_cast<const Unroller&>(*shared_lanes_) : *lanes_);
   now_.state = experiment.estimator->init(now_.theta, now_.key, *unroller_);
   trace_optimizer();
 }
@@ -100,7 +100,9 @@ MetaStep MetaTraining::step() {
   }
   gradient_ = std::move(estimate.gradient);
   MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0,
-                  "",        gradient_,     now_.theta};
+                  {},        "",            gradient_,               now_.theta};
+  std::map<std::uint32_t, double> members = unroller_->take();
+  if (experiment_.family->size() > 1) result.member_losses = std::move(members);
   for (const Lane& lane : now_.state.lanes) {
     result.lane_age += static_cast<double>(lane.iteration) / static_cast<double>(now_.state.lanes.size());
     result.lane_length += static_cast<double>(lane.length) / static_cast<double>(now_.state.lanes.size());

@@ -2,6 +2,7 @@
 // The outer loop: θ trained by a meta-optimizer.
 
 #include "data/checkpoint_file.h"
+#include "estimate/member_losses.h"
 #include "estimate/rank_unroller.h"
 #include "learn/frozen_theta.h"
 #include "learn/training.h"
@@ -21,6 +22,7 @@ struct MetaStep {
   std::int64_t diverged = 0;  // inner problems that had a loss that was not finite
   double lane_age = 0,
          lane_length = 0;  // mean steps that problems under way have behind them, and have in all; 0: none
+  std::map<std::uint32_t, double> member_losses{};  // of a family of several tasks: mean loss by member
   std::string fault;       // where the run's first value that is not finite came from, at the step where it was met
   const Values& gradient;
   const Values& theta;  // after the step
@@ -93,7 +95,7 @@ class MetaTraining {
   FrozenTheta all_theta_;  // as it was at the start
   std::unique_ptr<LaneUnroller> lanes_;
   std::unique_ptr<RankUnroller> shared_lanes_;
-  const Unroller* unroller_ = nullptr;
+  std::unique_ptr<MemberLosses> unroller_;
   std::unique_ptr<Executable> update_;
   Types optimizer_types_;
   Now now_;

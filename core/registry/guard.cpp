@@ -166,6 +166,9 @@ class GuardedFamily final : public TaskFamily {
     }
     return found->second;
   }
+  std::string description(std::size_t index) const override {
+    return call_("description()", [&] { return inner_->description(index); });
+  }
   std::size_t sample(HostKey key) const override {
     return call_("sample()", [&] { return inner_->sample(key); });
   }

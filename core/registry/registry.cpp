@@ -124,7 +124,7 @@ std::string Registry::no_such(const std::string& kind, const std::string& name) 
 }
 
 std::shared_ptr<const void> Registry::create(const ComponentInfo& component, SpecReader& reader,
-                                             const std::string& path) {
+                                             const std::string& path, const Location& where, SpecErrors& errors) {
   std::shared_ptr<PluginLibrary>& library = loaded_[component.library_path];
   if (!library) library = load_library(component.library_path);
   const lopt_component* entry = library->find(component.kind, component.name);
@@ -136,7 +136,12 @@ std::shared_ptr<const void> Registry::create(const ComponentInfo& component, Spe
   char message[1024] = "";
   const std::string text = to_text(component);
   const PluginCall call(text, "its constructor");
-  if (entry->create(&settings, &object, message, sizeof message) != 0 || !object)
+  const int status = entry->create(&settings, &object, message, sizeof message);
+  if (status == 2) {
+    errors.add(where, path, message);
+    return nullptr;
+  }
+  if (status != 0 || !object)
     throw PluginError(fmt::format("{}: the plugin '{}' ({}) failed while it was made: {}",
                                   path.empty() ? component.kind : path, component.name, component.library_path,
                                   message));
@@ -170,13 +175,15 @@ std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNo
 std::shared_ptr<const void> Registry::make_from(const ComponentInfo& component, const SpecNode& mapping,
                                                 const std::string& path, SpecErrors& errors, SpecNode& resolved) {
   SpecReader reader(mapping, path, errors, maker(), {"plugin", "sha256"});
-  std::shared_ptr<const void> object = create(component, reader, path);
+  std::shared_ptr<const void> object = create(component, reader, path, mapping.where, errors);
   reader.check_unknown();
   const SpecNode* plugin = mapping.find("plugin");
   resolved = SpecNode::mapping({{"plugin", plugin ? *plugin : SpecNode::scalar(component.name)}});
   if (const SpecNode* pin = mapping.find("sha256")) resolved.set("sha256", *pin);
   for (const auto& [key, value] : reader.resolved().entries) resolved.set(key, value);
   used_[component.library_path].emplace(component.kind, component.name);
+  if (component.kind == Dataset::kind && object)
+    return datasets_.try_emplace(component.library_path + " " + to_line(resolved), object).first->second;
   return object;
 }
 
@@ -205,7 +212,7 @@ std::vector<Declaration> Registry::describe(const ComponentInfo& component) {
                     });
   reader.describe_only();
   try {
-    create(component, reader, component.name);
+    create(component, reader, component.name, {}, ignored);
   } catch (const PluginError&) {
     // What it declared before it failed is still what it declares.
   }

@@ -82,7 +82,8 @@ class Registry {
  private:
   const ComponentInfo* choose(const std::string& kind, const SpecNode& plugin, const std::string& path,
                               SpecErrors& errors) const;
-  std::shared_ptr<const void> create(const ComponentInfo& component, SpecReader& reader, const std::string& path);
+  std::shared_ptr<const void> create(const ComponentInfo& component, SpecReader& reader, const std::string& path,
+                                     const Location& where, SpecErrors& errors);
   void check_pin(const SpecNode& pin, const std::string& path, const ComponentInfo& component,
                  SpecErrors& errors) const;
   std::string no_such(const std::string& kind, const std::string& name) const;
@@ -91,6 +92,7 @@ class Registry {
   std::vector<RefusedLibrary> refused_;
   std::set<std::string> seen_;
   std::map<std::string, std::shared_ptr<PluginLibrary>> loaded_;               // by path
+  std::map<std::string, std::shared_ptr<const void>> datasets_;  // by library and settings: examples are held once
   std::map<std::string, std::set<std::pair<std::string, std::string>>> used_;  // path → kind and name
 };
 

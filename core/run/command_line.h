@@ -66,6 +66,7 @@ int run_resume(int argc, char** argv);
 int run_replay_updates(int argc, char** argv);
 int run_explain(int argc, char** argv);
 int run_check(int argc, char** argv);
+int run_sample(int argc, char** argv);
 int run_preview(int argc, char** argv);
 int run_plan(int argc, char** argv);
 int run_list(int argc, char** argv);

@@ -25,6 +25,7 @@ constexpr Verb verbs[] = {
     {"resume", lopt::run_resume, "go on with a run that ended early, or for longer"},
     {"explain", lopt::run_explain, "say where values that are not finite come from in a step of a run"},
     {"check", lopt::run_check, "report all that is wrong with a spec, without running it"},
+    {"sample", lopt::run_sample, "show members of a spec's task family"},
     {"preview", lopt::run_preview, "draw the first images of a spec's data"},
     {"plan", lopt::run_plan, "show what a spec's programs are made of, and where their time goes"},
     {"list", lopt::run_list, "show the plugins that are found"},

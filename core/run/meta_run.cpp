@@ -121,7 +121,7 @@ class MetaRun {
     clipped_ += step.clipped;
     diverged_ += step.diverged;
     session_.tracer().add(step);
-    session_.add_metrics({{"step", step.step},
+    Json metrics{{"step", step.step},
                           {"meta_loss", step.loss},
                           {"gradient_norm", step.gradient_norm},
                           {"seconds", seconds_since(start)},
@@ -130,7 +130,13 @@ class MetaRun {
                           {"inner_diverged", step.diverged},
                           {"rolled_back", step.rolled_back},
                           {"lane_age", step.lane_age},
-                          {"lane_length", step.lane_length}});
+                          {"lane_length", step.lane_length}};
+    if (!step.member_losses.empty()) {
+      Json members = Json::object();
+      for (const auto& [member, loss] : step.member_losses) members[std::to_string(member)] = loss;
+      metrics["member_losses"] = std::move(members);
+    }
+    session_.add_metrics(metrics);
     progress.update(step.step + 1, static_cast<double>(step.loss), note());
     if (!step.fault.empty()) {
       session_.summary["first_not_finite"] = fmt::format("meta-step {}, {}", step.step, step.fault);

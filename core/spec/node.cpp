@@ -101,7 +101,8 @@ void refuse(const Location& where, const std::string& message) { throw SpecError
 
 void SpecErrors::add(const Location& where, const std::string& path, const std::string& message) {
   const std::string place = to_text(where);
-  messages_.push_back(place + (place.empty() ? "" : ": ") + path + (path.empty() ? "" : ": ") + message);
+  std::string text = place + (place.empty() ? "" : ": ") + path + (path.empty() ? "" : ": ") + message;
+  if (std::find(messages_.begin(), messages_.end(), text) == messages_.end()) messages_.push_back(std::move(text));
 }
 void SpecErrors::raise() const {
   if (!messages_.empty()) throw SpecError(messages_);
@@ -123,6 +124,14 @@ std::string to_yaml(const SpecNode& node) {
   YAML::Emitter out;
   emit(out, node);
   return std::string(out.c_str()) + "\n";
+}
+
+std::string to_line(const SpecNode& node) {
+  YAML::Emitter out;
+  out.SetMapFormat(YAML::Flow);
+  out.SetSeqFormat(YAML::Flow);
+  emit(out, node);
+  return out.c_str();
 }
 
 }  // namespace lopt

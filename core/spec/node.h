@@ -74,5 +74,7 @@ SpecNode parse_spec(std::string_view text, const std::string& source);
 void apply_override(SpecNode& spec, const std::string& assignment);
 /// YAML of a node.
 std::string to_yaml(const SpecNode& node);
+/// The same on one line.
+std::string to_line(const SpecNode& node);
 
 }  // namespace lopt

@@ -1,5 +1,7 @@
 #include "spec/reader.h"
 
+#include "spec/distribution.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -253,6 +255,52 @@ std::shared_ptr<const void> SpecReader::component(const Declaration& d, const st
   SpecNode resolved;
   std::shared_ptr<const void> result = make_component_(d.type, *node, joined_path(path_, d.name), errors_, resolved);
   resolved_.set(d.name, std::move(resolved));
+  return result;
+}
+
+std::vector<DrawnComponent> SpecReader::drawn(const Declaration& d, std::int64_t count, std::uint64_t seed) {
+  const SpecNode* node = declare(d, "");
+  if (!node) return {};
+  SpecNode base = node->is_mapping() ? *node : SpecNode::mapping({{"plugin", *node}});
+  base.where = node->where;
+  resolved_.set(d.name, *node);
+  for (const auto& [key, value] : node_.entries) {
+    if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
+    base.set(key, value);
+    known_.push_back(key);
+    resolved_.set(key, value);
+  }
+  std::vector<DrawnComponent> result;
+  for (std::int64_t i = 0; i < count && errors_.empty(); ++i) {
+    SpecDraw draw(fold_in(HostKey::from_seed(seed), static_cast<std::uint32_t>(i)));
+    const SpecNode member = draw.of(base, path_, errors_);
+    if (!errors_.empty()) break;
+    SpecNode resolved;
+    std::shared_ptr<const void> component = make_component_(d.type, member, path_, errors_, resolved);
+    result.push_back({std::move(component), to_line(resolved)});
+  }
+  return result;
+}
+
+std::vector<DrawnComponent> SpecReader::components(const Declaration& d) {
+  const SpecNode* node = declare(d, "");
+  if (!node) return {};
+  SpecNode all = *node;
+  all.items.clear();
+  if (node->kind != SpecNode::Kind::sequence || node->items.empty()) {
+    error(*node, d.name, "must be a list with at least one");
+    return {};
+  }
+  std::vector<DrawnComponent> result;
+  const std::string kind = d.type.substr(0, d.type.size() - 1);
+  for (const SpecNode& item : node->items) {
+    SpecNode resolved;
+    std::shared_ptr<const void> component =
+        make_component_(kind, item, fmt::format("{}[{}]", joined_path(path_, d.name), result.size()), errors_, resolved);
+    result.push_back({std::move(component), to_line(resolved)});
+    all.items.push_back(std::move(resolved));
+  }
+  resolved_.set(d.name, std::move(all));
   return result;
 }
 

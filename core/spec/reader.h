@@ -29,6 +29,8 @@ class SpecReader final : public SettingsSource {
   std::vector<std::string> texts(const Declaration& d,
                                  const std::optional<std::vector<std::string>>& fallback) override;
   std::shared_ptr<const void> component(const Declaration& d, const std::string& fallback) override;
+  std::vector<DrawnComponent> drawn(const Declaration& d, std::int64_t count, std::uint64_t seed) override;
+  std::vector<DrawnComponent> components(const Declaration& d) override;
 
   /// Only the declarations matter: nothing is missing.
   void describe_only() { describing_ = true; }

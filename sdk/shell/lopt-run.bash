@@ -1,7 +1,7 @@
 # Completion of lopt-run for bash.
 _lopt_run() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-  local verbs="train resume explain check preview plan list describe new-plugin check-plugin replay-updates help"
+  local verbs="train resume explain check sample preview plan list describe new-plugin check-plugin replay-updates help"
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "$verbs --help --version" -- "$word"))
@@ -18,6 +18,7 @@ _lopt_run() {
     explain) options+=" --threads" ;;
     check) options+=" --seed --data --plugin-path --print" ;;
     plan) options+=" --seed --data --plugin-path" ;;
+    sample) options+=" --seed --data --plugin-path" ;;
     preview) options+=" --out --seed --data --plugin-path" ;;
     list) options+=" --plugin-path --long" ;;
     describe) options+=" --plugin-path" ;;
@@ -29,7 +30,7 @@ _lopt_run() {
     return
   fi
   case $verb in
-    train | check | preview | plan) COMPREPLY=($(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word")) ;;
+    train | check | sample | preview | plan) COMPREPLY=($(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word")) ;;
     resume | explain) COMPREPLY=($(compgen -d -- "$word")) ;;
     describe) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" list 2>/dev/null | awk '/^  [a-z0-9_]+ /{print $1}')" -- "$word")) ;;
     new-plugin)

@@ -42,7 +42,7 @@ class Quadratic final : public Task {
     const bool rotated = s.boolean("rotated", false).doc("turned, so that no axis is a direction of its own");
     const int seed = s.integer("seed", 0).at_least(0).doc("of the rotation");
     if (rotated && dimensions_ > 4096)
-      throw std::invalid_argument("quadratic: a rotation of more than 4,096 dimensions takes too much memory");
+      throw std::invalid_argument("a rotation of more than 4,096 dimensions takes too much memory");
     if (rotated)
       rotation_ = Array({dimensions_, dimensions_},
                         rotation(HostKey::from_seed(static_cast<std::uint64_t>(seed)), dimensions_));

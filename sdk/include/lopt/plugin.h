@@ -111,6 +111,10 @@ int create(void* settings, void** object, char* message, size_t message_size) {
   try {
     *object = static_cast<Base*>(new Component(*static_cast<Settings*>(settings)));
     return 0;
+  } catch (const std::invalid_argument& error) {  // settings that do not go together
+    std::strncpy(message, error.what(), message_size - 1);
+    message[message_size - 1] = '\0';
+    return 2;
   } catch (const std::exception& error) {
     std::strncpy(message, error.what(), message_size - 1);
   } catch (...) {

@@ -34,6 +34,12 @@ struct Declaration {
   std::function<std::string(const std::string&)> fault;
 };
 
+/// A component that was made from a draw of its settings.
+struct DrawnComponent {
+  std::shared_ptr<const void> component;  // null where it could not be made (an error is then reported)
+  std::string text;                       // its settings as YAML on a line, with every default
+};
+
 /// Where values come from: a mapping of a spec. Implemented by the core.
 class SettingsSource {
  public:
@@ -48,6 +54,11 @@ class SettingsSource {
                                          const std::optional<std::vector<std::string>>& fallback) = 0;
   /// A component of a kind; null where the spec's is unusable (an error is then reported).
   virtual std::shared_ptr<const void> component(const Declaration&, const std::string& fallback) = 0;
+  /// The same `count` times, where each value that is a distribution is drawn anew from the seed. All keys that no other
+  /// setting has taken by now are settings of the component, too.
+  virtual std::vector<DrawnComponent> drawn(const Declaration&, std::int64_t count, std::uint64_t seed) = 0;
+  /// Each of a list of components, with what it says of its share.
+  virtual std::vector<DrawnComponent> components(const Declaration&) = 0;
 };
 
 /// Builds a declaration; converting it to its value declares the setting and reads it.
@@ -140,6 +151,36 @@ class ComponentSetting : public SettingBuilder<ComponentSetting<Component>, std:
   }
 };
 
+/// A component with its settings as text.
+template <class Component>
+struct Drawn {
+  std::shared_ptr<const Component> component;
+  std::string text;
+};
+/// Components of one kind that are drawn, or listed.
+template <class Component>
+class DrawnSetting : public SettingBuilder<DrawnSetting<Component>, std::string> {
+ public:
+  DrawnSetting(SettingsSource& source, std::string name)
+      : SettingBuilder<DrawnSetting<Component>, std::string>(source, std::move(name), Component::kind, std::nullopt) {}
+  std::vector<Drawn<Component>> draws(std::int64_t count, std::uint64_t seed) {
+    return typed(this->source_.drawn(this->declaration_, count, seed));
+  }
+  std::vector<Drawn<Component>> all() {
+    this->declaration_.type += "s";
+    this->declaration_.required = false;
+    return typed(this->source_.components(this->declaration_));
+  }
+
+ private:
+  static std::vector<Drawn<Component>> typed(std::vector<DrawnComponent> drawn) {
+    std::vector<Drawn<Component>> result;
+    for (DrawnComponent& one : drawn)
+      result.push_back({std::static_pointer_cast<const Component>(one.component), std::move(one.text)});
+    return result;
+  }
+};
+
 /// The settings of one component. Without a default, a setting must be in the spec.
 class Settings {
  public:
@@ -170,6 +211,13 @@ class Settings {
   template <class Component>
   ComponentSetting<Component> component(std::string name, std::optional<std::string> fallback = {}) {
     return {source_, std::move(name), Component::kind, std::move(fallback)};
+  }
+
+  /// Components of a kind: `draws(count, seed)` of a distribution over the settings of one, or `all()` of a list. To be
+  /// asked for last: keys that no setting has taken belong to what is drawn.
+  template <class Component>
+  DrawnSetting<Component> drawn(std::string name) {
+    return {source_, std::move(name)};
   }
 
  private:

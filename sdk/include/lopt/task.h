@@ -100,6 +100,8 @@ class TaskFamily {
   virtual std::size_t size() const = 0;
   /// The task of an index below size(). It lives as long as the family.
   virtual const Task& task(std::size_t index) const = 0;
+  /// What a task is, on a line: what `lopt-run sample` prints. The default says nothing.
+  virtual std::string description(std::size_t /*index*/) const { return ""; }
   /// Which task a key draws. The default draws evenly.
   virtual std::size_t sample(HostKey key) const;
 };

@@ -1,0 +1,37 @@
+#pragma once
+#include <lopt/estimator.h>
+
+#include <map>
+
+namespace lopt {
+
+/// An unroller that remembers which members of a family had which losses.
+class MemberLosses final : public Unroller {
+ public:
+  explicit MemberLosses(const Unroller& inner) : inner_(inner) {}
+
+  std::vector<Lane> start(std::span<const LaneStart> starts) const override { return inner_.start(starts); }
+  Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas,
+                  const UnrollOptions& options) const override {
+    return noted(inner_.unroll(std::move(lanes), thetas, options), options.steps);
+  }
+  Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                bool from_start, Values& gradient) const override {
+    return noted(inner_.unroll_with_gradient(std::move(lanes), theta, options, from_start, gradient), options.steps);
+  }
+
+  /// Mean loss of each member since this was last asked; those that took no part are left out.
+  std::map<std::uint32_t, double> take() const;
+
+ private:
+  struct Sum {
+    double total = 0;
+    std::int64_t count = 0;
+  };
+  Unrolled noted(Unrolled unrolled, int steps) const;
+
+  const Unroller& inner_;
+  mutable std::map<std::uint32_t, Sum> sums_;
+};
+
+}  // namespace lopt
