@@ -65,8 +65,13 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
   std::int64_t b_row = gemm.b.strides[0];
   if (gemm.pack) {
     auto* packed = static_cast<float*>(pointers[gemm.packed]);
-    for (std::int64_t j = 0; j < n; ++j)
-      for (std::int64_t i = 0; i < k; ++i) packed[i * n + j] = b[i * gemm.b.strides[0] + j * gemm.b.strides[1]];
+    if (gemm.b.strides[0] == 1)
+      kernels::transpose(reinterpret_cast<const std::uint32_t*>(b), gemm.b.strides[1],
+                         reinterpret_cast<std::uint32_t*>(packed), n, static_cast<std::size_t>(n),
+                         static_cast<std::size_t>(k));
+    else
+      for (std::int64_t j = 0; j < n; ++j)
+        for (std::int64_t i = 0; i < k; ++i) packed[i * n + j] = b[i * gemm.b.strides[0] + j * gemm.b.strides[1]];
     b = packed;
     b_row = n;
   }

@@ -10,23 +10,27 @@ using Kind = TileInstruction::Kind;
 const float* real(const kernels::Columns& columns) { return static_cast<const float*>(columns.data); }
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
-/// Elements of the rows [begin, end) of a pattern, run by run of its innermost dimension.
-void load_pattern(const RowPattern& rows, const std::uint32_t* from, std::int64_t begin, std::int64_t end,
-                  std::uint32_t* to) {
+/// Calls f(first element, its stride, how many) for the rows [begin, end) of a pattern, run by run of its innermost
+/// dimension.
+template <class Function>
+void for_runs(const RowPattern& rows, const std::uint32_t* from, std::int64_t begin, std::int64_t end, Function f) {
+  if (rows.lengths.size() == 1) return f(from + begin * rows.strides[0], rows.strides[0], end - begin);
   const std::int64_t length = rows.lengths.back(), stride = rows.strides.back();
   RowPattern outer{Shape(rows.lengths.begin(), rows.lengths.end() - 1),
                    Shape(rows.strides.begin(), rows.strides.end() - 1)};
   std::int64_t row = begin;
   for_rows(outer, begin / length, (end + length - 1) / length, [&](std::int64_t at) {
     const std::int64_t start = row % length, count = std::min(length - start, end - row);
-    const std::uint32_t* run = from + at + start * stride;
-    if (stride == 1)
-      std::memcpy(to, run, size(count) * 4);
-    else
-      for (std::int64_t k = 0; k < count; ++k) to[k] = run[k * stride];
-    to += count;
+    f(from + at + start * stride, stride, count);
     row += count;
   });
+}
+
+/// How many columns from `first` on, below `end`, lie one element apart.
+std::int64_t adjacent(const std::vector<std::int64_t>& offsets, std::int64_t first, std::int64_t end) {
+  std::int64_t count = 1;
+  while (first + count < end && offsets[size(first + count)] == offsets[size(first)] + count) ++count;
+  return count;
 }
 
 }  // namespace
@@ -97,31 +101,35 @@ kernels::Layer Tile::layer(const DenseLayer& l) const {
 
 void Tile::load(const TileInstruction& i, const Block& block) const {
   const auto* from = static_cast<const std::uint32_t*>(pointers_[i.buffer]);
-  for (std::int64_t c = 0; c < block.count && block.first + c < static_cast<std::int64_t>(i.offsets.size()); ++c) {
-    const std::uint32_t* column = from + i.offsets[size(block.first + c)];
-    std::uint32_t* to = group(i.group, c);
-    if (i.rows.lengths.size() == 1) {
-      const std::int64_t stride = i.rows.strides[0];
-      column += first_ * stride;
-      for (std::int64_t r = 0; r < count_; ++r) to[r] = column[r * stride];
-    } else {
-      load_pattern(i.rows, column, first_, first_ + count_, to);
-    }
+  const std::int64_t end = std::min(block.first + block.count, static_cast<std::int64_t>(i.offsets.size()));
+  for (std::int64_t first = block.first, columns = 0; first < end; first += columns) {
+    columns = adjacent(i.offsets, first, end);
+    std::uint32_t* to = group(i.group, first - block.first);
+    for_runs(i.rows, from + i.offsets[size(first)], first_, first_ + count_,
+             [&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {
+               if (columns > 1)
+                 kernels::transpose(run, stride, to, region_.tile_rows, size(count), size(columns));
+               else if (stride == 1)
+                 std::memcpy(to, run, size(count) * 4);
+               else
+                 for (std::int64_t k = 0; k < count; ++k) to[k] = run[k * stride];
+               to += count;
+             });
   }
 }
 
 void Tile::store(const TileInstruction& i, const Block& block) const {
   const kernels::Columns from = operand(i.operands[0]);
   auto* to = static_cast<std::uint32_t*>(pointers_[i.buffer]) + first_ * i.columns + block.first;
+  if (!from.uniform && i.columns > 1)
+    return kernels::transpose(static_cast<const std::uint32_t*>(from.data), from.stride, to, i.columns,
+                              size(block.count), size(count_));
   for (std::int64_t c = 0; c < block.count; ++c) {
     const std::uint32_t* column = static_cast<const std::uint32_t*>(from.data) + c * from.stride;
-    if (from.uniform) {
+    if (from.uniform)
       for (std::int64_t r = 0; r < count_; ++r) to[r * i.columns + c] = *column;
-    } else if (i.columns == 1) {
+    else
       std::memcpy(to, column, size(count_) * 4);
-    } else {
-      for (std::int64_t r = 0; r < count_; ++r) to[r * i.columns + c] = column[r];
-    }
   }
 }
 

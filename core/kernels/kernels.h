@@ -95,6 +95,10 @@ struct SumKernels {
 };
 const SumKernels& sums();
 
+/// to[c · to_row + r] = from[r · from_row + c], for any number of rows and columns.
+void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t* to, std::ptrdiff_t to_row,
+               std::size_t rows, std::size_t columns);
+
 /// C = A B + bias.
 void multiply_matrices(const MatrixProduct& product);
 

@@ -1,13 +1,16 @@
 """Times the tutorial's loops: a meta-step, the first one from the command's start to its end, and memory.
 
-usage: bench.py [--peer] [--limit] [--growth] [--steps N] [--data DIR] [--shared DIR]
+usage: bench.py [--peer] [--limit] [--growth] [--tasks] [--steps N] [--data DIR] [--shared DIR]
 
 --peer   also times JAX, in a venv under .cache, and prints how many times faster lopt is, from the same run.
 --limit  also builds and times the loops that are fused by hand.
+--tasks  times the tasks of configs/bench/ by the tutorial's rule and by Adam; with --peer beside JAX.
 --growth prints how time and memory grow with tasks, unroll length, parameters and threads, and draws docs/growth-*.svg.
 The first two need the folder --shared (default ../shared) with peer/ and limit/; what is not there is said and left out.
 """
 import argparse, json, math, os, re, statistics, subprocess, sys, tempfile, time
+
+import tasks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNNER = os.path.join(ROOT, "build", "bin", "lopt-run")
@@ -19,6 +22,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--peer", action="store_true", help="time JAX too, and print the ratio")
 parser.add_argument("--limit", action="store_true", help="time the hand-fused loops too")
 parser.add_argument("--growth", action="store_true", help="how cost grows: tables, and docs/growth-*.svg")
+parser.add_argument("--tasks", action="store_true", help="the tasks of configs/bench/ instead of the tutorial's loops")
 parser.add_argument("--steps", type=int, default=40, help="meta-steps of each loop")
 parser.add_argument("--data", default="", help="folder with IDX files instead of digits")
 parser.add_argument("--shared", default=os.path.join(ROOT, "..", "shared"), help="folder with peer/ and limit/")
@@ -49,18 +53,24 @@ def inner_step(spec, *more):
     return (long - short) / 2000 * 1e3
 
 
-def peer():
-    """JAX's times in ms by loop, from a venv that is made on first use."""
-    folder, data = os.path.join(args.shared, "peer"), os.path.join(args.shared, "data", "fashion-mnist")
-    if not os.path.isdir(folder):
-        print(f"bench: {folder} is not there: JAX is not timed", file=sys.stderr)
-        return {}
+def peer_python():
+    """The Python of a venv that has JAX, made on first use."""
     venv = os.path.join(ROOT, ".cache", "peer")
     python = os.path.join(venv, "bin", "python")
     if not os.path.exists(os.path.join(venv, "ready")):
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "jax[cpu]==0.10.2", "numpy"], check=True)
         open(os.path.join(venv, "ready"), "w").close()
+    return python
+
+
+def peer():
+    """JAX's times in ms by loop, from a venv that is made on first use."""
+    folder, data = os.path.join(args.shared, "peer"), os.path.join(args.shared, "data", "fashion-mnist")
+    if not os.path.isdir(folder):
+        print(f"bench: {folder} is not there: JAX is not timed", file=sys.stderr)
+        return {}
+    python = peer_python()
     with tempfile.TemporaryDirectory() as temporary:
         result = os.path.join(temporary, "peer.json")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS_")}
@@ -170,6 +180,8 @@ def growth():
 def main():
     if args.growth:
         return growth()
+    if args.tasks:
+        return tasks.main(peer_python() if args.peer else None, os.path.join(args.shared, "peer"), args.steps)
     jax = peer() if args.peer else {}
     limits = limit() if args.limit else {}
     print(f"{'loop':<26}{'step ms':>9}{'first s':>9}{'MB':>7}" + ("{:>10}{:>8}".format("JAX ms", "ratio") if jax else "") +

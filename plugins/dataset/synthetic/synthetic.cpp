@@ -11,17 +11,19 @@ using namespace lopt;
 ///   spirals            a class is an arm of a spiral in the plane, the other numbers noise
 ///   teacher            N(0, 1) numbers, classified by a random network of 32 tanh units
 ///   sparse_regression  x ~ N(0, 1), y = x · w + noise, where one in eight of w is not 0
-/// The first three give {"image": [n, features], "label": [n]}, the last {"x": [n, features], "y": [n]}.
+///   characters         a Markov chain in which each of `classes` characters has four that may follow it
+/// The first three give {"image": [n, features], "label": [n]}, then {"x": [n, features], "y": [n]}, and
+/// {"text": [n, features + 1]}.
 class Synthetic final : public Dataset {
  public:
   explicit Synthetic(Settings& s)
       : kind_(s.text("kind", "clusters")
-                  .one_of({"clusters", "spirals", "teacher", "sparse_regression"})
+                  .one_of({"clusters", "spirals", "teacher", "sparse_regression", "characters"})
                   .doc("what is made")),
         train_(s.integer("examples", 2048).between(1, 10'000'000).doc("for training")),
         test_(s.integer("test_examples", 512).between(1, 10'000'000).doc("for testing")),
-        features_(s.integer("features", 16).between(2, 100'000).doc("numbers of an example")),
-        classes_(s.integer("classes", 10).between(2, 10'000).doc("of clusters, spirals and teacher")),
+        features_(s.integer("features", 16).between(2, 100'000).doc("numbers of an example; characters that follow the first")),
+        classes_(s.integer("classes", 10).between(2, 10'000).doc("different labels, or characters")),
         noise_(s.real("noise", 0.1).at_least(0).doc("standard deviation of what is added")),
         separation_(s.real("separation", 1).above(0).doc("standard deviation of the centres of clusters")) {
     const int seed = s.integer("seed", 0).at_least(0).doc("from which all is made");
@@ -35,6 +37,7 @@ class Synthetic final : public Dataset {
  private:
   /// `world` makes what both splits have in common.
   Values make(HostKey world, HostKey key, std::int64_t n) const {
+    if (kind_ == "characters") return characters(world, key, n);
     const Array x = normal(fold_in(key, 0), {n, features_});
     if (kind_ == "sparse_regression") return regression(world, key, x, n);
     std::vector<std::int32_t> labels;
@@ -99,6 +102,20 @@ class Synthetic final : public Dataset {
     return {{"x", x}, {"y", Array({n}, y)}};
   }
 
+  Values characters(HostKey world, HostKey key, std::int64_t n) const {
+    const Array followers = randint(fold_in(world, 6), {classes_, 4}, 0, classes_),
+                first = randint(fold_in(key, 0), {n}, 0, classes_), turns = randint(fold_in(key, 1), {n, features_}, 0, 4);
+    const auto length = static_cast<std::size_t>(features_);
+    std::vector<std::int32_t> text;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
+      text.push_back(first.values<std::int32_t>()[i]);
+      for (std::size_t t = 0; t < length; ++t)
+        text.push_back(followers.values<std::int32_t>()[static_cast<std::size_t>(text.back()) * 4 +
+                                                        static_cast<std::size_t>(turns.values<std::int32_t>()[i * length + t])]);
+    }
+    return {{"text", Array({n, features_ + 1}, text)}};
+  }
+
   std::string kind_;
   std::int64_t train_, test_, features_;
   int classes_;
@@ -107,4 +124,4 @@ class Synthetic final : public Dataset {
 };
 
 LOPT_PLUGIN(Synthetic, "synthetic",
-            {.summary = "Examples made from a seed: clusters, spirals, a teacher's classes, sparse regression"})
+            {.summary = "Examples made from a seed: clusters, spirals, a teacher's classes, sparse regression, characters"})

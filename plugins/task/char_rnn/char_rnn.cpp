@@ -35,24 +35,29 @@ class CharRnn final : public Task {
 
   Tensor loss(const Tree& params, const Tree& batch, Key) const override {
     const auto [read, next] = read_and_next(batch);
-    // What comes from the characters, for all times in one product: [time, n, gates].
-    const Tensor gates = matmul(embedding(params["embedding"], transpose(read)), params["w"]) + params["b"];
-    const Tensor start = zeros({read.dim(0), hidden_});
-    const Tensor u = params["u"];
+    const Tensor characters = embedding(params["embedding"], transpose(read)), start = zeros({read.dim(0), hidden_});
+    // What comes from the characters, for all times in one product: [time, n, hidden] for each gate. Gates are apart,
+    // so that a step neither cuts nor joins.
+    std::vector<Tensor> gates, u;
+    for (std::int64_t i = 0; i < (cell_ == "gru" ? 3 : 4); ++i) {
+      const Tensor bias = slice(params["b"], {i * hidden_}, {(i + 1) * hidden_});
+      gates.push_back(matmul(characters, part(params["w"], i)) + bias);
+      u.push_back(part(params["u"], i));
+    }
     const ScanOptions options{.recompute = recompute_};
-    const ScanResult states =
-        cell_ == "gru" ? scan(
-                             [&](const std::vector<Tensor>& h, const std::vector<Tensor>& a) {
-                               const Tensor next_state = gru_step(a[0], h[0], u);
-                               return ScanStep{{next_state}, {next_state}};
-                             },
-                             {start}, {gates}, options)
-                       : scan(
-                             [&](const std::vector<Tensor>& h, const std::vector<Tensor>& a) {
-                               const RecurrentState state = lstm_step(a[0], {h[0], h[1]}, u);
-                               return ScanStep{{state.hidden, state.cell}, {state.hidden}};
-                             },
-                             {start, start}, {gates}, options);
+    const ScanResult states = cell_ == "gru"
+                                  ? scan(
+                                        [&](const std::vector<Tensor>& h, const std::vector<Tensor>& a) {
+                                          const Tensor next_state = gru_step(a, h[0], u);
+                                          return ScanStep{{next_state}, {next_state}};
+                                        },
+                                        {start}, gates, options)
+                                  : scan(
+                                        [&](const std::vector<Tensor>& h, const std::vector<Tensor>& a) {
+                                          const RecurrentState state = lstm_step(a, {h[0], h[1]}, u);
+                                          return ScanStep{{state.hidden, state.cell}, {state.hidden}};
+                                        },
+                                        {start, start}, gates, options);
     const Tensor logits = matmul(states.outputs[0], params["w_out"]) + params["b_out"];
     return cross_entropy(logits, transpose(next));
   }
@@ -65,18 +70,19 @@ class CharRnn final : public Task {
   Batches batches() const override { return {dataset_, batch_size_}; }
 
  private:
-  Tensor part(const Tensor& gates, std::int64_t index) const {
-    return slice(gates, {0, index * hidden_}, {gates.dim(0), (index + 1) * hidden_});
+  /// The columns of a gate.
+  Tensor part(const Tensor& weights, std::int64_t gate) const {
+    return slice(weights, {0, gate * hidden_}, {weights.dim(0), (gate + 1) * hidden_});
   }
-  Tensor gru_step(const Tensor& a, const Tensor& h, const Tensor& u) const {
-    const Tensor c = matmul(h, u), update = sigmoid(part(a, 0) + part(c, 0)), reset = sigmoid(part(a, 1) + part(c, 1));
-    return (1 - update) * h + update * tanh(part(a, 2) + reset * part(c, 2));
+  static Tensor gru_step(const std::vector<Tensor>& a, const Tensor& h, const std::vector<Tensor>& u) {
+    const Tensor update = sigmoid(a[0] + matmul(h, u[0])), reset = sigmoid(a[1] + matmul(h, u[1]));
+    return (1 - update) * h + update * tanh(a[2] + reset * matmul(h, u[2]));
   }
-  RecurrentState lstm_step(const Tensor& a, const RecurrentState& state, const Tensor& u) const {
-    const Tensor gates = a + matmul(state.hidden, u);
-    const Tensor cell =
-        sigmoid(part(gates, 2) + 1) * state.cell + sigmoid(part(gates, 0)) * tanh(part(gates, 1));
-    return {sigmoid(part(gates, 3)) * tanh(cell), cell};
+  static RecurrentState lstm_step(const std::vector<Tensor>& a, const RecurrentState& state,
+                                  const std::vector<Tensor>& u) {
+    const auto gate = [&](std::size_t i) { return a[i] + matmul(state.hidden, u[i]); };
+    const Tensor cell = sigmoid(gate(2) + 1) * state.cell + sigmoid(gate(0)) * tanh(gate(1));
+    return {sigmoid(gate(3)) * tanh(cell), cell};
   }
 
   int embedding_, hidden_;

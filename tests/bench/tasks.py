@@ -1,0 +1,36 @@
+"""The tasks beyond the tutorial's, beside JAX: ms of a meta-step of ten inner steps, and how many times faster lopt is."""
+import json, os, statistics, subprocess, sys, tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+RUNNER = os.path.join(ROOT, "build", "bin", "lopt-run")
+TASKS = ["conv_classifier", "mlp_autoencoder", "char_rnn", "transformer", "quadratic"]
+RULES = {"network": "per_parameter_mlp", "adam": "learnable_adam"}
+
+
+def step_ms(spec, steps, *more):
+    """Median meta-step of a spec in ms."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "run")
+        subprocess.run([RUNNER, "train", spec, f"steps={steps}", "-q", "--out", out, *more], cwd=ROOT, check=True)
+        with open(os.path.join(out, "metrics.jsonl")) as file:
+            return statistics.median(json.loads(line)["seconds"] for line in file) * 1e3
+
+
+def main(python, peer, steps):
+    """python: of the venv that has JAX, or None; peer: the folder with bench_tasks.py."""
+    script = os.path.join(peer, "bench_tasks.py")
+    if python and not os.path.exists(script):
+        print(f"bench: {script} is not there: JAX is not timed", file=sys.stderr)
+        python = None
+    print(f"{'task':<18}{'network ms':>12}{'JAX ms':>10}{'ratio':>8}{'Adam ms':>12}{'JAX ms':>10}{'ratio':>8}")
+    for task in TASKS:
+        own = {name: step_ms(f"configs/bench/{task}.yaml", steps, f"learned_optimizer={rule}") for name, rule in RULES.items()}
+        line = f"{task:<18}"
+        jax = {}
+        if python:
+            environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+            jax = json.loads(subprocess.run([python, script, task], check=True, capture_output=True, text=True, env=environment).stdout)
+        for name in RULES:
+            line += f"{own[name]:>12.1f}"
+            line += f"{jax[name + '_ms']:>10.1f}{jax[name + '_ms'] / own[name]:>8.1f}" if jax else " " * 18
+        print(line, flush=True)
