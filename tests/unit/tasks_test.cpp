@@ -92,7 +92,11 @@ TEST_CASE("each task can be trained, by a few optimizers") {
       "conv_classifier", "conv_classifier, batch_norm: true", "mlp_autoencoder", "variational_autoencoder",
       "char_rnn, recompute: true", "char_rnn, cell: lstm", "transformer, blocks: 1, dropout: 0.1", "linear_regression",
       "logistic_regression", "quadratic, rotated: true, noise: 0.01, centre: 1", "rosenbrock", "ackley", "rastrigin", "styblinski_tang",
-      "matrix_factorisation", "inner_optimizer");
+      "matrix_factorisation", "inner_optimizer", "inner_optimizer, steps: 5, task: {plugin: mlp_classifier, batch_size: 16}",
+      "gradient_noise, relative: true, task: mlp_classifier", "subsampled_loss, task: mlp_classifier",
+      "reparametrised_weights, low: 0.5, high: 2, each: element, task: {plugin: conv_classifier, batch_norm: true}",
+      "clipped_loss, task: mlp_classifier", "label_noise, task: mlp_classifier",
+      "augmented_images, flip: true, cut_out: 2, task: conv_classifier");
   const std::string rule = GENERATE("{plugin: sgd, learning_rate: 0.0001}", "{plugin: adam, learning_rate: 0.003}",
                                     "{plugin: per_parameter_mlp}");
   INFO(spec << " by " << rule);
