@@ -199,10 +199,24 @@ const Executable& InnerProblem::loss() const {
       append(list, inputs.state);
       append(list, inputs.batch);
       list.push_back(inputs.key);
-      return make_program("loss", list, {task_.evaluation_loss(params, task_state(inputs.state), inputs.batch,
-                                                         fold_in(Key{inputs.key}, 0))});
+      const Tree state = task_state(inputs.state);
+      const Key key = fold_in(Key{inputs.key}, 0);
+      std::vector<Tensor> outputs{task_.evaluation_loss(params, state, inputs.batch, key)};
+      for (const Metric& metric : task_.evaluation_metrics(params, state, inputs.batch, key)) {
+        if (metric.value.type() != Type{DType::float32, {}})
+          throw ShapeError(
+              fmt::format("the metric '{}' is {}, not a float32 scalar", metric.name, to_text(metric.value.type())));
+        metric_names_.push_back(metric.name);
+        outputs.push_back(metric.value);
+      }
+      return make_program("loss", list, outputs);
     })));
   return *loss_;
+}
+
+std::vector<std::string> InnerProblem::metric_names() const {
+  loss();
+  return metric_names_;
 }
 
 void InnerProblem::require_slope(const Inputs& inputs, const Step& step) const {

@@ -45,8 +45,10 @@ class InnerProblem {
   const Executable& step() const { return step_; }
   /// (θ…, state…) → parameters…
   const Executable& params() const;
-  /// (θ…, state…, batch…, key) → loss of the parameters
+  /// (θ…, state…, batch…, key) → loss of the parameters on examples that are not trained on, and the task's metrics
   const Executable& loss() const;
+  /// The names of those metrics.
+  std::vector<std::string> metric_names() const;
 
   /// Which of a step's cotangents matter.
   struct GradientForm {
@@ -100,6 +102,7 @@ class InnerProblem {
   mutable std::mutex mutex_;
   mutable std::unique_ptr<Executable> gradients_[2][2], loss_, params_of_state_;
   mutable std::optional<std::unique_ptr<Executable>> start_gradient_;
+  mutable std::vector<std::string> metric_names_;
 };
 
 }  // namespace lopt

@@ -195,7 +195,7 @@ Values LaneUnroller::params(const Values& theta, const Lane& lane) const {
   return problem.params_types().with_leaves<Array>(problem.params().run(inputs));
 }
 
-std::optional<float> LaneUnroller::evaluate(const Values& theta, const Lane& lane, Split split_of_data) const {
+std::optional<Evaluation> LaneUnroller::evaluate(const Values& theta, const Lane& lane, Split split_of_data) const {
   const Batches& batches = stepper_.batches(lane.task);
   if (!batches.dataset) return std::nullopt;
   const InnerProblem& problem = stepper_.problem(lane.task);
@@ -205,7 +205,9 @@ std::optional<float> LaneUnroller::evaluate(const Values& theta, const Lane& lan
   std::vector<Array> inputs = theta.leaves();
   for (Array& leaf : lane.state.leaves()) inputs.push_back(std::move(leaf));
   const std::int64_t batch_count = count / batches.size;
-  double total = 0;
+  Evaluation result;
+  for (const std::string& name : problem.metric_names()) result.metrics.emplace_back(name, 0);
+  const double weight = 1 / static_cast<double>(batch_count);
   for (std::int64_t batch = 0; batch < batch_count; ++batch) {
     std::vector<Array> list = inputs;
     for (const Array& leaf : examples.leaves()) {
@@ -218,9 +220,12 @@ std::optional<float> LaneUnroller::evaluate(const Values& theta, const Lane& lan
       list.push_back(std::move(rows));
     }
     list.push_back(to_array(fold_in(lane.key, static_cast<std::uint32_t>(batch))));
-    total += static_cast<double>(problem.loss().run(list)[0].item<float>());
+    const std::vector<Array> values = problem.loss().run(list);
+    result.loss += weight * static_cast<double>(values[0].item<float>());
+    for (std::size_t i = 0; i < result.metrics.size(); ++i)
+      result.metrics[i].second += weight * static_cast<double>(values[i + 1].item<float>());
   }
-  return static_cast<float>(total / static_cast<double>(batch_count));
+  return result;
 }
 
 }  // namespace lopt

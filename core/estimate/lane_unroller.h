@@ -10,6 +10,12 @@
 
 namespace lopt {
 
+/// What parameters are worth on a split: means over its batches.
+struct Evaluation {
+  double loss = 0;
+  std::vector<std::pair<std::string, double>> metrics;
+};
+
 class LaneUnroller final : public Unroller {
  public:
   /// `theta`: the types of the meta-parameters. `data_key` decides the order of all batches.
@@ -35,8 +41,8 @@ class LaneUnroller final : public Unroller {
   void require_state(const Lane& lane) const;
   /// The parameters in a lane's state.
   Values params(const Values& theta, const Lane& lane) const;
-  /// Mean loss of a lane's parameters over a split, in batches of the task's size; nothing where the task has no data.
-  std::optional<float> evaluate(const Values& theta, const Lane& lane, Split split) const;
+  /// A lane's parameters on a split, in batches of the task's size; nothing where the task has no data.
+  std::optional<Evaluation> evaluate(const Values& theta, const Lane& lane, Split split) const;
   const InnerProblem& problem(std::size_t task) const { return stepper_.problem(task); }
 
  private:

@@ -115,7 +115,7 @@ void InnerTraining::restore(const Checkpoint& checkpoint) {
 }
 
 Values InnerTraining::params(std::size_t run) const { return unroller_.params(thetas_[run], lanes_[run]); }
-std::optional<float> InnerTraining::test_loss(std::size_t run) const {
+std::optional<Evaluation> InnerTraining::test(std::size_t run) const {
   return unroller_.evaluate(thetas_[run], lanes_[run], Split::test);
 }
 

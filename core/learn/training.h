@@ -27,8 +27,8 @@ class InnerTraining {
   void restore(const Checkpoint& checkpoint);
   /// The parameters of a run.
   Values params(std::size_t run) const;
-  /// Mean loss over the test split, where the task has enough test data.
-  std::optional<float> test_loss(std::size_t run) const;
+  /// Loss and metrics on the test split, where the task has enough test data.
+  std::optional<Evaluation> test(std::size_t run) const;
 
  private:
   int steps_;

@@ -61,15 +61,16 @@ void report(Session& session, const InnerTraining& training) {
   Json json = Json::array();
   for (std::size_t i = 0; i < runs; ++i) {
     const std::string label = run_label(session.experiment(), i);
-    const std::optional<float> test = training.test_loss(i);
+    const std::optional<Evaluation> test = training.test(i);
     session.curves.push_back({label, losses[i]});
     json.push_back({{"run", label},
                     {"loss_first_20", mean_first(losses[i])},
                     {"loss_last_20", mean_last(losses[i])},
-                    {"test_loss", test ? Json(*test) : nullptr},
+                    {"test_loss", test ? Json(test->loss) : nullptr},
                     {"diverged", has_diverged(losses[i])}});
+    if (test && !test->metrics.empty()) json.back()["test_metrics"] = metrics_json(test->metrics);
     session.say(fmt::format("  {:<14} training loss {:.4f} → {:.4f}{}{}", label, mean_first(losses[i]),
-                            mean_last(losses[i]), test ? fmt::format(", test loss {:.4f}", *test) : "",
+                            mean_last(losses[i]), test ? fmt::format(", test loss {:.4f}{}", test->loss, metrics_text(test->metrics)) : "",
                             has_diverged(losses[i]) ? "   diverged" : ""));
     const Values tree = training.params(i);
     const std::vector<std::string> names = tree.paths();

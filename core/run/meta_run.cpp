@@ -209,13 +209,13 @@ class MetaRun {
   struct AppliedRow {
     std::string label;
     double mean, last;
-    std::optional<double> test;
+    std::optional<Evaluation> test;
     std::size_t diverged;
   };
 
   AppliedRow applied_row(const std::string& label, InnerTraining& training) {
     run_all(training);
-    AppliedRow row{label, 0, 0, 0.0, 0};
+    AppliedRow row{label, 0, 0, Evaluation{}, 0};
     std::vector<float> mean(static_cast<std::size_t>(training.steps_done()), 0.0F);
     const std::size_t runs = training.losses().size();
     for (std::size_t i = 0; i < runs; ++i) {
@@ -224,11 +224,17 @@ class MetaRun {
       row.diverged += has_diverged(losses);
       const auto last = std::span(losses).last(std::min<std::size_t>(10, losses.size()));
       row.last += std::accumulate(last.begin(), last.end(), 0.0) / static_cast<double>(last.size() * runs);
-      const std::optional<float> test = training.test_loss(i);
-      if (test && row.test)
-        *row.test += static_cast<double>(*test) / static_cast<double>(runs);
-      else
+      const std::optional<Evaluation> test = training.test(i);
+      if (!test || !row.test) {
         row.test.reset();
+        continue;
+      }
+      row.test->loss += test->loss / static_cast<double>(runs);
+      row.test->metrics.resize(test->metrics.size());
+      for (std::size_t k = 0; k < test->metrics.size(); ++k) {
+        row.test->metrics[k].first = test->metrics[k].first;
+        row.test->metrics[k].second += test->metrics[k].second / static_cast<double>(runs);
+      }
     }
     row.mean = std::accumulate(mean.begin(), mean.end(), 0.0) / static_cast<double>(mean.size());
     session_.applied_curves.push_back({label, mean});
@@ -248,18 +254,19 @@ class MetaRun {
     const std::size_t problems = experiment_.application->seeds.size();
     std::string text =
         fmt::format("\nTried on {} fresh problems, {} steps each: mean training loss of all steps, of the last 10{}\n",
-                    problems, experiment_.application->steps, rows[0].test ? ", and test loss" : "");
+                    problems, experiment_.application->steps, rows[0].test ? ", test loss" : "");
     Json json = Json::array();
     for (const AppliedRow& row : rows) {
       text += fmt::format("  {:<34} {:.3f}   {:.3f}", row.label, row.mean, row.last);
-      if (row.test) text += fmt::format("   {:.3f}", *row.test);
+      if (row.test) text += fmt::format("   {:.3f}{}", row.test->loss, metrics_text(row.test->metrics));
       if (row.diverged) text += fmt::format("   ({} of {} diverged)", row.diverged, problems);
       text += "\n";
       json.push_back({{"optimizer", row.label},
                       {"mean_loss", row.mean},
                       {"loss_last_10", row.last},
-                      {"test_loss", row.test ? Json(*row.test) : nullptr},
+                      {"test_loss", row.test ? Json(row.test->loss) : nullptr},
                       {"diverged", row.diverged}});
+      if (row.test && !row.test->metrics.empty()) json.back()["test_metrics"] = metrics_json(row.test->metrics);
     }
     text += verdict(rows);
     session_.say(text);
@@ -284,7 +291,7 @@ class MetaRun {
     if (!std::isfinite(best->mean)) return "\nThe learned optimizer is the only one that did not diverge.\n";
     std::string text =
         fmt::format("\nThe learned optimizer's mean loss is {} that of {}", beside(own.mean, best->mean), best->label);
-    if (own.test && best->test) text += fmt::format("; its test loss is {}", beside(*own.test, *best->test));
+    if (own.test && best->test) text += fmt::format("; its test loss is {}", beside(own.test->loss, best->test->loss));
     return text + ".\n";
   }
 

@@ -60,6 +60,17 @@ double mean_first(const std::vector<float>& values) {
 double mean_last(const std::vector<float>& values) {
   return mean_of(std::span(values).last(std::min<std::size_t>(20, values.size())));
 }
+std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics) {
+  std::string text;
+  for (const auto& [name, value] : metrics) text += fmt::format(", {} {:.3f}", name, value);
+  return text;
+}
+Json metrics_json(const std::vector<std::pair<std::string, double>>& metrics) {
+  Json json = Json::object();
+  for (const auto& [name, value] : metrics) json[name] = value;
+  return json;
+}
+
 bool has_diverged(const std::vector<float>& losses) {
   return losses.empty() || !std::isfinite(losses.back()) || losses.back() > 2 * losses.front();
 }

@@ -21,6 +21,9 @@ double seconds_since(std::chrono::steady_clock::time_point start);
 double mean_first(const std::vector<float>& values);
 double mean_last(const std::vector<float>& values);
 bool has_diverged(const std::vector<float>& losses);
+/// ", accuracy 0.912", and the same as an object.
+std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics);
+Json metrics_json(const std::vector<std::pair<std::string, double>>& metrics);
 /// True once SIGINT or SIGTERM came, after hear_signals().
 bool stop_wanted();
 void hear_signals();

@@ -1,7 +1,8 @@
 #include <lopt/plugin.h>
 
+#include <algorithm>
 #include <cmath>
-#include <functional>
+#include <mutex>
 #include <numbers>
 
 using namespace lopt;
@@ -25,14 +26,17 @@ class Synthetic final : public Dataset {
         features_(s.integer("features", 16).between(2, 100'000).doc("numbers of an example; characters that follow the first")),
         classes_(s.integer("classes", 10).between(2, 10'000).doc("different labels, or characters")),
         noise_(s.real("noise", 0.1).at_least(0).doc("standard deviation of what is added")),
-        separation_(s.real("separation", 1).above(0).doc("standard deviation of the centres of clusters")) {
-    const int seed = s.integer("seed", 0).at_least(0).doc("from which all is made");
-    const HostKey key = HostKey::from_seed(static_cast<std::uint64_t>(seed));
-    train_examples_ = make(key, fold_in(key, 1), train_);
-    test_examples_ = make(key, fold_in(key, 2), test_);
-  }
+        separation_(s.real("separation", 1).above(0).doc("standard deviation of the centres of clusters")),
+        seed_(s.integer("seed", 0).at_least(0).doc("from which all is made")) {}
 
-  const Values& examples(Split split) const override { return split == Split::train ? train_examples_ : test_examples_; }
+  const Values& examples(Split split) const override {
+    const std::lock_guard lock(mutex_);
+    Values& values = split == Split::train ? train_examples_ : test_examples_;
+    const HostKey key = HostKey::from_seed(static_cast<std::uint64_t>(seed_));
+    if (values.entries().empty())
+      values = split == Split::train ? make(key, fold_in(key, 1), train_) : make(key, fold_in(key, 2), test_);
+    return values;
+  }
 
  private:
   /// `world` makes what both splits have in common.
@@ -120,7 +124,9 @@ class Synthetic final : public Dataset {
   std::int64_t train_, test_, features_;
   int classes_;
   double noise_, separation_;
-  Values train_examples_, test_examples_;
+  int seed_;
+  mutable std::mutex mutex_;
+  mutable Values train_examples_, test_examples_;
 };
 
 LOPT_PLUGIN(Synthetic, "synthetic",

@@ -12,10 +12,8 @@ class ReparametrisedWeights final : public TaskWrapper {
   explicit ReparametrisedWeights(Settings& s)
       : TaskWrapper(s.component<Task>("task").doc("whose parameters are scaled")),
         each_(s.text("each", "tensor").one_of({"task", "tensor", "element"}).doc("what has a scale of its own")),
-        low_(s.real("low", 0.001).above(0).doc("smallest scale")),
-        high_(s.real("high", 1000).above(0).doc("largest scale")) {
-    if (low_ > high_) throw std::invalid_argument("`low` must be at most `high`");
-  }
+        low_(s.real("low", 0.001).above(0).at_most(1).doc("smallest scale")),
+        high_(s.real("high", 1000).between(1, 1e9).doc("largest scale")) {}
 
   Tree init(Key key) const override {
     const Tree own = inner().init(key);

@@ -10,7 +10,7 @@ class Sampled final : public TaskFamily {
   explicit Sampled(Settings& s) {
     const std::int64_t members =
         s.integer("members", 64).between(1, 100'000).doc("tasks that are drawn; problems are among them");
-    const std::int64_t seed = s.integer("seed", 0).between(0, 9007199254740992.0).doc("from which members are drawn");
+    const std::int64_t seed = s.integer("seed", 0).between(0, 4503599627370496.0).doc("from which members are drawn");
     members_ = s.drawn<Task>("task")
                    .doc("the task's plugin, or a mapping; its settings may also stand beside it, and be distributions")
                    .draws(members, static_cast<std::uint64_t>(seed));
