@@ -98,7 +98,7 @@ class Package(unittest.TestCase):
                 folder = f"{work}/{name}"
                 shutil.copytree(os.path.dirname(path), folder)
                 self.configure_and_build(folder)
-                settings = ["file=rings.csv", "label=ring"] if name == "csv" else []
+                settings = ["file=rings.csv", "label=ring"] if name == "labelled_csv" else []
                 checked = call(self.runner, "check-plugin", f"build/{name}.so", *settings, cwd=folder)
                 self.assertIn(" 0 failed, 0 skipped", checked)
                 if name == "spring":

@@ -105,4 +105,4 @@ class Csv final : public Dataset {
   mutable Values train_, test_;
 };
 
-LOPT_PLUGIN(Csv, "csv", {.summary = "Examples from a CSV file with a line of names"})
+LOPT_PLUGIN(Csv, "labelled_csv", {.summary = "Examples from a CSV file with a line of names"})
