@@ -80,6 +80,7 @@ std::vector<std::string> plugin_paths_in(const SpecNode& spec, const std::string
 namespace {
 /// The name of the first dataset plugin that has a setting `folder`.
 std::string folder_dataset(Registry& registry) {
+  if (!registry.find(Dataset::kind, "idx_images").empty()) return "idx_images";
   for (const ComponentInfo& component : registry.components())
     if (component.kind == Dataset::kind)
       for (const Declaration& declaration : registry.describe(component))

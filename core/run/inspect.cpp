@@ -221,10 +221,10 @@ int run_list(int argc, char** argv) {
       if (c.kind != kind) continue;
       if (!any) fmt::print("{}\n", kind);
       any = true;
-      fmt::print("  {:<20} {}\n", c.name, shortened(c.summary, with_files ? 1000 : 57));
-      if (with_files) fmt::print("  {:<20} {} ({})\n", "", c.library_path, c.source);
+      fmt::print("  {:<22} {}\n", c.name, shortened(c.summary, with_files ? 1000 : 55));
+      if (with_files) fmt::print("  {:<22} {} ({})\n", "", c.library_path, c.source);
       if (registry.find(kind, c.name).size() > 1)
-        fmt::print("  {:<20} more than one library offers it; in a spec: {}/{}\n", "",
+        fmt::print("  {:<22} more than one library offers it; in a spec: {}/{}\n", "",
                    std::filesystem::path(c.library_path).stem().string(), c.name);
     }
   }

@@ -1,5 +1,7 @@
 #include "spec/distribution.h"
 
+#include "random/threefry.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -29,9 +31,8 @@ std::optional<double> finite_number(const SpecNode& node) {
 }  // namespace
 
 double SpecDraw::next() {
-  const Array bits = random_bits(fold_in(key_, draws_++), {2});
-  const auto words = bits.values<std::uint32_t>();
-  return (static_cast<double>(words[0] >> 6U) * 0x1p27 + static_cast<double>(words[1] >> 5U)) * 0x1p-53;
+  const HostKey bits = threefry(key_, 0, draws_++);
+  return (static_cast<double>(bits.high >> 6U) * 0x1p27 + static_cast<double>(bits.low >> 5U)) * 0x1p-53;
 }
 
 SpecNode SpecDraw::of(const SpecNode& node, const std::string& path, SpecErrors& errors) {

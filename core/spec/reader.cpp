@@ -1,5 +1,6 @@
 #include "spec/reader.h"
 
+#include "random/threefry.h"
 #include "spec/distribution.h"
 
 #include <fmt/format.h>
@@ -272,7 +273,7 @@ std::vector<DrawnComponent> SpecReader::drawn(const Declaration& d, std::int64_t
   }
   std::vector<DrawnComponent> result;
   for (std::int64_t i = 0; i < count && errors_.empty(); ++i) {
-    SpecDraw draw(fold_in(HostKey::from_seed(seed), static_cast<std::uint32_t>(i)));
+    SpecDraw draw(threefry(HostKey::from_seed(seed), 1, static_cast<std::uint32_t>(i)));
     const SpecNode member = draw.of(base, path_, errors_);
     if (!errors_.empty()) break;
     SpecNode resolved;

@@ -255,8 +255,9 @@ const std::vector<std::string>& initializer_names() {
 
 Tensor initial_weights(std::string_view name, const Key& key, const Shape& shape, double scale) {
   if (shape.size() < 2) throw ShapeError(fmt::format("initial_weights: {} is not [..., in, out]", to_text(shape)));
-  const auto size = static_cast<double>(element_count(shape)), out = static_cast<double>(shape.back()), in = size / out,
-             window = in / static_cast<double>(shape[shape.size() - 2]);
+  double in = 1;
+  for (std::size_t i = 0; i + 1 < shape.size(); ++i) in *= static_cast<double>(shape[i]);
+  const double window = in / static_cast<double>(shape[shape.size() - 2]), out = static_cast<double>(shape.back());
   for (const Initializer& initializer : initializers())
     if (initializer.name == name) return initializer.function(key, shape, in, out * window) * scale;
   throw std::invalid_argument(
