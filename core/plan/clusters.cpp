@@ -47,7 +47,7 @@ RowRole columns_role(const Program& program, const Operation& operation) {
 /// Work on many rows of a few columns runs in a region, row by row; other products and sums have kernels of their own.
 bool is_tall(std::int64_t rows, std::int64_t a, std::int64_t b) {
   return rows >= min_rows && std::min(a, b) > 0 && std::max(a, b) <= max_columns &&
-         (std::min(a, b) <= 8 || rows >= 4 * std::max(a, b));
+         (std::min(a, b) <= 8 || rows >= 32 * std::max(a, b));
 }
 RowRole reduction_role(const Program& program, const Operation& operation) {
   const std::vector<int>& axes = std::get<Axes>(operation.attributes).axes;
