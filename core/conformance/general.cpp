@@ -130,8 +130,8 @@ std::string other_value(const Declaration& d) {
   const double usual = std::strtod(d.default_text.c_str(), nullptr);
   for (double value : {usual / 2, usual + 1, usual - 1, (d.low + d.high) / 2}) {
     if (d.type == "integer") value = std::floor(value);
-    if (!std::isfinite(value) || value == usual || value < d.low || value > d.high || (d.low_is_out && value == d.low) ||
-        (d.high_is_out && value == d.high))
+    if (!std::isfinite(value) || value == usual || value < d.low || value > d.high ||
+        (d.low_is_out && value == d.low) || (d.high_is_out && value == d.high))
       continue;
     return number_text(d, value);
   }

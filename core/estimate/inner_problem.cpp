@@ -118,8 +118,7 @@ InnerProblem::Start InnerProblem::trace_start() const {
 
 InnerProblem::Start InnerProblem::trace_start(const Tree& theta, const Key& key) const {
   Start start{theta.leaves(), task_.init(key), {}};
-  start.state = state_of(optimizer_(theta)->init(start.params, {num_steps_, fold_in(key, 1)}),
-                         task_.init_state(key));
+  start.state = state_of(optimizer_(theta)->init(start.params, {num_steps_, fold_in(key, 1)}), task_.init_state(key));
   start.inputs.push_back(key.bits);
   return start;
 }

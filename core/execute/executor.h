@@ -30,7 +30,7 @@ class Executable {
   void run_scan(std::size_t k, Arena& arena, BlockTeam* team) const;
 
   Plan plan_;
-  std::vector<BoundRegion> bound_;  // by kernel of the plan; empty but for regions
+  std::vector<BoundRegion> bound_;                         // by kernel of the plan; empty but for regions
   std::vector<std::shared_ptr<const Executable>> bodies_;  // by kernel; null but for scans
 };
 

@@ -1,4 +1,5 @@
-// Loops over time: one row, whose attribute is a program of its own. Its vector-Jacobian product is a loop the other way.
+// Loops over time: one row, whose attribute is a program of its own. Its vector-Jacobian product is a loop the other
+// way.
 #include "gradient/gradient.h"
 #include "trace/reference.h"
 #include "trace/scan_body.h"
@@ -16,7 +17,8 @@ namespace lopt {
 namespace {
 
 /// Nodes below `outputs` that are not among the leaves of `known`, each after its inputs.
-std::vector<Tensor> nodes_above(const std::vector<Tensor>& outputs, const std::unordered_map<const Node*, Tensor>& known) {
+std::vector<Tensor> nodes_above(const std::vector<Tensor>& outputs,
+                                const std::unordered_map<const Node*, Tensor>& known) {
   std::vector<Tensor> order;
   std::unordered_set<const Node*> seen;
   for (const Tensor& output : outputs) {
@@ -132,7 +134,8 @@ void keep_products(ScanBody& body) {
   for (const Tensor& sum : body.summed) sums.insert(sum.node().get());
   for (const Tensor& tensor : nodes_above(body.outputs(), {})) {
     const Node& node = *tensor.node();
-    if ((node.primitive->fusion != Fusion::matmul && node.primitive->fusion != Fusion::products) || sums.contains(&node))
+    if ((node.primitive->fusion != Fusion::matmul && node.primitive->fusion != Fusion::products) ||
+        sums.contains(&node))
       continue;
     std::int64_t factors = 0;
     for (const Tensor& input : node.inputs) factors += element_count(input.shape());
@@ -191,9 +194,11 @@ std::vector<Tensor> scan_vjp(const Vjp& v) {
   body.length = length;
   body.reverse = !forth.reverse;
   body.carry = inputs_like("d_next", forth.next);
-  const std::vector<Tensor> d_state = inputs_like("d_state", forth.next), d_stacked = inputs_like("d_stacked", forth.stacked),
+  const std::vector<Tensor> d_state = inputs_like("d_state", forth.next),
+                            d_stacked = inputs_like("d_stacked", forth.stacked),
                             d_summed = inputs_like("d_summed", forth.summed);
-  const std::vector<Tensor> kept(forth.stacked.end() - static_cast<std::ptrdiff_t>(forth.products), forth.stacked.end());
+  const std::vector<Tensor> kept(forth.stacked.end() - static_cast<std::ptrdiff_t>(forth.products),
+                                 forth.stacked.end());
   const std::vector<Tensor> products = inputs_like("product", kept);
 
   std::vector<Tensor> outgoing = body.carry, wanted = forth.carry;
@@ -224,7 +229,8 @@ std::vector<Tensor> scan_vjp(const Vjp& v) {
   // Products of the loop forth are read, not computed again.
   std::unordered_map<const Node*, Tensor> with;
   for (const Tensor& input : forth.inputs()) with.emplace(input.node().get(), input);
-  for (const std::vector<Tensor>* list : {static_cast<const std::vector<Tensor>*>(&body.carry), &d_state, &d_stacked, &d_summed})
+  for (const std::vector<Tensor>* list :
+       {static_cast<const std::vector<Tensor>*>(&body.carry), &d_state, &d_stacked, &d_summed})
     for (const Tensor& input : *list) with.emplace(input.node().get(), input);
   for (std::size_t i = 0; i < kept.size(); ++i) with.emplace(kept[i].node().get(), products[i]);
   const std::vector<Tensor> changed = substituted(body.outputs(), std::move(with));
@@ -250,8 +256,7 @@ std::vector<Tensor> scan_vjp(const Vjp& v) {
   for (const Tensor& d : cotangents.states) back.carry.push_back(at_time(d, forth.reverse ? 0 : length));
 
   const Applied applied = apply_scan(std::move(back));
-  for (std::size_t i = 0; i < carries; ++i)
-    results[i] = at_time(applied.parts.states[i], forth.reverse ? length : 0);
+  for (std::size_t i = 0; i < carries; ++i) results[i] = at_time(applied.parts.states[i], forth.reverse ? length : 0);
   for (const auto& [input, output] : stacked) results[input] = applied.parts.stacked[output];
   for (const auto& [input, output] : summed) results[input] = applied.parts.summed[output];
   return results;
@@ -333,8 +338,7 @@ const Primitive scan_row = with_reference(
         std::unordered_map<const Node*, ReferenceValue<R>> values;
         for (std::size_t i = 0; i < carries; ++i) values.emplace(body.carry[i].node().get(), carry[i]);
         for (std::size_t i = 0; i < sequences; ++i)
-          values.emplace(body.slices[i].node().get(),
-                         element<R>(*call.inputs[carries + i], t, body.slices[i].shape()));
+          values.emplace(body.slices[i].node().get(), element<R>(*call.inputs[carries + i], t, body.slices[i].shape()));
         for (std::size_t i = 0; i < body.constants.size(); ++i)
           values.emplace(body.constants[i].node().get(), *call.inputs[carries + sequences + i]);
         const std::vector<ReferenceValue<R>> results = evaluate_body<R>(order, outputs, std::move(values));
@@ -356,7 +360,8 @@ const Primitive scan_row = with_reference(
 
 void check_step(const ScanStep& result, const std::vector<Tensor>& carry) {
   if (result.carry.size() != carry.size())
-    throw ShapeError(fmt::format("scan: {} carries went into a step, and {} came out", carry.size(), result.carry.size()));
+    throw ShapeError(
+        fmt::format("scan: {} carries went into a step, and {} came out", carry.size(), result.carry.size()));
   for (std::size_t i = 0; i < carry.size(); ++i)
     if (result.carry[i].type() != carry[i].type())
       throw ShapeError(fmt::format("scan: carry {} is {} before a step and {} after it", i, to_text(carry[i].type()),
@@ -415,12 +420,12 @@ ScanResult scan(const ScanFunction& step, const std::vector<Tensor>& carry, cons
   for (const Tensor& x : sequences) {
     if (x.rank() < 1) throw ShapeError("scan: a scalar is no sequence");
     if (length == 0) length = x.dim(0);
-    if (x.dim(0) != length)
-      throw ShapeError(fmt::format("scan: sequences of {} and {} steps", length, x.dim(0)));
+    if (x.dim(0) != length) throw ShapeError(fmt::format("scan: sequences of {} and {} steps", length, x.dim(0)));
   }
   if (length < 1) throw ShapeError("scan: there is no step to take");
   for (const Tensor& x : carry)
-    if (x.dtype() != DType::float32) throw ShapeError(fmt::format("scan: carries are float32, not {}", to_text(x.type())));
+    if (x.dtype() != DType::float32)
+      throw ShapeError(fmt::format("scan: carries are float32, not {}", to_text(x.type())));
   if (options.recompute && length > 3) return scan_in_segments(step, carry, sequences, options, length);
 
   Bound bound{.body = {}, .carry = carry, .sequences = sequences, .constants = {}};

@@ -144,8 +144,8 @@ void add(const float* from, float* to, std::size_t count) {
 }
 
 const SumKernels* make_sums() {
-  static const SumKernels result{outer,        row_sum,        column_reduce<Plus>, column_reduce<Larger>,
-                                 reduce<Plus>, reduce<Larger>, add};
+  static const SumKernels result{outer,          row_sum, column_reduce<Plus>, column_reduce<Larger>, reduce<Plus>,
+                                 reduce<Larger>, add};
   return &result;
 }
 

@@ -99,8 +99,8 @@ MetaStep MetaTraining::step() {
     throw;
   }
   gradient_ = std::move(estimate.gradient);
-  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0,
-                  {},        "",            gradient_,               now_.theta};
+  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0, {},
+                  "",        gradient_,     now_.theta};
   std::map<std::uint32_t, double> members = unroller_->take();
   if (experiment_.family->size() > 1) result.member_losses = std::move(members);
   for (const Lane& lane : now_.state.lanes) {

@@ -23,7 +23,7 @@ struct MetaStep {
   double lane_age = 0,
          lane_length = 0;  // mean steps that problems under way have behind them, and have in all; 0: none
   std::map<std::uint32_t, double> member_losses{};  // of a family of several tasks: mean loss by member
-  std::string fault;       // where the run's first value that is not finite came from, at the step where it was met
+  std::string fault;  // where the run's first value that is not finite came from, at the step where it was met
   const Values& gradient;
   const Values& theta;  // after the step
 };

@@ -158,7 +158,7 @@ struct Plan;
 /// A plan that runs once for each step of a loop.
 struct Scan {
   std::shared_ptr<const Plan> body{};  // (carry…, element of each sequence…, constants…) → carry…, stacked…, summed…
-  std::vector<View> inputs{};        // contiguous
+  std::vector<View> inputs{};  // contiguous
   BufferId to = 0;
   BufferId partial = 0;  // what a step adds to the sums
   std::size_t carries = 0, sequences = 0, stacked = 0;

@@ -91,8 +91,8 @@ class Registry {
   std::vector<ComponentInfo> components_;
   std::vector<RefusedLibrary> refused_;
   std::set<std::string> seen_;
-  std::map<std::string, std::shared_ptr<PluginLibrary>> loaded_;               // by path
-  std::map<std::string, std::shared_ptr<const void>> datasets_;  // by library and settings: examples are held once
+  std::map<std::string, std::shared_ptr<PluginLibrary>> loaded_;  // by path
+  std::map<std::string, std::shared_ptr<const void>> datasets_;   // by library and settings: examples are held once
   std::map<std::string, std::set<std::pair<std::string, std::string>>> used_;  // path → kind and name
 };
 

@@ -70,7 +70,8 @@ void report(Session& session, const InnerTraining& training) {
                     {"diverged", has_diverged(losses[i])}});
     if (test && !test->metrics.empty()) json.back()["test_metrics"] = metrics_json(test->metrics);
     session.say(fmt::format("  {:<14} training loss {:.4f} → {:.4f}{}{}", label, mean_first(losses[i]),
-                            mean_last(losses[i]), test ? fmt::format(", test loss {:.4f}{}", test->loss, metrics_text(test->metrics)) : "",
+                            mean_last(losses[i]),
+                            test ? fmt::format(", test loss {:.4f}{}", test->loss, metrics_text(test->metrics)) : "",
                             has_diverged(losses[i]) ? "   diverged" : ""));
     const Values tree = training.params(i);
     const std::vector<std::string> names = tree.paths();

@@ -71,9 +71,10 @@ int run_sample(int argc, char** argv) {
   Options o;
   const std::string usage = "lopt-run sample SPEC [COUNT] [key.path=value …] [options]";
   std::size_t count = 8;
-  const auto values = options::parse(argc, argv, spec_options(o), usage,
-                                     "Draws COUNT problems (8, unless it says otherwise) from a spec's task family, as "
-                                     "a meta-training draws them, and shows\nwhich members they are, with all settings.");
+  const auto values =
+      options::parse(argc, argv, spec_options(o), usage,
+                     "Draws COUNT problems (8, unless it says otherwise) from a spec's task family, as "
+                     "a meta-training draws them, and shows\nwhich members they are, with all settings.");
   if (!values) return success;
   take_positional(*values, o, usage);
   if (!o.overrides.empty() && o.overrides.front().find('=') == std::string::npos) {

@@ -122,15 +122,15 @@ class MetaRun {
     diverged_ += step.diverged;
     session_.tracer().add(step);
     Json metrics{{"step", step.step},
-                          {"meta_loss", step.loss},
-                          {"gradient_norm", step.gradient_norm},
-                          {"seconds", seconds_since(start)},
-                          {"skipped", step.skipped},
-                          {"clipped", step.clipped},
-                          {"inner_diverged", step.diverged},
-                          {"rolled_back", step.rolled_back},
-                          {"lane_age", step.lane_age},
-                          {"lane_length", step.lane_length}};
+                 {"meta_loss", step.loss},
+                 {"gradient_norm", step.gradient_norm},
+                 {"seconds", seconds_since(start)},
+                 {"skipped", step.skipped},
+                 {"clipped", step.clipped},
+                 {"inner_diverged", step.diverged},
+                 {"rolled_back", step.rolled_back},
+                 {"lane_age", step.lane_age},
+                 {"lane_length", step.lane_length}};
     if (!step.member_losses.empty()) {
       Json members = Json::object();
       for (const auto& [member, loss] : step.member_losses) members[std::to_string(member)] = loss;

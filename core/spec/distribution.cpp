@@ -42,13 +42,15 @@ SpecNode SpecDraw::of(const SpecNode& node, const std::string& path, SpecErrors&
     if (is_distribution(name) && (node.entries.size() == 1 || (weighted && name == "choice")))
       return name == "choice" ? choice(node, path, errors) : number(node.entries.front().second, name, path, errors);
     if (is_distribution(name))
-      errors.add(node.where, path, fmt::format("a distribution has nothing beside '{}'{}", name,
-                                               name == "choice" ? " but `weights`" : ""));
+      errors.add(
+          node.where, path,
+          fmt::format("a distribution has nothing beside '{}'{}", name, name == "choice" ? " but `weights`" : ""));
     else
-      errors.add(node.where, path,
-                 fmt::format("is a mapping without `plugin`; '{}' is no distribution{} (choice, uniform, log_uniform and "
-                             "integers are)",
-                             name, did_you_mean(name, distributions)));
+      errors.add(
+          node.where, path,
+          fmt::format("is a mapping without `plugin`; '{}' is no distribution{} (choice, uniform, log_uniform and "
+                      "integers are)",
+                      name, did_you_mean(name, distributions)));
     SpecNode nothing;
     nothing.where = node.where;
     return nothing;

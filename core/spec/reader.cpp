@@ -296,8 +296,8 @@ std::vector<DrawnComponent> SpecReader::components(const Declaration& d) {
   const std::string kind = d.type.substr(0, d.type.size() - 1);
   for (const SpecNode& item : node->items) {
     SpecNode resolved;
-    std::shared_ptr<const void> component =
-        make_component_(kind, item, fmt::format("{}[{}]", joined_path(path_, d.name), result.size()), errors_, resolved);
+    std::shared_ptr<const void> component = make_component_(
+        kind, item, fmt::format("{}[{}]", joined_path(path_, d.name), result.size()), errors_, resolved);
     result.push_back({std::move(component), to_line(resolved)});
     all.items.push_back(std::move(resolved));
   }

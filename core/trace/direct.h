@@ -28,7 +28,7 @@ constexpr Primitive with_direct(Primitive row, Function) {
           [&](const auto& x) {
             using T = typename std::decay_t<decltype(x)>::value_type;
             inputs.push_back(x.data());
-            types.push_back({std::is_same_v<T, R>             ? DType::float32
+            types.push_back({std::is_same_v<T, R>              ? DType::float32
                              : std::is_same_v<T, std::int32_t> ? DType::int32
                                                                : DType::uint32,
                              Shape(x.shape().begin(), x.shape().end())});

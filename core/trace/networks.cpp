@@ -16,8 +16,13 @@ struct Activation {
 };
 const std::vector<Activation>& activations() {
   static const std::vector<Activation> all{
-      {"relu", relu}, {"tanh", tanh},         {"sigmoid", sigmoid},
-      {"silu", silu}, {"softplus", softplus}, {"gelu", gelu}, {"exact_gelu", exact_gelu},
+      {"relu", relu},
+      {"tanh", tanh},
+      {"sigmoid", sigmoid},
+      {"silu", silu},
+      {"softplus", softplus},
+      {"gelu", gelu},
+      {"exact_gelu", exact_gelu},
       {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }},
       {"identity", [](const Tensor& x) { return x; }},
   };

@@ -42,8 +42,8 @@ struct Transposed {
 /// Windows of [height, width] that slide over images.
 struct Sliding {
   Shape kernel{1, 1}, stride{1, 1}, dilation{1, 1}, before{0, 0}, after{0, 0};
-  Shape image;            // height and width of the images
-  float outside = 0;      // what windows see beyond the images' edges
+  Shape image;        // height and width of the images
+  float outside = 0;  // what windows see beyond the images' edges
   bool operator==(const Sliding&) const = default;
 };
 struct Cumulative {

@@ -19,7 +19,9 @@ inline std::int64_t alphabet_of(const Dataset& dataset) {
   return std::int64_t{largest} + 1;
 }
 /// Characters that are read and predicted.
-inline std::int64_t length_of(const Dataset& dataset) { return dataset.examples(Split::train)["text"].leaf().shape()[1] - 1; }
+inline std::int64_t length_of(const Dataset& dataset) {
+  return dataset.examples(Split::train)["text"].leaf().shape()[1] - 1;
+}
 
 /// The characters that are read, [n, length], and those that follow them.
 struct ReadAndNext {

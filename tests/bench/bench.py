@@ -5,6 +5,7 @@ usage: bench.py [--peer] [--limit] [--growth] [--tasks] [--steps N] [--data DIR]
 --peer   also times JAX, in a venv under .cache, and prints how many times faster lopt is, from the same run.
 --limit  also builds and times the loops that are fused by hand.
 --tasks  times the tasks of configs/bench/ by the tutorial's rule and by Adam; with --peer beside JAX.
+--tasks --growth prints how time and memory grow with a task's sizes, and draws docs/growth-task-*.svg.
 --growth prints how time and memory grow with tasks, unroll length, parameters and threads, and draws docs/growth-*.svg.
 The first two need the folder --shared (default ../shared) with peer/ and limit/; what is not there is said and left out.
 """
@@ -178,6 +179,8 @@ def growth():
 
 
 def main():
+    if args.tasks and args.growth:
+        return tasks.growth(table, plot)
     if args.growth:
         return growth()
     if args.tasks:

@@ -7,13 +7,37 @@ TASKS = ["conv_classifier", "mlp_autoencoder", "char_rnn", "transformer", "quadr
 RULES = {"network": "per_parameter_mlp", "adam": "learnable_adam"}
 
 
-def step_ms(spec, steps, *more):
-    """Median meta-step of a spec in ms."""
+def measured(spec, steps, *more):
+    """Median meta-step of a spec in ms, and peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "run")
-        subprocess.run([RUNNER, "train", spec, f"steps={steps}", "-q", "--out", out, *more], cwd=ROOT, check=True)
+        process = subprocess.Popen([RUNNER, "train", spec, f"steps={steps}", "-q", "--out", out, *more], cwd=ROOT)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            sys.exit(f"bench: {spec} {' '.join(more)} failed")
         with open(os.path.join(out, "metrics.jsonl")) as file:
-            return statistics.median(json.loads(line)["seconds"] for line in file) * 1e3
+            return statistics.median(json.loads(line)["seconds"] for line in file) * 1e3, usage.ru_maxrss / 1024
+
+
+def step_ms(spec, steps, *more):
+    return measured(spec, steps, *more)[0]
+
+
+# What grows, in which task, by which settings.
+GROWTH = {
+    "batch": ("conv_classifier", [(n, [f"task.batch_size={n}"]) for n in (16, 32, 64, 128, 256)]),
+    "channels": ("conv_classifier", [(n, [f"task.channels=[{n}, {n}]"]) for n in (16, 32, 64, 128)]),
+    "sequence": ("char_rnn", [(n, [f"task.dataset.features={n}"]) for n in (16, 64, 256, 1024)]),
+    "width": ("transformer", [(n, [f"task.width={n}", f"task.feed_forward={4 * n}"]) for n in (32, 64, 128, 256)]),
+}
+
+
+def growth(table, plot):
+    """Time and memory of a meta-step of two pairs against sizes, by the table and plot of bench.py."""
+    for name, (task, sizes) in GROWTH.items():
+        rows = [(n, *measured(f"configs/bench/{task}.yaml", 5, "learned_optimizer=learnable_adam", "estimator.tasks=2", *more)) for n, more in sizes]
+        table(f"{task}: {name}", (name, "a step, ms", "MB"), rows)
+        plot(f"task-{name}", f"{task}: a meta-step against {name}", name, "ms", {task: [row[:2] for row in rows]})
 
 
 def main(python, peer, steps):

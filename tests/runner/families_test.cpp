@@ -53,7 +53,8 @@ TEST_CASE("members of a sampled family are drawn from its seed, within their dis
   CHECK(first.output != run("sample " + spec + " 40 task_family.seed=3").output);
   // Every member comes up, with all of its settings; each is one of those that may be.
   std::set<int> members;
-  const std::regex line(R"regex(^ +(\d+)  \{plugin: mlp_classifier, hidden: \[(4|8, 8)\], activation: "(relu|gelu)".* initial_scale: ([0-9.]+),.* batch_size: (\d+), dataset: \{plugin: (digits|synthetic).*$)regex");
+  const std::regex line(
+      R"regex(^ +(\d+)  \{plugin: mlp_classifier, hidden: \[(4|8, 8)\], activation: "(relu|gelu)".* initial_scale: ([0-9.]+),.* batch_size: (\d+), dataset: \{plugin: (digits|synthetic).*$)regex");
   std::istringstream lines(first.output);
   std::string text;
   std::getline(lines, text);
@@ -141,7 +142,9 @@ meta_optimizer: {plugin: adam, learning_rate: 0.001}
 
 TEST_CASE("text of any file becomes sequences; one that does not fit is refused") {
   const TemporaryFolder folder;
-  const std::string train = "train configs/tutorial/adam.yaml steps=2 -q 'task={plugin: char_rnn, hidden: 4, batch_size: 2, dataset: {plugin: text, ";
+  const std::string train =
+      "train configs/tutorial/adam.yaml steps=2 -q 'task={plugin: char_rnn, hidden: 4, batch_size: 2, dataset: "
+      "{plugin: text, ";
   folder.write("umlauts.txt", std::string(40, 'x') + "\xc3\xa4\xe2\x82\xac" + std::string(40, 'y'));
   const auto text = [&](const std::string& file, const std::string& more) {
     return train + "file: " + folder.file(file) + more + "}}' --out " + folder.file("run");
@@ -156,12 +159,13 @@ TEST_CASE("text of any file becomes sequences; one that does not fit is refused"
 TEST_CASE("tables, arrays and CIFAR's files are read, and damaged ones refused with their place") {
   const TemporaryFolder folder;
   const auto train = [&](const std::string& task, const std::string& dataset, const std::string& name) {
-    return "train configs/tutorial/adam.yaml steps=2 -q 'task={plugin: " + task + ", batch_size: 4, dataset: {" + dataset +
-           "}}' --out " + folder.file(name);
+    return "train configs/tutorial/adam.yaml steps=2 -q 'task={plugin: " + task + ", batch_size: 4, dataset: {" +
+           dataset + "}}' --out " + folder.file(name);
   };
   std::string table = "a,b,kind,y\n";
   for (int i = 0; i < 60; ++i)
-    table += std::to_string(i) + "," + std::to_string(i * i % 7) + (i % 2 ? ",cat," : ",dog,") + std::to_string(2 * i) + "\n";
+    table += std::to_string(i) + "," + std::to_string(i * i % 7) + (i % 2 ? ",cat," : ",dog,") + std::to_string(2 * i) +
+             "\n";
   std::string numbers = table;
   for (const char* word : {"cat", "dog"})
     for (std::size_t at = 0; (at = numbers.find(word, at)) != std::string::npos;) numbers.replace(at, 3, "1.5");
@@ -174,20 +178,25 @@ TEST_CASE("tables, arrays and CIFAR's files are read, and damaged ones refused w
           "table.csv:2: the column 'kind' is 'dog', no number");
 
   const auto npz = [&](const std::string& file) { return "plugin: npz, file: " + folder.file(file); };
-  write_npz(folder.file("good.npz"), Arrays{{"train/image", Array(DType::float32, {20, 4})}, {"train/label", Array(DType::int32, {20})},
-                                      {"test/image", Array(DType::float32, {8, 4})}, {"test/label", Array(DType::int32, {8})}});
+  write_npz(folder.file("good.npz"), Arrays{{"train/image", Array(DType::float32, {20, 4})},
+                                            {"train/label", Array(DType::int32, {20})},
+                                            {"test/image", Array(DType::float32, {8, 4})},
+                                            {"test/label", Array(DType::int32, {8})}});
   CHECK(run(train("mlp_classifier", npz("good.npz"), "npz")).code == 0);
-  write_npz(folder.file("odd.npz"), Arrays{{"image", Array(DType::float32, {20, 4})}, {"label", Array(DType::int32, {19})}});
+  write_npz(folder.file("odd.npz"),
+            Arrays{{"image", Array(DType::float32, {20, 4})}, {"label", Array(DType::int32, {19})}});
   refused(train("mlp_classifier", npz("odd.npz"), "n2"), 4, "label has 19 examples, but image has 20");
 
   std::string records;
-  for (int i = 0; i < 8; ++i) records += std::string(1, static_cast<char>(i)) + std::string(3072, static_cast<char>(i * 30));
+  for (int i = 0; i < 8; ++i)
+    records += std::string(1, static_cast<char>(i)) + std::string(3072, static_cast<char>(i * 30));
   for (int i = 1; i <= 5; ++i) folder.write("data_batch_" + std::to_string(i) + ".bin", records);
   folder.write("test_batch.bin", records);
   const std::string cifar = "plugin: cifar, folder: " + folder.file("");
   CHECK(run(train("conv_classifier, channels: [2]", cifar, "cifar")).code == 0);
   folder.write("data_batch_3.bin", records.substr(0, 5000));
-  refused(train("conv_classifier", cifar, "c4"), 4, "data_batch_3.bin: has 5000 bytes, no multiple of the 3073 of a record: it is cut short at byte 3073");
+  refused(train("conv_classifier", cifar, "c4"), 4,
+          "data_batch_3.bin: has 5000 bytes, no multiple of the 3073 of a record: it is cut short at byte 3073");
   records[3073] = 77;
   folder.write("data_batch_3.bin", records);
   refused(train("conv_classifier", cifar, "c5"), 4, "byte 3073 is the label 77, beyond the 10 classes");
@@ -198,5 +207,6 @@ TEST_CASE("a task that does not fit its data says so") {
   refused(train + "transformer, width: 30, heads: 4}'", 2, "a width of 30 is not divided by 4 heads");
   refused(train + "linear_regression, dataset: digits}'", 2, "there is no 'x' in this tree");
   refused(train + "char_rnn, dataset: digits}'", 2, "there is no 'text' in this tree");
-  refused(train + "inner_optimizer, task: {plugin: quadratic, dimensions: 5000, rotated: true}}'", 2, "4,096 dimensions");
+  refused(train + "inner_optimizer, task: {plugin: quadratic, dimensions: 5000, rotated: true}}'", 2,
+          "4,096 dimensions");
 }

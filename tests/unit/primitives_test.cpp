@@ -180,8 +180,9 @@ std::vector<Case> array_cases() {
       {"windows",
        {real({2, 7, 8, 2}), real({3, 3, 1, 4})},
        [](T x) {
-         return convolution(x[0], x[1], {.stride = {2, 3}, .dilation = {2, 1}, .padding = Padded::by,
-                                         .before = {2, 1}, .after = {0, 3}}, 2);
+         return convolution(
+             x[0], x[1],
+             {.stride = {2, 3}, .dilation = {2, 1}, .padding = Padded::by, .before = {2, 1}, .after = {0, 3}}, 2);
        }},
       {"windows",
        {real({1, 5, 5, 2}), real({2, 2, 2, 3})},
@@ -189,22 +190,23 @@ std::vector<Case> array_cases() {
          return convolution(x[0], x[1], {.stride = {2, 2}, .padding = Padded::valid});
        }},
       {"windows", {real({3, 4, 4, 2}), real({1, 1, 2, 3})}, [](T x) { return convolution(x[0], x[1]); }},
-      {"max", {real({2, 5, 4, 3})}, [](T x) { return max_pool(x[0], 2, 2, {.stride = {2, 2}}); }},
-      {"sum", {real({2, 5, 4, 3})}, [](T x) { return mean_pool(x[0], 3, 2, {.stride = {2, 1}}); }},
+      {"max",
+       {real({2, 5, 4, 3})},
+       [](T x) {
+         return max_pool(x[0], 2, 2, {.stride = {2, 2}});
+       }},
+      {"sum",
+       {real({2, 5, 4, 3})},
+       [](T x) {
+         return mean_pool(x[0], 3, 2, {.stride = {2, 1}});
+       }},
       {"add_windows",
        {real({2, 4, 5, 2}), real({2, 2, 2, 3})},
-       [](T x) {
-         return gradient(sum(square(convolution(x[0], x[1]))), std::vector<Tensor>{x[0]})[0];
-       }},
+       [](T x) { return gradient(sum(square(convolution(x[0], x[1]))), std::vector<Tensor>{x[0]})[0]; }},
       {"cumulative_sum", {real({3, 5, 2})}, [](T x) { return cumulative_sum(x[0] * x[0], 1); }},
       {"cumulative_sum", {integer({3, 5})}, [](T x) { return cumulative_sum(x[0], -1); }, -9, 9, false},
       {"gather_rows", {real({3, 5, 2}), integer({4})}, [](T x) { return gather(x[0], x[1], 1); }, 0, 4},
-      {"gather_rows",
-       {real({5, 2}), integer({3, 2})},
-       [](T x) {
-         return gather(x[0], x[1], 0);
-       },
-       0, 4},
+      {"gather_rows", {real({5, 2}), integer({3, 2})}, [](T x) { return gather(x[0], x[1], 0); }, 0, 4},
       {"scatter_add_rows", {real({2, 3}), integer({3})}, [](T x) { return scatter_add(x[0], x[1], 4, 1); }, 0, 3},
       {"gather_rows", {real({4, 5}), integer({4})}, [](T x) { return take_along(x[0], x[1]); }, -1, 6},
       {"select", {real({2, 4, 5})}, [](T x) { return lower_triangle(x[0]) * upper_triangle(x[0], -1); }},

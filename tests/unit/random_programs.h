@@ -5,6 +5,9 @@
 
 #include "gradient/gradient.h"
 
+#include <lopt/networks.h>
+#include <lopt/scan.h>
+
 namespace lopt::test {
 
 /// A program made of `length` random choices of a seed. Fewer choices of the same seed make a prefix of it, which is
@@ -53,7 +56,7 @@ class RandomProgram {
 
   void add_step() {
     const Tensor a = real(), b = real();
-    switch (random_() % 24) {
+    switch (random_() % 30) {
       case 0: return broadcasts(a, b) ? keep(a + b) : void();
       case 1: return broadcasts(a, b) ? keep(a * b) : void();
       case 2: return broadcasts(a, b) ? keep(a - 0.5 * b) : void();
@@ -81,6 +84,12 @@ class RandomProgram {
       case 20: return keep(tanh(convert(integer(), DType::float32) * 0.3));
       case 21: return broadcasts(integer(), a) ? keep(where(integers_.back() < 1, a, a * 0.5)) : void();
       case 22: return a.rank() > 0 && a.dim(0) > 0 ? keep(gather_rows(a, reshape(integer(), {-1}))) : void();
+      case 23: return a.rank() > 0 && a.dim(-1) > 0 ? keep(0.3 * cumulative_sum(a, -1)) : void();
+      case 24: return add_products(a);
+      case 25: return add_convolution(a);
+      case 26: return add_scan(a, b);
+      case 27: return a.rank() == 2 ? keep(lower_triangle(a)) : void();
+      case 28: return keep(gelu(a));
       default: return a.rank() > 0 ? keep(log_softmax(a)) : void();
     }
   }
@@ -104,6 +113,32 @@ class RandomProgram {
     add_input(bias);
     const Tensor y = matmul(x, w) * (1 / std::sqrt(static_cast<double>(x.dim(-1)))) + inputs_.back();
     keep(random_() % 2 ? relu(y) : y);
+  }
+  /// a aᵀ for each of its last two dimensions, or of a part of it.
+  void add_products(const Tensor& a) {
+    if (a.rank() < 2 || element_count(a.shape()) == 0 || element_count(a.shape()) > 5000) return;
+    const Tensor b = reshape(a, {1, -1, a.dim(-2), a.dim(-1)});
+    const double scale = 1 / static_cast<double>(a.dim(-2) + a.dim(-1));
+    keep(scale * (random_() % 2 ? matmul(b, transpose(b, {0, 1, 3, 2})) : matmul(transpose(b, {0, 1, 3, 2}), b)));
+  }
+  void add_convolution(const Tensor& a) {
+    if (a.rank() != 2 || element_count(a.shape()) == 0 || element_count(a.shape()) > 3000) return;
+    const std::int64_t maps = pick({1, 3, 8}), stride = pick({1, 2});
+    add_input({DType::float32, {2, 3, 1, maps}});
+    const Tensor image = reshape(a, {1, a.dim(0), a.dim(1), 1});
+    keep(0.2 * convolution(image, inputs_.back(), {.stride = {stride, 1}}));
+  }
+  /// A loop over the rows of `a` with a state of its row's shape, and what does not change from outside.
+  void add_scan(const Tensor& a, const Tensor& outside) {
+    if (a.rank() != 2 || element_count(a.shape()) == 0 || a.dim(0) > 40) return;
+    const ScanResult result = scan(
+        [&](const std::vector<Tensor>& carry, const std::vector<Tensor>& x) {
+          const Tensor next = tanh(carry[0] * 0.5 + x[0] + mean(outside) * carry[0]);
+          return ScanStep{{next}, {next * x[0]}};
+        },
+        {zeros({a.dim(1)})}, {a}, {.reverse = random_() % 2 == 0, .recompute = random_() % 3 == 0});
+    keep(result.outputs[0]);
+    keep(result.carry[0]);
   }
   void add_slice(const Tensor& x) {
     if (x.rank() < 1) return;

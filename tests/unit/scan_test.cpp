@@ -49,8 +49,8 @@ Tensor loss_of(const std::vector<Tensor>& x, bool by_scan, ScanOptions options) 
     return ScanStep{{h, level}, {h * level, sum(square(h), {1})}};
   };
   const std::vector<Tensor> carry{x[0], Tensor(full({}, 0.5))}, sequences{x[1], x[5]};
-  const ScanResult r = by_scan ? scan(step, carry, sequences, options)
-                               : written_out(step, carry, sequences, options.reverse);
+  const ScanResult r =
+      by_scan ? scan(step, carry, sequences, options) : written_out(step, carry, sequences, options.reverse);
   return sum(square(r.carry[0])) + 0.01 * r.carry[1] + 0.02 * sum(r.outputs[0] * r.outputs[0]) + sum(sin(r.outputs[1]));
 }
 
@@ -69,11 +69,11 @@ void require_same(const std::vector<Tensor>& inputs, const std::vector<Array>& v
 }  // namespace
 
 TEST_CASE("a scan gives what its steps give, and so do its first and second derivatives") {
-  const auto [reverse, recompute] = GENERATE(table<bool, bool>({{false, false}, {true, false}, {false, true}, {true, true}}));
+  const auto [reverse, recompute] =
+      GENERATE(table<bool, bool>({{false, false}, {true, false}, {false, true}, {true, true}}));
   INFO("reverse " << reverse << ", recompute " << recompute);
   std::mt19937 random(5);
-  const std::vector<Type> types{real({3, 4}), real({7, 3, 4}), real({4, 4}), real({4}), real({4}),
-                                {DType::int32, {7}}};
+  const std::vector<Type> types{real({3, 4}), real({7, 3, 4}), real({4, 4}), real({4}), real({4}), {DType::int32, {7}}};
   std::vector<Tensor> inputs;
   std::vector<Array> values;
   for (const Type& type : types) {
@@ -118,8 +118,7 @@ TEST_CASE("a scan that does not fit is refused with a sentence") {
     return ScanStep{{carry[0] + at[0]}, {}};
   };
   CHECK_THROWS_WITH(scan(same, {h}, {x, make_input("y", real({4, 3}))}), "scan: sequences of 5 and 4 steps");
-  CHECK_THROWS_WITH(scan(same, {make_input("h", {DType::int32, {3}})}, {x}),
-                    "scan: carries are float32, not int32[3]");
+  CHECK_THROWS_WITH(scan(same, {make_input("h", {DType::int32, {3}})}, {x}), "scan: carries are float32, not int32[3]");
   CHECK_THROWS_WITH(scan(same, {make_input("h", real({}))}, {x}),
                     "scan: carry 0 is float32[] before a step and float32[3] after it");
   CHECK_THROWS_WITH(scan(same, {h}, {}), "scan: there is no step to take");

@@ -88,11 +88,13 @@ TEST_CASE("losses and gradients of tasks are JAX's") {
 
 TEST_CASE("each task can be trained, by a few optimizers") {
   const std::string spec = GENERATE(
-      "mlp_classifier", "mlp_classifier, layer_norm: true, dropout: 0.1, initializer: orthogonal, initial_scale: 1, activation: gelu",
+      "mlp_classifier",
+      "mlp_classifier, layer_norm: true, dropout: 0.1, initializer: orthogonal, initial_scale: 1, activation: gelu",
       "conv_classifier", "conv_classifier, batch_norm: true", "mlp_autoencoder", "variational_autoencoder",
       "char_rnn, recompute: true", "char_rnn, cell: lstm", "transformer, blocks: 1, dropout: 0.1", "linear_regression",
-      "logistic_regression", "quadratic, rotated: true, noise: 0.01, centre: 1", "rosenbrock", "ackley", "rastrigin", "styblinski_tang",
-      "matrix_factorisation", "inner_optimizer", "inner_optimizer, steps: 5, task: {plugin: mlp_classifier, batch_size: 16}",
+      "logistic_regression", "quadratic, rotated: true, noise: 0.01, centre: 1", "rosenbrock", "ackley", "rastrigin",
+      "styblinski_tang", "matrix_factorisation", "inner_optimizer",
+      "inner_optimizer, steps: 5, task: {plugin: mlp_classifier, batch_size: 16}",
       "gradient_noise, relative: true, task: mlp_classifier", "subsampled_loss, task: mlp_classifier",
       "reparametrised_weights, low: 0.5, high: 2, each: element, task: {plugin: conv_classifier, batch_norm: true}",
       "clipped_loss, task: mlp_classifier", "label_noise, task: mlp_classifier",
@@ -110,8 +112,8 @@ TEST_CASE("each task can be trained, by a few optimizers") {
     learned = make<LearnedOptimizer>(rule);
     const Key key{make_input("key", {DType::uint32, {2}})};
     const Tree start = learned->init(key);
-    theta = types_of(start).with_leaves<Array>(
-        compile(make_program("theta", {key.bits}, start.leaves())).run(std::vector<Array>{to_array(HostKey::from_seed(1))}));
+    theta = types_of(start).with_leaves<Array>(compile(make_program("theta", {key.bits}, start.leaves()))
+                                                   .run(std::vector<Array>{to_array(HostKey::from_seed(1))}));
   }
   const OptimizerSource source = [&](const Tree& weights) -> std::shared_ptr<const Optimizer> {
     return learned ? learned->opt_fn(weights) : optimizer;
@@ -140,12 +142,14 @@ TEST_CASE("each task can be trained, by a few optimizers") {
 TEST_CASE("running statistics of batch normalisation go on from step to step and judge test examples") {
   const auto task = make<Task>("{plugin: conv_classifier, batch_norm: true}");
   const Key key{make_input("key", {DType::uint32, {2}})};
-  const Tree params = inputs_like("params", types_of(task->init(key))), state = inputs_like("state", types_of(task->init_state(key))),
+  const Tree params = inputs_like("params", types_of(task->init(key))),
+             state = inputs_like("state", types_of(task->init_state(key))),
              batch = inputs_like("batch", batch_types_of(*task));
   REQUIRE(state.leaf_count() == 4);
   const auto trained = task->training_loss(params, state, batch, key);
   // The loss of training does not look at them, that of an evaluation does.
   for (const Tensor& slope : vector_jacobian({trained.loss}, {full({}, 1)}, state.leaves())) CHECK_FALSE(slope);
-  for (const Tensor& slope : vector_jacobian({task->evaluation_loss(params, state, batch, key)}, {full({}, 1)}, state.leaves()))
+  for (const Tensor& slope :
+       vector_jacobian({task->evaluation_loss(params, state, batch, key)}, {full({}, 1)}, state.leaves()))
     CHECK(slope);
 }

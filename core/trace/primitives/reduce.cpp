@@ -144,8 +144,7 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes) {
 Tensor min(const Tensor& x, const std::vector<int>& axes) { return -max(-x, axes); }
 
 Tensor cumulative_sum(const Tensor& x, int axis) {
-  if (x.dtype() == DType::boolean)
-    throw ShapeError("cumulative_sum: numbers were expected, not bool; use convert()");
+  if (x.dtype() == DType::boolean) throw ShapeError("cumulative_sum: numbers were expected, not bool; use convert()");
   return cumulative(x, normalized_axis(axis, x.rank(), "cumulative_sum"), false);
 }
 

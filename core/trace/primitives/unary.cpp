@@ -87,7 +87,8 @@ const Primitive erf_inv_row = elementwise<1>(
     [](Real auto x) { return erf_inverse(x); });
 // d erf(x)/dx = 2/√π · exp(−x²)
 const Primitive erf_row = elementwise<1>(
-    "erf", real_type, [](const Vjp& v) { return Grads{v.dy * (2 / std::sqrt(std::numbers::pi)) * exp(-square(v.x[0]))}; },
+    "erf", real_type,
+    [](const Vjp& v) { return Grads{v.dy * (2 / std::sqrt(std::numbers::pi)) * exp(-square(v.x[0]))}; },
     [](Real auto x) { return std::erf(x); });
 const Primitive not_row = elementwise<1>(
     "not",

@@ -36,8 +36,7 @@ void for_window_rows(const Sliding& s, std::int64_t images, std::int64_t channel
     for (std::int64_t i = 0; i < rows; ++i)
       for (std::int64_t j = 0; j < columns; ++j)
         for (std::int64_t k = 0; k < s.kernel[0]; ++k, at += s.kernel[1] * channels) {
-          const std::int64_t y = i * s.stride[0] - s.before[0] + k * s.dilation[0],
-                             x = j * s.stride[1] - s.before[1];
+          const std::int64_t y = i * s.stride[0] - s.before[0] + k * s.dilation[0], x = j * s.stride[1] - s.before[1];
           std::int64_t first = x < 0 ? (-x + s.dilation[1] - 1) / s.dilation[1] : 0;
           std::int64_t end = x < width ? std::min(s.kernel[1], (width - x + s.dilation[1] - 1) / s.dilation[1]) : 0;
           if (y < 0 || y >= height || first >= end) first = end = 0;
@@ -115,8 +114,8 @@ Tensor windows_of(const Tensor& x, const Sliding& sliding) { return apply(window
 Sliding sliding_over(const Tensor& x, std::int64_t height, std::int64_t width, const Window& window, float outside,
                      std::string_view function) {
   if (x.dtype() != DType::float32 || x.rank() != 4)
-    throw ShapeError(fmt::format("{}: {}: float32 images [n, height, width, channels] were expected", function,
-                                 to_text(x.type())));
+    throw ShapeError(
+        fmt::format("{}: {}: float32 images [n, height, width, channels] were expected", function, to_text(x.type())));
   Sliding s{.kernel = {height, width},
             .stride = {window.stride[0], window.stride[1]},
             .dilation = {window.dilation[0], window.dilation[1]},
@@ -152,9 +151,10 @@ Sliding sliding_over(const Tensor& x, std::int64_t height, std::int64_t width, c
 
 Tensor convolution(const Tensor& x, const Tensor& w, const Window& window, std::int64_t groups) {
   if (w.dtype() != DType::float32 || w.rank() != 4)
-    throw ShapeError(fmt::format("convolution: weights {}: float32 [height, width, channels / groups, outputs] was "
-                                 "expected",
-                                 to_text(w.type())));
+    throw ShapeError(
+        fmt::format("convolution: weights {}: float32 [height, width, channels / groups, outputs] was "
+                    "expected",
+                    to_text(w.type())));
   const Sliding sliding = sliding_over(x, w.dim(0), w.dim(1), window, 0, "convolution");
   const std::int64_t inputs = w.dim(2), outputs = w.dim(3);
   if (groups < 1 || outputs % groups != 0 || inputs * groups != x.dim(3))

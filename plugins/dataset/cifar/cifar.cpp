@@ -6,8 +6,8 @@
 
 using namespace lopt;
 
-/// The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch.bin) or CIFAR-100 (train.bin, test.bin,
-/// fine labels) in a folder: {"image": [n, 32, 32, 3] from 0 to 1, "label": [n]}.
+/// The binary files of CIFAR-10 (data_batch_1.bin … data_batch_5.bin, test_batch.bin) or CIFAR-100 (train.bin,
+/// test.bin, fine labels) in a folder: {"image": [n, 32, 32, 3] from 0 to 1, "label": [n]}.
 class Cifar final : public Dataset {
  public:
   explicit Cifar(Settings& s)
@@ -45,8 +45,9 @@ class Cifar final : public Dataset {
   void add(const std::string& path, bool hundred, std::vector<float>& images, std::vector<std::int32_t>& labels) const {
     std::ifstream file(path, std::ios::binary);
     if (!file)
-      throw DataError(path + ": cannot be read; the folder should hold data_batch_1.bin to data_batch_5.bin and "
-                             "test_batch.bin (CIFAR-10), or train.bin and test.bin (CIFAR-100)");
+      throw DataError(path +
+                      ": cannot be read; the folder should hold data_batch_1.bin to data_batch_5.bin and "
+                      "test_batch.bin (CIFAR-10), or train.bin and test.bin (CIFAR-100)");
     const std::size_t before = hundred ? 2 : 1, size = std::filesystem::file_size(path);
     if (size == 0 || size % (before + pixels) != 0)
       throw DataError(path + ": has " + std::to_string(size) + " bytes, no multiple of the " +
@@ -63,7 +64,8 @@ class Cifar final : public Dataset {
                         ", beyond the " + std::to_string(classes) + " classes");
       labels.push_back(label);
       for (std::size_t i = 0; i < plane; ++i)
-        for (std::size_t c = 0; c < 3; ++c) images.push_back(static_cast<float>(record[before + c * plane + i]) / 255.0F);
+        for (std::size_t c = 0; c < 3; ++c)
+          images.push_back(static_cast<float>(record[before + c * plane + i]) / 255.0F);
     }
   }
 

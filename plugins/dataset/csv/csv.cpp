@@ -9,8 +9,8 @@
 
 using namespace lopt;
 
-/// Rows of a CSV file, numbers but for the label. Columns are made to mean 0 and variance 1 over the training rows. With
-/// `label` a class (numbers or words, in the order of the alphabet): {"image": [n, features], "label": int32 [n]};
+/// Rows of a CSV file, numbers but for the label. Columns are made to mean 0 and variance 1 over the training rows.
+/// With `label` a class (numbers or words, in the order of the alphabet): {"image": [n, features], "label": int32 [n]};
 /// with `target` a number: {"x": [n, features], "y": [n]}. The last share of the rows is for testing.
 class Csv final : public Dataset {
  public:
@@ -45,12 +45,14 @@ class Csv final : public Dataset {
     float value = 0;
     const auto [end, error] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
     if (error != std::errc() || end != cell.data() + cell.size() || !std::isfinite(value))
-      throw DataError(file_ + ":" + std::to_string(line) + ": the column '" + column + "' is '" + cell + "', no number");
+      throw DataError(file_ + ":" + std::to_string(line) + ": the column '" + column + "' is '" + cell +
+                      "', no number");
     return value;
   }
 
   void read() const {
-    if (separator_.size() != 1) throw DataError(file_ + ": the separator must be one character, not '" + separator_ + "'");
+    if (separator_.size() != 1)
+      throw DataError(file_ + ": the separator must be one character, not '" + separator_ + "'");
     if (label_.empty() == target_.empty()) throw DataError(file_ + ": either `label` or `target` must name a column");
     std::ifstream file(file_);
     std::string line;
@@ -84,7 +86,8 @@ class Csv final : public Dataset {
   void split(std::vector<std::vector<float>>& features, const std::vector<float>& targets,
              const std::vector<std::string>& classes) const {
     const std::size_t count = features[0].size(),
-                      test = std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(count) * test_share_)),
+                      test =
+                          std::max<std::size_t>(1, static_cast<std::size_t>(static_cast<double>(count) * test_share_)),
                       train = count - test;
     for (std::vector<float>& column : features) {
       double mean = 0, square = 0;

@@ -13,7 +13,8 @@ Array rows(const Array& array, std::int64_t from, std::int64_t to) {
   type.shape[0] = to - from;
   Array result(type);
   const std::size_t width = array.size() / static_cast<std::size_t>(array.shape()[0]) * 4;
-  std::memcpy(result.mutable_data(), static_cast<const std::byte*>(array.data()) + static_cast<std::size_t>(from) * width,
+  std::memcpy(result.mutable_data(),
+              static_cast<const std::byte*>(array.data()) + static_cast<std::size_t>(from) * width,
               static_cast<std::size_t>(to - from) * width);
   return result;
 }
@@ -43,7 +44,10 @@ class Npz final : public Dataset {
  public:
   explicit Npz(Settings& s)
       : file_(s.text("file").doc("the .npz file")),
-        test_share_(s.real("test_share", 0.1).above(0).below(1).doc("of the examples, at the end, where the file has no splits")) {}
+        test_share_(s.real("test_share", 0.1)
+                        .above(0)
+                        .below(1)
+                        .doc("of the examples, at the end, where the file has no splits")) {}
 
   const Values& examples(Split split) const override {
     const std::lock_guard lock(mutex_);
@@ -65,7 +69,8 @@ class Npz final : public Dataset {
     }
     const Values whole = checked(all, "");
     const std::int64_t count = whole.leaves().front().shape()[0],
-                       test = std::max<std::int64_t>(1, static_cast<std::int64_t>(static_cast<double>(count) * test_share_));
+                       test = std::max<std::int64_t>(
+                           1, static_cast<std::int64_t>(static_cast<double>(count) * test_share_));
     if (test >= count) throw DataError(file_ + ": has " + std::to_string(count) + " examples, too few for two splits");
     train_ = map([&](const Array& a) { return rows(a, 0, count - test); }, whole);
     test_ = map([&](const Array& a) { return rows(a, count - test, count); }, whole);

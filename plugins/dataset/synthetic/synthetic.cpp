@@ -23,7 +23,9 @@ class Synthetic final : public Dataset {
                   .doc("what is made")),
         train_(s.integer("examples", 2048).between(1, 10'000'000).doc("for training")),
         test_(s.integer("test_examples", 512).between(1, 10'000'000).doc("for testing")),
-        features_(s.integer("features", 16).between(2, 100'000).doc("numbers of an example; characters that follow the first")),
+        features_(s.integer("features", 16)
+                      .between(2, 100'000)
+                      .doc("numbers of an example; characters that follow the first")),
         classes_(s.integer("classes", 10).between(2, 10'000).doc("different labels, or characters")),
         noise_(s.real("noise", 0.1).at_least(0).doc("standard deviation of what is added")),
         separation_(s.real("separation", 1).above(0).doc("standard deviation of the centres of clusters")),
@@ -87,7 +89,8 @@ class Synthetic final : public Dataset {
         for (std::size_t k = 0; k < f; ++k)
           total += static_cast<double>(images[i * f + k]) * static_cast<double>(in.values<float>()[k * units + u]);
         const double unit = std::tanh(total / std::sqrt(static_cast<double>(f)));
-        for (std::size_t c = 0; c < classes; ++c) scores[c] += unit * static_cast<double>(out.values<float>()[u * classes + c]);
+        for (std::size_t c = 0; c < classes; ++c)
+          scores[c] += unit * static_cast<double>(out.values<float>()[u * classes + c]);
       }
       labels.push_back(static_cast<std::int32_t>(std::max_element(scores.begin(), scores.end()) - scores.begin()));
     }
@@ -108,14 +111,16 @@ class Synthetic final : public Dataset {
 
   Values characters(HostKey world, HostKey key, std::int64_t n) const {
     const Array followers = randint(fold_in(world, 6), {classes_, 4}, 0, classes_),
-                first = randint(fold_in(key, 0), {n}, 0, classes_), turns = randint(fold_in(key, 1), {n, features_}, 0, 4);
+                first = randint(fold_in(key, 0), {n}, 0, classes_),
+                turns = randint(fold_in(key, 1), {n, features_}, 0, 4);
     const auto length = static_cast<std::size_t>(features_);
     std::vector<std::int32_t> text;
     for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) {
       text.push_back(first.values<std::int32_t>()[i]);
       for (std::size_t t = 0; t < length; ++t)
-        text.push_back(followers.values<std::int32_t>()[static_cast<std::size_t>(text.back()) * 4 +
-                                                        static_cast<std::size_t>(turns.values<std::int32_t>()[i * length + t])]);
+        text.push_back(
+            followers.values<std::int32_t>()[static_cast<std::size_t>(text.back()) * 4 +
+                                             static_cast<std::size_t>(turns.values<std::int32_t>()[i * length + t])]);
     }
     return {{"text", Array({n, features_ + 1}, text)}};
   }
@@ -129,5 +134,6 @@ class Synthetic final : public Dataset {
   mutable Values train_examples_, test_examples_;
 };
 
-LOPT_PLUGIN(Synthetic, "synthetic",
-            {.summary = "Examples made from a seed: clusters, spirals, a teacher's classes, sparse regression, characters"})
+LOPT_PLUGIN(
+    Synthetic, "synthetic",
+    {.summary = "Examples made from a seed: clusters, spirals, a teacher's classes, sparse regression, characters"})

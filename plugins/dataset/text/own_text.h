@@ -32,14 +32,16 @@ class OwnText {
   }
   bool chance(std::uint32_t percent) { return next() % 100 < percent; }
 
-  static constexpr std::array nouns{"mill", "river", "baker", "fox",   "lantern", "bridge", "sailor", "garden", "stone",
-                                    "crow", "letter", "clock", "child", "winter",  "horse",  "window", "market", "song"};
-  static constexpr std::array adjectives{"old", "quiet", "grey", "narrow", "little", "patient", "hungry", "bright", "slow"};
+  static constexpr std::array nouns{"mill",   "river",  "baker", "fox",    "lantern", "bridge",
+                                    "sailor", "garden", "stone", "crow",   "letter",  "clock",
+                                    "child",  "winter", "horse", "window", "market",  "song"};
+  static constexpr std::array adjectives{"old",     "quiet",  "grey",   "narrow", "little",
+                                         "patient", "hungry", "bright", "slow"};
   static constexpr std::array verbs{"watches", "finds", "carries", "follows", "leaves", "remembers", "hides", "counts"};
   static constexpr std::array many_verbs{"watch", "find", "carry", "follow", "leave", "remember", "hide", "count"};
   static constexpr std::array counts{"two", "three", "four", "five", "seven", "nine", "twelve"};
-  static constexpr std::array places{"by the sea", "under the hill", "near the church", "behind the wall", "at noon",
-                                     "after the rain", "in the morning", "before dawn"};
+  static constexpr std::array places{"by the sea", "under the hill", "near the church", "behind the wall",
+                                     "at noon",    "after the rain", "in the morning",  "before dawn"};
   static constexpr std::array links{"and", "but", "while", "because", "until"};
 
   void noun_phrase(bool& many) {

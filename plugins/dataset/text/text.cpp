@@ -26,7 +26,12 @@ std::vector<std::uint32_t> characters_of(const std::string& bytes, const std::st
   std::vector<std::uint32_t> result;
   for (std::size_t at = 0; at < bytes.size();) {
     const auto first = static_cast<unsigned char>(bytes[at]);
-    const std::size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    const std::size_t length = first < 0x80   ? 1
+                               : first < 0xc2 ? 0
+                               : first < 0xe0 ? 2
+                               : first < 0xf0 ? 3
+                               : first < 0xf5 ? 4
+                                              : 0;
     std::uint32_t code = length == 1 ? first : first & (0x7fU >> length);
     bool whole = length > 0 && at + length <= bytes.size();
     for (std::size_t i = 1; whole && i < length; ++i) {
@@ -35,7 +40,8 @@ std::vector<std::uint32_t> characters_of(const std::string& bytes, const std::st
       code = code << 6U | (next & 0x3fU);
     }
     if (!whole)
-      throw DataError(name + ": byte " + std::to_string(at) + " begins no UTF-8 character; `unit: bytes` reads any file");
+      throw DataError(name + ": byte " + std::to_string(at) +
+                      " begins no UTF-8 character; `unit: bytes` reads any file");
     result.push_back(code);
     at += length;
   }
@@ -44,16 +50,17 @@ std::vector<std::uint32_t> characters_of(const std::string& bytes, const std::st
 
 }  // namespace
 
-/// Sequences of a text: {"text": int32 [n, length + 1]}, where each begins with the last character of the one before, so
-/// that each character but the first is predicted once. Characters are numbered in the order of their codes. The last part
-/// of the text is for testing. Without a file: 100,000 characters of the project's own making, sentences of a small
-/// grammar.
+/// Sequences of a text: {"text": int32 [n, length + 1]}, where each begins with the last character of the one before,
+/// so that each character but the first is predicted once. Characters are numbered in the order of their codes. The
+/// last part of the text is for testing. Without a file: 100,000 characters of the project's own making, sentences of a
+/// small grammar.
 class Text final : public Dataset {
  public:
   explicit Text(Settings& s)
       : file_(s.text("file", "").doc("the text; empty: one of lopt's own making")),
         unit_(s.text("unit", "characters").one_of({"characters", "bytes"}).doc("of UTF-8, or of anything")),
-        length_(s.integer("length", 32).between(1, 1'000'000).unit("characters").doc("that are predicted in a sequence")),
+        length_(
+            s.integer("length", 32).between(1, 1'000'000).unit("characters").doc("that are predicted in a sequence")),
         test_share_(s.real("test_share", 0.1).above(0).below(1).doc("of the text, at its end")) {}
 
   const Values& examples(Split split) const override {

@@ -4,9 +4,9 @@
 
 using namespace lopt;
 
-/// A task that is trained on images that are moved by up to `shift` pixels, mirrored with probability ½ where `flip`, and
-/// have a square of `cut_out` pixels set to 0 at a random place; the same for all images of a batch, drawn from the step's
-/// key. Evaluations are on the images as they are.
+/// A task that is trained on images that are moved by up to `shift` pixels, mirrored with probability ½ where `flip`,
+/// and have a square of `cut_out` pixels set to 0 at a random place; the same for all images of a batch, drawn from the
+/// step's key. Evaluations are on the images as they are.
 class AugmentedImages final : public TaskWrapper {
  public:
   explicit AugmentedImages(Settings& s)

@@ -45,19 +45,18 @@ class CharRnn final : public Task {
       u.push_back(part(params["u"], i));
     }
     const ScanOptions options{.recompute = recompute_};
-    const ScanResult states = cell_ == "gru"
-                                  ? scan(
-                                        [&](const std::vector<Tensor>& h, const std::vector<Tensor>& a) {
-                                          const Tensor next_state = gru_step(a, h[0], u);
-                                          return ScanStep{{next_state}, {next_state}};
-                                        },
-                                        {start}, gates, options)
-                                  : scan(
-                                        [&](const std::vector<Tensor>& h, const std::vector<Tensor>& a) {
-                                          const RecurrentState state = lstm_step(a, {h[0], h[1]}, u);
-                                          return ScanStep{{state.hidden, state.cell}, {state.hidden}};
-                                        },
-                                        {start, start}, gates, options);
+    const ScanResult states = cell_ == "gru" ? scan(
+                                                   [&](const std::vector<Tensor>& h, const std::vector<Tensor>& a) {
+                                                     const Tensor next_state = gru_step(a, h[0], u);
+                                                     return ScanStep{{next_state}, {next_state}};
+                                                   },
+                                                   {start}, gates, options)
+                                             : scan(
+                                                   [&](const std::vector<Tensor>& h, const std::vector<Tensor>& a) {
+                                                     const RecurrentState state = lstm_step(a, {h[0], h[1]}, u);
+                                                     return ScanStep{{state.hidden, state.cell}, {state.hidden}};
+                                                   },
+                                                   {start, start}, gates, options);
     const Tensor logits = matmul(states.outputs[0], params["w_out"]) + params["b_out"];
     return cross_entropy(logits, transpose(next));
   }

@@ -7,10 +7,10 @@
 
 using namespace lopt;
 
-/// A convolutional network that classifies images: layers of convolution (SAME), [batch norm,] activation, then the mean
-/// over the picture and a dense layer; mean softmax cross-entropy over the batch (LeCun et al., 1998).
-/// Parameters w0 [kernel, kernel, in, out], b0, …, and w, b of the dense layer; with batch_norm scale0, offset0, …, and
-/// running means and variances as the task's state.
+/// A convolutional network that classifies images: layers of convolution (SAME), [batch norm,] activation, then the
+/// mean over the picture and a dense layer; mean softmax cross-entropy over the batch (LeCun et al., 1998). Parameters
+/// w0 [kernel, kernel, in, out], b0, …, and w, b of the dense layer; with batch_norm scale0, offset0, …, and running
+/// means and variances as the task's state.
 class ConvClassifier final : public Task {
  public:
   explicit ConvClassifier(Settings& s)
@@ -69,8 +69,7 @@ class ConvClassifier final : public Task {
   Tensor evaluation_loss(const Tree& params, const Tree& state, const Tree& batch, Key) const override {
     return cross_entropy(logits(params, batch, &state, nullptr), batch["label"]);
   }
-  std::vector<Metric> evaluation_metrics(const Tree& params, const Tree& state, const Tree& batch,
-                                         Key) const override {
+  std::vector<Metric> evaluation_metrics(const Tree& params, const Tree& state, const Tree& batch, Key) const override {
     return {{"accuracy", accuracy(logits(params, batch, &state, nullptr), batch["label"]), true}};
   }
   Tensor normalized(const Tensor& loss) const override { return loss * (1 / std::log(static_cast<double>(classes_))); }
@@ -89,8 +88,8 @@ class ConvClassifier final : public Task {
       x = convolution(x, params[named("w", i)], {.stride = {stride, stride}}) + params[named("b", i)];
       if (batch_norm_) {
         const std::string mean = named("mean", i), variance = named("variance", i);
-        const BatchStatistics own = running ? BatchStatistics{(*running)[mean], (*running)[variance]}
-                                            : batch_statistics(x);
+        const BatchStatistics own =
+            running ? BatchStatistics{(*running)[mean], (*running)[variance]} : batch_statistics(x);
         if (next) {
           const BatchStatistics now = running_statistics({(*next)[mean], (*next)[variance]}, own);
           next->set(mean, now.mean);

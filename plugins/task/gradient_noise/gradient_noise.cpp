@@ -2,8 +2,8 @@
 
 using namespace lopt;
 
-/// A task whose gradients are noisy: each has N(0, 1) added, times `std` and, where `relative`, times the gradient's root
-/// mean square in its tensor. Losses are the task's own.
+/// A task whose gradients are noisy: each has N(0, 1) added, times `std` and, where `relative`, times the gradient's
+/// root mean square in its tensor. Losses are the task's own.
 class GradientNoise final : public TaskWrapper {
  public:
   explicit GradientNoise(Settings& s)

@@ -6,8 +6,9 @@
 using namespace lopt;
 
 /// Training as a problem: the parameters are a schedule of learning rates, the loss is the mean of the inner task's
-/// losses over `steps` steps of momentum with it. log_rate [knots] is interpolated between knots over the steps; the inner
-/// problem starts anew from each step's key. No batch but one goes through it: each inner step takes its own part.
+/// losses over `steps` steps of momentum with it. log_rate [knots] is interpolated between knots over the steps; the
+/// inner problem starts anew from each step's key. No batch but one goes through it: each inner step takes its own
+/// part.
 class InnerOptimizer final : public Task {
  public:
   explicit InnerOptimizer(Settings& s)
@@ -35,7 +36,8 @@ class InnerOptimizer final : public Task {
     const ScanResult trained = scan(
         [&](const std::vector<Tensor>& at, const std::vector<Tensor>& x) {
           const std::size_t n = first.size();
-          const Tree now = start.with_leaves<Tensor>(std::vector<Tensor>(at.begin(), at.begin() + static_cast<std::ptrdiff_t>(n)));
+          const Tree now =
+              start.with_leaves<Tensor>(std::vector<Tensor>(at.begin(), at.begin() + static_cast<std::ptrdiff_t>(n)));
           const Tree examples = batch.with_leaves<Tensor>(std::vector<Tensor>(x.begin() + 1, x.end()));
           const Tensor loss = task_->training_loss(now, state, examples, fold_in(key, 1)).loss;
           const std::vector<Tensor> slopes = gradient(loss, now).leaves();
@@ -76,7 +78,8 @@ class InnerOptimizer final : public Task {
   double rate_, momentum_;
 };
 
-LOPT_PLUGIN(InnerOptimizer, "inner_optimizer",
-            {.summary = "A schedule of learning rates as the parameters: training as a problem",
-             .paper = "Maclaurin et al., Gradient-based hyperparameter optimization through reversible learning, ICML 2015",
-             .url = "https://arxiv.org/abs/1502.03492"})
+LOPT_PLUGIN(
+    InnerOptimizer, "inner_optimizer",
+    {.summary = "A schedule of learning rates as the parameters: training as a problem",
+     .paper = "Maclaurin et al., Gradient-based hyperparameter optimization through reversible learning, ICML 2015",
+     .url = "https://arxiv.org/abs/1502.03492"})

@@ -2,8 +2,8 @@
 
 using namespace lopt;
 
-/// A classifier that is trained on some wrong labels: with probability `share` a label of the training batch is replaced
-/// by one drawn evenly from all classes, anew at each step. Evaluations are on the true labels.
+/// A classifier that is trained on some wrong labels: with probability `share` a label of the training batch is
+/// replaced by one drawn evenly from all classes, anew at each step. Evaluations are on the true labels.
 class LabelNoise final : public TaskWrapper {
  public:
   explicit LabelNoise(Settings& s)

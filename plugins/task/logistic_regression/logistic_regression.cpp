@@ -5,8 +5,8 @@
 
 using namespace lopt;
 
-/// Softmax regression of images or other numbers: mean cross-entropy of image · w + b over the batch, plus l2 Σw², convex.
-/// Parameters w [numbers, classes] and b, which start at 0.
+/// Softmax regression of images or other numbers: mean cross-entropy of image · w + b over the batch, plus l2 Σw²,
+/// convex. Parameters w [numbers, classes] and b, which start at 0.
 class LogisticRegression final : public Task {
  public:
   explicit LogisticRegression(Settings& s)

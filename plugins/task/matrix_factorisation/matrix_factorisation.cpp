@@ -24,8 +24,10 @@ class MatrixFactorisation final : public Task {
     for (std::size_t at = 0; at < m.size(); ++at) {
       double total = 0;
       for (std::size_t k = 0; k < r; ++k)
-        total += static_cast<double>(u.values<float>()[at / n * r + k]) * static_cast<double>(v.values<float>()[k * n + at % n]);
-      m[at] = static_cast<float>(total / std::sqrt(static_cast<double>(rank)) + noise * static_cast<double>(e.values<float>()[at]));
+        total += static_cast<double>(u.values<float>()[at / n * r + k]) *
+                 static_cast<double>(v.values<float>()[k * n + at % n]);
+      m[at] = static_cast<float>(total / std::sqrt(static_cast<double>(rank)) +
+                                 noise * static_cast<double>(e.values<float>()[at]));
     }
     target_ = Array({rows_, columns_}, m);
   }

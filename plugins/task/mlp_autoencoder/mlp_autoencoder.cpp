@@ -47,6 +47,7 @@ class MlpAutoencoder final : public Task {
   std::shared_ptr<const Dataset> dataset_;
 };
 
-LOPT_PLUGIN(MlpAutoencoder, "mlp_autoencoder",
-            {.summary = "A fully connected network that gives images back through a narrow layer",
-             .paper = "Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, Science 2006"})
+LOPT_PLUGIN(
+    MlpAutoencoder, "mlp_autoencoder",
+    {.summary = "A fully connected network that gives images back through a narrow layer",
+     .paper = "Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, Science 2006"})

@@ -17,7 +17,8 @@ class MlpClassifier final : public Task {
             s.integers("hidden", std::vector<std::int64_t>{128}).between(1, 65536).doc("widths of the hidden layers")),
         activation_(s.text("activation", "relu").one_of(activation_names()).doc("between the layers")),
         layer_norm_(s.boolean("layer_norm", false).doc("normalize each hidden layer before its activation")),
-        dropout_(s.real("dropout", 0).at_least(0).below(1).doc("share of hidden units that a training step leaves out")),
+        dropout_(
+            s.real("dropout", 0).at_least(0).below(1).doc("share of hidden units that a training step leaves out")),
         initializer_(s.text("initializer", "normal").one_of(initializer_names()).doc("of the weights")),
         initial_scale_(s.real("initial_scale", 0.02).at_least(0).doc("times the initializer's weights")),
         output_bias_(s.real("output_bias", 1).doc("initial value of the last layer's biases")),

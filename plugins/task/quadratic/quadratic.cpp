@@ -29,8 +29,8 @@ std::vector<float> rotation(HostKey key, std::int64_t n) {
 
 }  // namespace
 
-/// ½ (x − c)ᵀ Qᵀ diag(a) Q (x − c), with a from 1 down to 1/condition in even steps of the logarithm. c is 0 or drawn for
-/// each problem; Q is 1 or a rotation; with noise, each step's gradient has σ N(0, 1) added to it.
+/// ½ (x − c)ᵀ Qᵀ diag(a) Q (x − c), with a from 1 down to 1/condition in even steps of the logarithm. c is 0 or drawn
+/// for each problem; Q is 1 or a rotation; with noise, each step's gradient has σ N(0, 1) added to it.
 class Quadratic final : public Task {
  public:
   explicit Quadratic(Settings& s)
@@ -48,9 +48,8 @@ class Quadratic final : public Task {
                         rotation(HostKey::from_seed(static_cast<std::uint64_t>(seed)), dimensions_));
     std::vector<float> a(static_cast<std::size_t>(dimensions_));
     for (std::size_t i = 0; i < a.size(); ++i)
-      a[i] = static_cast<float>(std::pow(condition_, a.size() > 1 ? -static_cast<double>(i) /
-                                                                        static_cast<double>(a.size() - 1)
-                                                                  : 0));
+      a[i] = static_cast<float>(
+          std::pow(condition_, a.size() > 1 ? -static_cast<double>(i) / static_cast<double>(a.size() - 1) : 0));
     curvature_ = Array({dimensions_}, a);
   }
 
@@ -85,4 +84,5 @@ class Quadratic final : public Task {
   Array rotation_, curvature_;
 };
 
-LOPT_PLUGIN(Quadratic, "quadratic", {.summary = "A quadratic bowl of any condition, turned or not, with noise or without"})
+LOPT_PLUGIN(Quadratic, "quadratic",
+            {.summary = "A quadratic bowl of any condition, turned or not, with noise or without"})

@@ -8,9 +8,7 @@ class Rastrigin final : public Valley {
   explicit Rastrigin(Settings& s) : Valley(s, 5.12, 1) {}
 
  private:
-  Tensor value(const Tensor& x) const override {
-    return sum(square(x) - 10 * cos(2 * std::numbers::pi * x) + 10);
-  }
+  Tensor value(const Tensor& x) const override { return sum(square(x) - 10 * cos(2 * std::numbers::pi * x) + 10); }
 };
 
 LOPT_PLUGIN(Rastrigin, "rastrigin",

@@ -5,8 +5,8 @@
 using namespace lopt;
 
 /// A task in other units: its parameters are c · p where p is what an optimizer sees, so gradients are c times as large
-/// and parameters 1/c. c is log-uniform in [low, high], drawn anew for each problem: one for all, one for each tensor, or
-/// one for each element. The augmentation with which VeLO and Celo were meta-trained.
+/// and parameters 1/c. c is log-uniform in [low, high], drawn anew for each problem: one for all, one for each tensor,
+/// or one for each element. The augmentation with which VeLO and Celo were meta-trained.
 class ReparametrisedWeights final : public TaskWrapper {
  public:
   explicit ReparametrisedWeights(Settings& s)
@@ -22,7 +22,9 @@ class ReparametrisedWeights final : public TaskWrapper {
   Tree init_state(Key key) const override {
     return {{"scale", scales(inner().init(key), key)}, {"task", inner().init_state(key)}};
   }
-  Tensor loss(const Tree& params, const Tree& batch, Key key) const override { return inner().loss(params, batch, key); }
+  Tensor loss(const Tree& params, const Tree& batch, Key key) const override {
+    return inner().loss(params, batch, key);
+  }
   TrainingLoss training_loss(const Tree& params, const Tree& state, const Tree& batch, Key key) const override {
     const TrainingLoss own = inner().training_loss(scaled(params, state), state["task"], batch, key);
     return {own.loss, {{"scale", state["scale"]}, {"task", own.state}}};

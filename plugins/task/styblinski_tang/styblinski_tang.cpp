@@ -2,8 +2,8 @@
 
 using namespace lopt;
 
-/// ½ Σ (x⁴ − 16x² + 5x) + 39.16617 n, least (0 to rounding) at (−2.903534, …): two hollows in each direction, one a little
-/// deeper.
+/// ½ Σ (x⁴ − 16x² + 5x) + 39.16617 n, least (0 to rounding) at (−2.903534, …): two hollows in each direction, one a
+/// little deeper.
 class StyblinskiTang final : public Valley {
  public:
   explicit StyblinskiTang(Settings& s) : Valley(s, 5, 1) {}

@@ -5,8 +5,8 @@
 
 using namespace lopt;
 
-/// A task that trains on a random part of each batch, drawn with replacement from the step's key. Evaluations are of whole
-/// batches.
+/// A task that trains on a random part of each batch, drawn with replacement from the step's key. Evaluations are of
+/// whole batches.
 class SubsampledLoss final : public TaskWrapper {
  public:
   explicit SubsampledLoss(Settings& s)

@@ -17,7 +17,10 @@ class Transformer final : public Task {
         width_(s.integer("width", 64).between(1, 65536).doc("numbers that stand for a character")),
         heads_(s.integer("heads", 4).between(1, 65536).doc("of the attention; they divide the width")),
         feed_forward_(s.integer("feed_forward", 256).between(1, 262144).doc("units of the feed-forward layers")),
-        dropout_(s.real("dropout", 0).at_least(0).below(1).doc("share of what a block adds that a training step leaves out")),
+        dropout_(s.real("dropout", 0)
+                     .at_least(0)
+                     .below(1)
+                     .doc("share of what a block adds that a training step leaves out")),
         batch_size_(s.integer("batch_size", 16).between(1, 65536).unit("sequences").doc("a step")),
         dataset_(s.component<Dataset>("dataset", "text").doc("what is read")) {}
 

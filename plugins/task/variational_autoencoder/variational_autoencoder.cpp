@@ -52,8 +52,7 @@ class VariationalAutoencoder final : public Task {
     const Tensor z = mu + exp(0.5 * v) * normal(key, mu.shape());
     const Tensor logits = dense_network(z, params["decoder"], activation_);
     const double scale = 1 / static_cast<double>(x.dim(1));
-    return {mean(softplus(logits) - x * logits),
-            mean(sum(square(mu) + exp(v) - v - 1, {1})) * (0.5 * scale)};
+    return {mean(softplus(logits) - x * logits), mean(sum(square(mu) + exp(v) - v - 1, {1})) * (0.5 * scale)};
   }
 
   std::vector<std::int64_t> hidden_;

@@ -2,9 +2,9 @@
 
 using namespace lopt;
 
-/// Tasks of one kind whose settings are drawn: {choice: [a, b], weights: [2, 1]}, {uniform: [a, b]}, {log_uniform: [a, b]},
-/// {integers: [a, b]} in the place of any setting's value, at any depth. All settings of the task stand beside `task`.
-/// Members are drawn once, from `seed`; problems draw evenly among them.
+/// Tasks of one kind whose settings are drawn: {choice: [a, b], weights: [2, 1]}, {uniform: [a, b]}, {log_uniform: [a,
+/// b]}, {integers: [a, b]} in the place of any setting's value, at any depth. All settings of the task stand beside
+/// `task`. Members are drawn once, from `seed`; problems draw evenly among them.
 class Sampled final : public TaskFamily {
  public:
   explicit Sampled(Settings& s) {

@@ -64,8 +64,8 @@ DenseLayers layers_of(const Tree& weights);
 Tensor embedding(const Tensor& table, const Tensor& numbers);
 /// x with mean 0 and variance 1 over the last dimension, times `scale` [n], plus `offset` [n] (Ba et al., 2016).
 Tensor layer_norm(const Tensor& x, const Tensor& scale, const Tensor& offset, double epsilon = 1e-5);
-/// Mean and variance over all dimensions but the last (Ioffe and Szegedy, 2015): those of a batch while training, running
-/// means of them afterwards.
+/// Mean and variance over all dimensions but the last (Ioffe and Szegedy, 2015): those of a batch while training,
+/// running means of them afterwards.
 struct BatchStatistics {
   Tensor mean, variance;
 };
@@ -74,8 +74,8 @@ BatchStatistics batch_statistics(const Tensor& x);
 BatchStatistics running_statistics(const BatchStatistics& running, const BatchStatistics& batch, double decay = 0.9);
 Tensor batch_norm(const Tensor& x, const BatchStatistics& statistics, const Tensor& scale, const Tensor& offset,
                   double epsilon = 1e-5);
-/// Softmax attention of queries [..., t, d] to keys [..., s, d] and values [..., s, e] (Vaswani et al., 2017); `causal`:
-/// query i sees the keys up to i.
+/// Softmax attention of queries [..., t, d] to keys [..., s, d] and values [..., s, e] (Vaswani et al., 2017);
+/// `causal`: query i sees the keys up to i.
 Tensor attention(const Tensor& queries, const Tensor& keys, const Tensor& values, bool causal = false);
 /// The same in `heads` parts of the last dimension of tensors [..., t, width].
 Tensor multi_head_attention(const Tensor& queries, const Tensor& keys, const Tensor& values, std::int64_t heads,

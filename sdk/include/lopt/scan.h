@@ -15,8 +15,8 @@ struct ScanStep {
 using ScanFunction = std::function<ScanStep(const std::vector<Tensor>& carry, const std::vector<Tensor>& x)>;
 
 struct ScanOptions {
-  bool reverse = false;     // from the last element to the first
-  bool recompute = false;   // a gradient keeps the state before each √length-th step alone, and computes the rest again
+  bool reverse = false;    // from the last element to the first
+  bool recompute = false;  // a gradient keeps the state before each √length-th step alone, and computes the rest again
   std::int64_t length = 0;  // steps, where there are no sequences
 };
 struct ScanResult {
@@ -24,9 +24,9 @@ struct ScanResult {
   std::vector<Tensor> outputs;  // [length, …]: outputs of each step, in the order of the sequences
 };
 
-/// carry, outputs[t] = step(carry, sequences[t]) for t = 0 … length − 1, as jax.lax.scan. `step` is called once; what it
-/// uses of the tensors around it is found by itself. Carries and outputs are float32, sequences [length, …] of any type;
-/// a step gives carries of the types that it got. Throws ShapeError where these do not go together.
+/// carry, outputs[t] = step(carry, sequences[t]) for t = 0 … length − 1, as jax.lax.scan. `step` is called once; what
+/// it uses of the tensors around it is found by itself. Carries and outputs are float32, sequences [length, …] of any
+/// type; a step gives carries of the types that it got. Throws ShapeError where these do not go together.
 ScanResult scan(const ScanFunction& step, const std::vector<Tensor>& carry, const std::vector<Tensor>& sequences,
                 const ScanOptions& options = {});
 

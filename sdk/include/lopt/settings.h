@@ -54,8 +54,8 @@ class SettingsSource {
                                          const std::optional<std::vector<std::string>>& fallback) = 0;
   /// A component of a kind; null where the spec's is unusable (an error is then reported).
   virtual std::shared_ptr<const void> component(const Declaration&, const std::string& fallback) = 0;
-  /// The same `count` times, where each value that is a distribution is drawn anew from the seed. All keys that no other
-  /// setting has taken by now are settings of the component, too.
+  /// The same `count` times, where each value that is a distribution is drawn anew from the seed. All keys that no
+  /// other setting has taken by now are settings of the component, too.
   virtual std::vector<DrawnComponent> drawn(const Declaration&, std::int64_t count, std::uint64_t seed) = 0;
   /// Each of a list of components, with what it says of its share.
   virtual std::vector<DrawnComponent> components(const Declaration&) = 0;
