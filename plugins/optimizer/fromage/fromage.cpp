@@ -1,0 +1,31 @@
+#include "../moments.h"
+
+#include <cmath>
+
+using namespace lopt;
+
+/// Fromage (Bernstein et al., 2020), for each tensor: p ← (p − lr · g · ‖p‖/‖g‖) / √(1 + lr²).
+class Fromage final : public Optimizer {
+ public:
+  explicit Fromage(Settings& s)
+      : learning_rate_(s.real("learning_rate", 0.01).above(0).doc("a step's length over the tensor's")),
+        least_(s.real("least_norm", 1e-6).above(0).doc("norms are at least this")) {}
+
+  Tree init(const Tree& params, const InitContext&) const override { return {{"params", params}}; }
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+    const double shrink = 1 / std::sqrt(1 + learning_rate_ * learning_rate_);
+    const Tree& p = state["params"];
+    const Tree step = learning_rate_ * shrink * by_trust_ratio(p, grads, 1, least_);
+    return {{"params", p - step + (shrink - 1) * p}};
+  }
+  Tree params(const Tree& state) const override { return state["params"]; }
+
+ private:
+  double learning_rate_, least_;
+};
+
+LOPT_PLUGIN(Fromage, "fromage",
+            {.summary = "Steps of a length relative to each tensor's",
+             .paper = "Bernstein et al., On the distance between two neural networks and the stability of learning, "
+                      "NeurIPS 2020",
+             .url = "https://arxiv.org/abs/2002.03432"})
