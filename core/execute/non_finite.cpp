@@ -21,29 +21,6 @@ std::int64_t count_non_finite(const Array& array, std::int64_t& first) {
   return count;
 }
 
-/// Nodes below the outputs, each after its inputs.
-std::vector<Tensor> nodes_below(std::span<const Tensor> outputs) {
-  std::vector<Tensor> order;
-  std::unordered_map<const Node*, bool> seen;
-  for (const Tensor& output : outputs) {
-    std::vector<std::pair<Tensor, std::size_t>> path{{output, 0}};
-    while (!path.empty()) {
-      auto& [tensor, next] = path.back();
-      if (next == 0 && seen[tensor.node().get()]) {
-        path.pop_back();
-      } else if (next < tensor.node()->inputs.size()) {
-        const Tensor input = tensor.node()->inputs[next++];
-        path.emplace_back(input, 0);
-      } else {
-        if (!seen[tensor.node().get()]) order.push_back(tensor);
-        seen[tensor.node().get()] = true;
-        path.pop_back();
-      }
-    }
-  }
-  return order;
-}
-
 class Evaluation {
  public:
   Evaluation(std::span<const Tensor> outputs, std::span<const Tensor> inputs, std::span<const void* const> elements) {
@@ -52,7 +29,7 @@ class Evaluation {
       std::memcpy(value.mutable_data(), elements[i], value.size() * 4);
       keep(inputs[i], value);
     }
-    const std::vector<Tensor> order = nodes_below(outputs);
+    const std::vector<Tensor> order = nodes_in_order(outputs);
     for (const Tensor& node : order)
       for (const Tensor& input : node.node()->inputs) ++uses_[input.node().get()];
     for (const Tensor& output : outputs) ++uses_[output.node().get()];

@@ -11,18 +11,6 @@ namespace lopt {
 namespace {
 
 template <class Real>
-ReferenceValue<Real> from_memory(const Type& type, const void* data) {
-  auto copied = [&]<class To, class From>(To, const From* from) {
-    auto result = make_xarray<To>(type.shape);
-    std::copy_n(from, result.size(), result.data());
-    return ReferenceValue<Real>(std::move(result));
-  };
-  if (type.dtype == DType::float32) return copied(Real{}, static_cast<const float*>(data));
-  if (type.dtype == DType::int32) return copied(std::int32_t{}, static_cast<const std::int32_t*>(data));
-  return copied(std::uint32_t{}, static_cast<const std::uint32_t*>(data));
-}
-
-template <class Real>
 void to_memory(const ReferenceValue<Real>& value, const Type& type, void* data) {
   std::visit(
       [&](const auto& x) {
@@ -63,7 +51,7 @@ std::vector<ReferenceValue<Real>> run(const Program& program, std::vector<Refere
     const Operation& operation = program.operations[i];
     if (operation.primitive == &input_primitive) continue;
     if (const auto* constant = std::get_if<Constant>(&operation.attributes)) {
-      values[i] = from_memory<Real>(operation.type, constant->value.data());
+      values[i] = reference_value<Real>(operation.type, constant->value.data());
       continue;
     }
     std::vector<const ReferenceValue<Real>*> arguments;
@@ -80,7 +68,7 @@ std::vector<ReferenceValue<Real>> run(const Program& program, std::vector<Refere
 template <class Real>
 std::vector<Array> evaluate_program(const Program& program, std::span<const Array> inputs) {
   std::vector<ReferenceValue<Real>> values;
-  for (const Array& input : inputs) values.push_back(from_memory<Real>(input.type(), input.data()));
+  for (const Array& input : inputs) values.push_back(reference_value<Real>(input.type(), input.data()));
   std::vector<ReferenceValue<Real>> results = run<Real>(program, std::move(values));
   std::vector<Array> arrays;
   for (std::size_t i = 0; i < results.size(); ++i) {
@@ -131,7 +119,7 @@ std::vector<std::vector<double>> evaluate_float64(const Program& program, std::s
 void evaluate_operation(const Operation& operation, std::span<const Type> types, std::span<const void* const> inputs,
                         void* output) {
   std::vector<ReferenceValue<float>> values;
-  for (std::size_t i = 0; i < inputs.size(); ++i) values.push_back(from_memory<float>(types[i], inputs[i]));
+  for (std::size_t i = 0; i < inputs.size(); ++i) values.push_back(reference_value<float>(types[i], inputs[i]));
   std::vector<const ReferenceValue<float>*> arguments;
   for (const auto& value : values) arguments.push_back(&value);
   to_memory<float>(evaluate<float>(operation, std::move(arguments)), operation.type, output);

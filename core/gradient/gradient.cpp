@@ -9,35 +9,9 @@
 #include <unordered_set>
 
 namespace lopt {
-namespace {
-
-/// All nodes below the outputs, each after its inputs.
-std::vector<Tensor> in_order(const std::vector<Tensor>& outputs) {
-  std::vector<Tensor> order;
-  std::unordered_set<const Node*> seen;
-  for (const Tensor& output : outputs) {
-    std::vector<std::pair<Tensor, std::size_t>> path{{output, 0}};
-    while (!path.empty()) {
-      auto& [tensor, next] = path.back();
-      if (next == 0 && seen.contains(tensor.node().get())) {
-        path.pop_back();
-      } else if (next < tensor.node()->inputs.size()) {
-        Tensor input = tensor.node()->inputs[next++];
-        path.emplace_back(std::move(input), 0);
-      } else {
-        if (seen.insert(tensor.node().get()).second) order.push_back(tensor);
-        path.pop_back();
-      }
-    }
-  }
-  return order;
-}
-
-}  // namespace
-
 std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
                                     const std::vector<Tensor>& with_respect_to) {
-  const std::vector<Tensor> order = in_order(outputs);
+  const std::vector<Tensor> order = nodes_in_order(outputs);
   std::unordered_set<const Node*> wanted, depends;
   for (const Tensor& x : with_respect_to) wanted.insert(x.node().get());
   for (const Tensor& tensor : order) {

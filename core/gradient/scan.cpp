@@ -1,8 +1,8 @@
 // Loops over time: one row, whose attribute is a program of its own. Its vector-Jacobian product is a loop the other
 // way.
+#include "gradient/bound_body.h"
 #include "gradient/gradient.h"
 #include "trace/reference.h"
-#include "trace/scan_body.h"
 
 #include <lopt/scan.h>
 
@@ -11,139 +11,9 @@
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
-#include <unordered_set>
 
 namespace lopt {
 namespace {
-
-/// Nodes below `outputs` that are not among the leaves of `known`, each after its inputs.
-std::vector<Tensor> nodes_above(const std::vector<Tensor>& outputs,
-                                const std::unordered_map<const Node*, Tensor>& known) {
-  std::vector<Tensor> order;
-  std::unordered_set<const Node*> seen;
-  for (const Tensor& output : outputs) {
-    std::vector<std::pair<Tensor, std::size_t>> path{{output, 0}};
-    while (!path.empty()) {
-      auto& [tensor, next] = path.back();
-      const Node* node = tensor.node().get();
-      if (next == 0 && (known.contains(node) || seen.contains(node))) {
-        path.pop_back();
-      } else if (next < node->inputs.size()) {
-        Tensor input = node->inputs[next++];
-        path.emplace_back(std::move(input), 0);
-      } else {
-        if (seen.insert(node).second) order.push_back(tensor);
-        path.pop_back();
-      }
-    }
-  }
-  return order;
-}
-
-/// The outputs with other tensors in the place of some nodes.
-std::vector<Tensor> substituted(const std::vector<Tensor>& outputs, std::unordered_map<const Node*, Tensor> with) {
-  for (const Tensor& tensor : nodes_above(outputs, with)) {
-    const Node& node = *tensor.node();
-    std::vector<Tensor> inputs;
-    bool changed = false;
-    for (const Tensor& input : node.inputs) {
-      inputs.push_back(with.at(input.node().get()));
-      changed = changed || inputs.back().node() != input.node();
-    }
-    with.emplace(&node, changed ? apply(*node.primitive, std::move(inputs), node.attributes) : tensor);
-  }
-  std::vector<Tensor> result;
-  for (const Tensor& output : outputs) result.push_back(with.at(output.node().get()));
-  return result;
-}
-
-/// Values for the inputs of a body, beside it.
-struct Bound {
-  ScanBody body;
-  std::vector<Tensor> carry, sequences, constants;
-};
-
-bool is_constant(const Tensor& x) { return x.node()->primitive == &constant_primitive; }
-
-/// What a step uses that does not depend on its carry and slices comes in as a constant, computed once outside.
-void hoist(Bound& scan) {
-  ScanBody& body = scan.body;
-  std::unordered_map<const Node*, Tensor> own;
-  for (const Tensor& input : body.inputs()) own.emplace(input.node().get(), input);
-  std::unordered_set<const Node*> varies;
-  for (const auto* list : {&body.carry, &body.slices})
-    for (const Tensor& input : *list) varies.insert(input.node().get());
-  const std::vector<Tensor> outputs = body.outputs(), order = nodes_above(outputs, own);
-  std::unordered_set<const Node*> inside;  // nodes that depend on constants of the body's own
-  for (const Tensor& input : body.constants) inside.insert(input.node().get());
-  for (const Tensor& tensor : order)
-    for (const Tensor& input : tensor.node()->inputs) {
-      if (varies.contains(input.node().get())) varies.insert(tensor.node().get());
-      if (inside.contains(input.node().get())) inside.insert(tensor.node().get());
-    }
-  std::unordered_map<const Node*, Tensor> with = own;
-  const auto come_in = [&](const Tensor& wanted) {
-    std::vector<Tensor> pending{wanted};
-    while (!pending.empty()) {
-      const Tensor x = pending.back();
-      const Node* node = x.node().get();
-      pending.pop_back();
-      if (varies.contains(node) || inside.contains(node) || is_constant(x) || with.contains(node)) continue;
-      if (node->primitive->fusion == Fusion::view) {  // costs nothing inside, and memory outside
-        pending.insert(pending.end(), node->inputs.begin(), node->inputs.end());
-        continue;
-      }
-      Tensor input = make_input(fmt::format("constant{}", body.constants.size()), x.type());
-      body.constants.push_back(input);
-      scan.constants.push_back(x);
-      with.emplace(node, std::move(input));
-    }
-  };
-  for (const Tensor& tensor : order)
-    if (varies.contains(tensor.node().get()) || inside.contains(tensor.node().get()))
-      for (const Tensor& input : tensor.node()->inputs) come_in(input);
-  for (const Tensor& output : outputs) come_in(output);
-  const std::vector<Tensor> changed = substituted(outputs, std::move(with));
-  auto next = changed.begin();
-  for (auto* list : {&body.next, &body.stacked, &body.summed})
-    for (Tensor& output : *list) output = *next++;
-}
-
-/// Sequences and constants that no output needs go.
-void prune(Bound& scan) {
-  std::unordered_set<const Node*> used;
-  for (const Tensor& tensor : nodes_above(scan.body.outputs(), {})) used.insert(tensor.node().get());
-  auto drop = [&](std::vector<Tensor>& inputs, std::vector<Tensor>& values) {
-    std::vector<Tensor> kept, kept_values;
-    for (std::size_t i = 0; i < inputs.size(); ++i)
-      if (used.contains(inputs[i].node().get())) {
-        kept.push_back(inputs[i]);
-        kept_values.push_back(values[i]);
-      }
-    inputs = std::move(kept);
-    values = std::move(kept_values);
-  };
-  drop(scan.body.slices, scan.sequences);
-  drop(scan.body.constants, scan.constants);
-}
-
-/// Products that a gradient would need again are stacked, but for those that are larger than what they are made of, or
-/// wanted as sums alone.
-void keep_products(ScanBody& body) {
-  std::unordered_set<const Node*> sums;
-  for (const Tensor& sum : body.summed) sums.insert(sum.node().get());
-  for (const Tensor& tensor : nodes_above(body.outputs(), {})) {
-    const Node& node = *tensor.node();
-    if ((node.primitive->fusion != Fusion::matmul && node.primitive->fusion != Fusion::products) ||
-        sums.contains(&node))
-      continue;
-    std::int64_t factors = 0;
-    for (const Tensor& input : node.inputs) factors += element_count(input.shape());
-    if (element_count(node.type.shape) > factors) continue;
-    body.stacked.push_back(tensor);
-    ++body.products;
-  }
-}
 
 extern const Primitive scan_row;
 
@@ -152,10 +22,8 @@ struct Applied {
   ScanBody body;
   ScanParts parts;
 };
-Applied apply_scan(Bound scan) {
-  hoist(scan);
-  prune(scan);
-  keep_products(scan.body);
+Applied apply_scan(BoundBody scan) {
+  close_body(scan);
   std::vector<Tensor> inputs = scan.carry;
   for (const auto* list : {&scan.sequences, &scan.constants}) inputs.insert(inputs.end(), list->begin(), list->end());
   const auto body = std::make_shared<const ScanBody>(scan.body);
@@ -189,7 +57,7 @@ std::vector<Tensor> scan_vjp(const Vjp& v) {
   const std::int64_t length = forth.length, before = forth.reverse ? 1 : 0;
   const std::size_t carries = forth.carry.size(), sequences = forth.slices.size();
 
-  Bound back;
+  BoundBody back;
   ScanBody& body = back.body;
   body.length = length;
   body.reverse = !forth.reverse;
@@ -233,10 +101,7 @@ std::vector<Tensor> scan_vjp(const Vjp& v) {
        {static_cast<const std::vector<Tensor>*>(&body.carry), &d_state, &d_stacked, &d_summed})
     for (const Tensor& input : *list) with.emplace(input.node().get(), input);
   for (std::size_t i = 0; i < kept.size(); ++i) with.emplace(kept[i].node().get(), products[i]);
-  const std::vector<Tensor> changed = substituted(body.outputs(), std::move(with));
-  auto next = changed.begin();
-  for (auto* list : {&body.next, &body.stacked, &body.summed})
-    for (Tensor& output : *list) output = *next++;
+  substitute_outputs(body, std::move(with));
 
   body.slices = forth.carry;
   append(body.slices, forth.slices);
@@ -271,17 +136,7 @@ std::vector<ReferenceValue<R>> evaluate_body(const std::vector<Tensor>& order, c
     const Node& node = *tensor.node();
     if (values.contains(&node)) continue;
     if (const auto* constant = std::get_if<Constant>(&node.attributes)) {
-      values.emplace(&node, [&]() -> ReferenceValue<R> {
-        auto copied = [&]<class To, class From>(To, const From* from) {
-          auto result = make_xarray<To>(node.type.shape);
-          std::copy_n(from, result.size(), result.data());
-          return ReferenceValue<R>(std::move(result));
-        };
-        const void* data = constant->value.data();
-        if (node.type.dtype == DType::float32) return copied(R{}, static_cast<const float*>(data));
-        if (node.type.dtype == DType::int32) return copied(std::int32_t{}, static_cast<const std::int32_t*>(data));
-        return copied(std::uint32_t{}, static_cast<const std::uint32_t*>(data));
-      }());
+      values.emplace(&node, reference_value<R>(node.type, constant->value.data()));
       continue;
     }
     Call call{{{}, node.attributes, node.type, {}}};
@@ -322,7 +177,7 @@ const Primitive scan_row = with_reference(
       const ScanLayout layout(body);
       auto flat = make_xarray<R>(call.type.shape);
       flat.fill(0);
-      const std::vector<Tensor> outputs = body.outputs(), order = nodes_above(outputs, {});
+      const std::vector<Tensor> outputs = body.outputs(), order = nodes_in_order(outputs);
       const std::size_t carries = body.carry.size(), sequences = body.slices.size(), stacked = body.stacked.size();
       auto put = [&](const ReferenceValue<R>& value, std::int64_t first, std::int64_t place) {
         const auto& x = std::get<xt::xarray<R>>(value);
@@ -428,7 +283,7 @@ ScanResult scan(const ScanFunction& step, const std::vector<Tensor>& carry, cons
       throw ShapeError(fmt::format("scan: carries are float32, not {}", to_text(x.type())));
   if (options.recompute && length > 3) return scan_in_segments(step, carry, sequences, options, length);
 
-  Bound bound{.body = {}, .carry = carry, .sequences = sequences, .constants = {}};
+  BoundBody bound{.body = {}, .carry = carry, .sequences = sequences, .constants = {}};
   ScanBody& body = bound.body;
   body.length = length;
   body.reverse = options.reverse;

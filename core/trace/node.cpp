@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <unordered_set>
+
 namespace lopt {
 
 Node::~Node() {
@@ -45,6 +47,28 @@ Tensor make_input(std::string name, Type type) {
   element_count(type.shape);
   node->type = std::move(type);
   return Tensor(std::shared_ptr<const Node>(std::move(node)));
+}
+
+std::vector<Tensor> nodes_in_order(std::span<const Tensor> outputs, const std::function<bool(const Node*)>& known) {
+  std::vector<Tensor> order;
+  std::unordered_set<const Node*> seen;
+  for (const Tensor& output : outputs) {
+    std::vector<std::pair<Tensor, std::size_t>> path{{output, 0}};
+    while (!path.empty()) {
+      auto& [tensor, next] = path.back();
+      const Node* node = tensor.node().get();
+      if (next == 0 && (seen.contains(node) || (known && known(node)))) {
+        path.pop_back();
+      } else if (next < node->inputs.size()) {
+        Tensor input = node->inputs[next++];
+        path.emplace_back(std::move(input), 0);
+      } else {
+        if (seen.insert(node).second) order.push_back(tensor);
+        path.pop_back();
+      }
+    }
+  }
+  return order;
 }
 
 Tree inputs_like(const std::string& name, const Types& types) {

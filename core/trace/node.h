@@ -4,6 +4,7 @@
 #include <lopt/primitive.h>
 #include <lopt/tree.h>
 
+#include <functional>
 #include <span>
 #include <variant>
 
@@ -139,6 +140,11 @@ struct Node {
 Tensor apply(const Primitive& primitive, std::vector<Tensor> inputs, Attributes attributes = {});
 /// An input of a program.
 Tensor make_input(std::string name, Type type);
+
+/// All nodes that the outputs need, each after its inputs; without those of which `known` says true, and what they
+/// alone need.
+std::vector<Tensor> nodes_in_order(std::span<const Tensor> outputs,
+                                   const std::function<bool(const Node*)>& known = nullptr);
 
 /// Inputs of a program shaped like a tree, called NAME/PATH.
 Tree inputs_like(const std::string& name, const Types& types);

@@ -5,6 +5,7 @@
 
 #include <xtensor/xarray.hpp>
 
+#include <algorithm>
 #include <variant>
 
 namespace lopt {
@@ -39,6 +40,19 @@ constexpr Primitive with_reference(Primitive row, Function) {
 template <class T>
 xt::xarray<T> make_xarray(const Shape& shape) {
   return xt::xarray<T>(typename xt::xarray<T>::shape_type(shape.begin(), shape.end()));
+}
+
+/// Elements in memory, four bytes each, as a value.
+template <class Real>
+ReferenceValue<Real> reference_value(const Type& type, const void* data) {
+  auto copied = [&]<class To, class From>(To, const From* from) {
+    auto result = make_xarray<To>(type.shape);
+    std::copy_n(from, result.size(), result.data());
+    return ReferenceValue<Real>(std::move(result));
+  };
+  if (type.dtype == DType::float32) return copied(Real{}, static_cast<const float*>(data));
+  if (type.dtype == DType::int32) return copied(std::int32_t{}, static_cast<const std::int32_t*>(data));
+  return copied(std::uint32_t{}, static_cast<const std::uint32_t*>(data));
 }
 
 }  // namespace lopt

@@ -31,21 +31,9 @@ args = parser.parse_args()
 
 
 def run_loop(spec, steps, *more):
-    """Median step in ms, whole process in s, peak memory in MB."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, "run")
-        command = [RUNNER, "train", f"configs/tutorial/{spec}.yaml", f"steps={steps}", "apply=null", "-q", "--out", out, *more]
-        if args.data:
-            command += ["--data", os.path.abspath(args.data)]
-        start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=ROOT)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - start
-        if status:
-            sys.exit(f"bench: {' '.join(command)} failed")
-        with open(os.path.join(out, "metrics.jsonl")) as file:
-            times = [json.loads(line).get("seconds", 0) for line in file]
-        return statistics.median(times) * 1e3, seconds, usage.ru_maxrss / 1024
+    """A loop of the tutorial: median step in ms, whole process in s, peak memory in MB."""
+    data = ["--data", os.path.abspath(args.data)] if args.data else []
+    return tasks.measured(f"configs/tutorial/{spec}.yaml", steps, "apply=null", *more, *data)
 
 
 def inner_step(spec, *more):

@@ -1,5 +1,5 @@
 """The tasks beyond the tutorial's, beside JAX: ms of a meta-step of ten inner steps, and how many times faster lopt is."""
-import json, os, statistics, subprocess, sys, tempfile
+import json, os, statistics, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNNER = os.path.join(ROOT, "build", "bin", "lopt-run")
@@ -8,15 +8,18 @@ RULES = {"network": "per_parameter_mlp", "adam": "learnable_adam"}
 
 
 def measured(spec, steps, *more):
-    """Median meta-step of a spec in ms, and peak memory in MB."""
+    """Median step of a spec in ms, whole process in s, peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "run")
+        start = time.perf_counter()
         process = subprocess.Popen([RUNNER, "train", spec, f"steps={steps}", "-q", "--out", out, *more], cwd=ROOT)
         _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
         if status:
             sys.exit(f"bench: {spec} {' '.join(more)} failed")
         with open(os.path.join(out, "metrics.jsonl")) as file:
-            return statistics.median(json.loads(line)["seconds"] for line in file) * 1e3, usage.ru_maxrss / 1024
+            times = [json.loads(line).get("seconds", 0) for line in file]
+        return statistics.median(times) * 1e3, seconds, usage.ru_maxrss / 1024
 
 
 def step_ms(spec, steps, *more):
@@ -35,7 +38,8 @@ GROWTH = {
 def growth(table, plot):
     """Time and memory of a meta-step of two pairs against sizes, by the table and plot of bench.py."""
     for name, (task, sizes) in GROWTH.items():
-        rows = [(n, *measured(f"configs/bench/{task}.yaml", 5, "learned_optimizer=learnable_adam", "estimator.tasks=2", *more)) for n, more in sizes]
+        runs = [(n, measured(f"configs/bench/{task}.yaml", 5, "learned_optimizer=learnable_adam", "estimator.tasks=2", *more)) for n, more in sizes]
+        rows = [(n, ms, megabytes) for n, (ms, _, megabytes) in runs]
         table(f"{task}: {name}", (name, "a step, ms", "MB"), rows)
         plot(f"task-{name}", f"{task}: a meta-step against {name}", name, "ms", {task: [row[:2] for row in rows]})
 

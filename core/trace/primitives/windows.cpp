@@ -1,6 +1,5 @@
 // Windows that slide over images: what convolution and pooling are made of. A convolution is the matrix product of its
 // windows and its weights, so its two gradients are products too.
-#include "kernels/kernels.h"
 #include "trace/direct.h"
 
 #include <lopt/networks.h>
