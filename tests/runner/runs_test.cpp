@@ -201,6 +201,16 @@ TEST_CASE("Ctrl-C keeps what is done so far and ends with 130") {
         json_of(folder.file("kept/summary.json"))["meta_steps"].get<std::size_t>());
 }
 
+TEST_CASE("a signal sent to the process and to its group is one wish") {
+  TemporaryFolder folder;
+  const Result result = shell(runner + " train configs/tutorial/pes.yaml steps=1000000 --out " + folder.file("run") +
+                              " & run=$!; sleep 1; kill -INT $run; sleep 0.02; kill -INT $run; wait $run");
+  INFO(result.output);
+  CHECK(result.code == 130);
+  CHECK_THAT(result.output, Contains("Stopped after"));
+  CHECK(json_of(folder.file("run/summary.json"))["interrupted"] == true);
+}
+
 TEST_CASE("list and describe say what there is") {
   const Result list = run("list");
   CHECK(list.code == 0);
