@@ -1,6 +1,14 @@
 #include "data/validation_split.h"
 
+#include "data/batch.h"
+
 #include "random/threefry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
 
 namespace lopt {
 namespace {
@@ -50,7 +58,59 @@ class RandomOrder {
 }  // namespace
 
 void Dataset::batch(HostKey key, std::uint32_t stream, std::int64_t step, std::span<std::int32_t> indices) const {
-  random_batch(key, stream, step, examples(Split::train).entries().front().second.leaf().shape()[0], indices);
+  random_batch(key, stream, step, count(Split::train), indices);
+}
+
+std::int64_t Dataset::count(Split split) const { return examples(split).leaves().front().shape()[0]; }
+
+Types Dataset::example_types() const {
+  return map(
+      [](const Array& all) {
+        Type type = all.type();
+        type.shape.erase(type.shape.begin());
+        return type;
+      },
+      examples(Split::train));
+}
+
+void Dataset::rows(Split split, std::span<const std::int32_t> indices, std::vector<Array>& batch) const {
+  const std::vector<Array> all = examples(split).leaves();
+  for (std::size_t leaf = 0; leaf < all.size(); ++leaf) {
+    const auto examples = static_cast<std::int32_t>(all[leaf].shape()[0]);
+    const std::size_t width = all[leaf].size() / static_cast<std::size_t>(examples) * 4;
+    auto* to = static_cast<std::byte*>(batch[leaf].mutable_data());
+    const auto* from = static_cast<const std::byte*>(all[leaf].data());
+    for (const std::int32_t index : indices) {
+      if (index < 0 || index >= examples)
+        throw DataError(fmt::format("the dataset asks for example {} of {}", index, examples));
+      std::memcpy(to, from + static_cast<std::size_t>(index) * width, width);
+      to += width;
+    }
+  }
+}
+
+Dataset::Range Dataset::range(const std::string& name) const {
+  Range range;
+  for (const Split split : {Split::train, Split::test}) {
+    const Array all = examples(split)[name];
+    if (all.size() == 0) continue;
+    const auto [least, most] = std::ranges::minmax(all.values<std::int32_t>());
+    range = range.most < range.least
+                ? Range{least, most}
+                : Range{std::min<std::int64_t>(range.least, least), std::max<std::int64_t>(range.most, most)};
+  }
+  return range;
+}
+
+const Values& OnDemandDataset::examples(Split split) const {
+  const std::lock_guard lock(mutex_);
+  Values& all = all_[static_cast<std::size_t>(split)];
+  if (!all.entries().empty()) return all;
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(count(split)));
+  std::iota(indices.begin(), indices.end(), 0);
+  std::vector<Array> arrays = batch_arrays(example_types(), std::ssize(indices));
+  rows(split, indices, arrays);
+  return all = example_types().with_leaves<Array>(arrays);
 }
 
 void random_batch(HostKey key, std::uint32_t stream, std::int64_t step, std::int64_t examples,

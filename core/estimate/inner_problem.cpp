@@ -26,12 +26,11 @@ Types batch_types_of(const Task& task) {
   const Batches batches = task.batches();
   if (!batches.dataset) return Types(std::vector<Types::Entry>{});
   return map(
-      [&](const Array& examples) {
-        Type type = examples.type();
-        type.shape[0] = batches.size;
+      [&](Type type) {
+        type.shape.insert(type.shape.begin(), batches.size);
         return type;
       },
-      batches.dataset->examples(Split::train));
+      batches.dataset->example_types());
 }
 
 struct InnerProblem::Inputs {
@@ -70,7 +69,7 @@ auto InnerProblem::traced(Function function) const {
 }
 
 InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta,
-                           std::int64_t num_steps, MetaObjective objective)
+                           std::int64_t num_steps, MetaObjective objective, std::shared_ptr<PlanCache> plans)
     : name_(std::move(name)),
       task_(task),
       optimizer_(std::move(optimizer)),
@@ -78,14 +77,15 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
       batch_(batch_types_of(task)),
       num_steps_(num_steps),
       objective_(std::move(objective)),
-      start_(compile(traced([&] {
+      plans_(std::move(plans)),
+      start_(plans_->compile(traced([&] {
         task_state_ = types_of(task_.init_state(Key{make_input("key", key_type)}));
         const Start start = trace_start();
         params_ = types_of(start.params);
         state_ = types_of(start.state);
         return make_program("start", start.inputs, start.state.leaves());
       }))),
-      step_(compile(traced([&] {
+      step_(plans_->compile(traced([&] {
         const TracedProgram step = traced_step();
         return make_program("step", step.inputs, step.outputs);
       }))) {
@@ -179,7 +179,7 @@ Tensor InnerProblem::trace_objective(const Inputs& inputs, const Tree& params, c
 const Executable& InnerProblem::params() const {
   std::lock_guard lock(mutex_);
   if (!params_of_state_)
-    params_of_state_ = std::make_unique<Executable>(compile(traced([&] {
+    params_of_state_ = std::make_unique<Executable>(plans_->compile(traced([&] {
       const Tree theta = inputs_like("theta", theta_), state = inputs_like("state", state_);
       std::vector<Tensor> inputs = theta.leaves();
       append(inputs, state);
@@ -191,7 +191,7 @@ const Executable& InnerProblem::params() const {
 const Executable& InnerProblem::loss() const {
   std::lock_guard lock(mutex_);
   if (!loss_)
-    loss_ = std::make_unique<Executable>(compile(traced([&] {
+    loss_ = std::make_unique<Executable>(plans_->compile(traced([&] {
       const Inputs inputs = make_inputs();
       const Tree params = optimizer_(inputs.theta)->params(optimizer_state(inputs.state));
       std::vector<Tensor> list = inputs.theta.leaves();
@@ -259,7 +259,7 @@ const Executable& InnerProblem::step_gradient(GradientForm form) const {
   std::lock_guard lock(mutex_);
   std::unique_ptr<Executable>& slot = gradients_[form.from_next][form.to_state];
   if (!slot)
-    slot = std::make_unique<Executable>(compile(traced([&] {
+    slot = std::make_unique<Executable>(plans_->compile(traced([&] {
       const TracedProgram gradient = traced_gradient(form);
       return make_program("step_gradient", gradient.inputs, gradient.outputs);
     })));
@@ -288,7 +288,7 @@ const Executable* InnerProblem::start_gradient() const {
   std::lock_guard lock(mutex_);
   if (!start_gradient_) {
     std::optional<Program> program = traced([&] { return trace_start_gradient(); });
-    start_gradient_ = program ? std::make_unique<Executable>(compile(*program)) : nullptr;
+    start_gradient_ = program ? std::make_unique<Executable>(plans_->compile(*program)) : nullptr;
   }
   return start_gradient_->get();
 }

@@ -2,7 +2,7 @@
 // An inner problem as programs: a task trained by an optimizer, traced once and compiled when first needed.
 
 #include "estimate/objective.h"
-#include "execute/executor.h"
+#include "execute/plan_cache.h"
 
 #include <lopt/optimizer.h>
 #include <lopt/task.h>
@@ -33,7 +33,7 @@ class InnerProblem {
   /// Where the objective differs from the loss, a step's loss is what the objective wants of the parameters before it,
   /// and where it wants validation batches, one stands behind each batch that goes in.
   InnerProblem(std::string name, const Task& task, OptimizerSource optimizer, Types theta, std::int64_t num_steps,
-               MetaObjective objective = {});
+               MetaObjective objective = {}, std::shared_ptr<PlanCache> plans = std::make_shared<PlanCache>());
 
   const Types& state_types() const { return state_; }
   const Types& batch_types() const { return batch_; }
@@ -96,6 +96,7 @@ class InnerProblem {
   Types theta_, state_, batch_, params_, task_state_{std::vector<Types::Entry>{}};
   std::int64_t num_steps_;
   MetaObjective objective_;
+  std::shared_ptr<PlanCache> plans_;
   std::vector<bool> differentiable_;
   Executable start_, step_;
 

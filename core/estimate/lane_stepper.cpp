@@ -1,6 +1,5 @@
 #include "estimate/lane_stepper.h"
 
-#include "data/batch.h"
 #include "data/validation_split.h"
 #include "estimate/allowance.h"
 
@@ -46,10 +45,11 @@ LaneStepper::LaneStepper(std::shared_ptr<const TaskFamily> family, const Optimiz
       data_key_(data_key),
       num_steps_(num_steps),
       objective_(objective) {
+  const auto plans = std::make_shared<PlanCache>();
   for (std::size_t i = 0; i < family_->size(); ++i) {
     std::string name = family_->size() == 1 ? "task" : fmt::format("task {}", i);
     problems_.push_back(
-        std::make_unique<InnerProblem>(std::move(name), family_->task(i), optimizer, theta, num_steps, objective));
+        std::make_unique<InnerProblem>(std::move(name), family_->task(i), optimizer, theta, num_steps, objective, plans));
     batches_.push_back(family_->task(i).batches());
     require_memory(problems_.back()->step().plan().arena_bytes, "one step of the task");
   }
@@ -101,11 +101,10 @@ void LaneStepper::load_batch(const Lane& lane, LaneWorker& w) const {
     w.batch_task = lane.task;
   }
   batches.dataset->batch(data_key_, lane.stream, lane.position, w.indices);
-  gather_examples(batches.dataset->examples(Split::train).leaves(), w.indices, w.batch);
+  batches.dataset->rows(Split::train, w.indices, w.batch);
   if (!objective_.validation) return;
   const auto& split = dynamic_cast<const ValidationSplit&>(*batches.dataset);
-  split.validation_batch(data_key_, lane.stream, lane.position, w.indices);
-  gather_examples(split.validation().leaves(), w.indices, w.validation);
+  split.validation_batch(data_key_, lane.stream, lane.position, w.validation);
 }
 
 void LaneStepper::set_inputs(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,

@@ -10,7 +10,7 @@
 #include <tbb/task_group.h>
 
 #include <cmath>
-#include <cstring>
+#include <numeric>
 #include <utility>
 
 namespace lopt {
@@ -199,8 +199,7 @@ std::optional<Evaluation> LaneUnroller::evaluate(const Values& theta, const Lane
   const Batches& batches = stepper_.batches(lane.task);
   if (!batches.dataset) return std::nullopt;
   const InnerProblem& problem = stepper_.problem(lane.task);
-  const Values& examples = batches.dataset->examples(split_of_data);
-  const std::int64_t count = examples.leaves().front().shape()[0];
+  const std::int64_t count = batches.dataset->count(split_of_data);
   if (count < batches.size) return std::nullopt;
   std::vector<Array> inputs = theta.leaves();
   for (Array& leaf : lane.state.leaves()) inputs.push_back(std::move(leaf));
@@ -208,17 +207,13 @@ std::optional<Evaluation> LaneUnroller::evaluate(const Values& theta, const Lane
   Evaluation result;
   for (const std::string& name : problem.metric_names()) result.metrics.emplace_back(name, 0);
   const double weight = 1 / static_cast<double>(batch_count);
+  std::vector<std::int32_t> indices(static_cast<std::size_t>(batches.size));
   for (std::int64_t batch = 0; batch < batch_count; ++batch) {
     std::vector<Array> list = inputs;
-    for (const Array& leaf : examples.leaves()) {
-      Type type = leaf.type();
-      type.shape[0] = batches.size;
-      Array rows(type);
-      std::memcpy(rows.mutable_data(),
-                  static_cast<const std::byte*>(leaf.data()) + static_cast<std::size_t>(batch) * rows.size() * 4,
-                  rows.size() * 4);
-      list.push_back(std::move(rows));
-    }
+    std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(batch * batches.size));
+    std::vector<Array> rows = arrays_of(problem.batch_types().leaves());
+    batches.dataset->rows(split_of_data, indices, rows);
+    for (Array& leaf : rows) list.push_back(std::move(leaf));
     list.push_back(to_array(fold_in(lane.key, static_cast<std::uint32_t>(batch))));
     const std::vector<Array> values = problem.loss().run(list);
     result.loss += weight * static_cast<double>(values[0].item<float>());

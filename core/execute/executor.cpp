@@ -35,25 +35,33 @@ void Arena::reserve(const Plan& plan, bool parallel) {
   if (pointers_.size() < plan.buffers.size()) pointers_.resize(plan.buffers.size());
 }
 
-Executable::Executable(Plan plan) : plan_(std::move(plan)) {
-  for (const Kernel& kernel : plan_.kernels) {
+Executable::Executable(Plan plan) : constants_(plan.constants) {
+  auto bound = std::make_shared<Bound>(Bound{std::move(plan), {}, {}});
+  for (const Kernel& kernel : bound->plan.kernels) {
     const auto* region = std::get_if<Region>(&kernel);
-    bound_.push_back(region ? bind_region(*region, plan_) : BoundRegion());
+    bound->regions.push_back(region ? bind_region(*region, bound->plan) : BoundRegion());
     const auto* scan = std::get_if<Scan>(&kernel);
-    bodies_.push_back(scan ? std::make_shared<const Executable>(*scan->body) : nullptr);
+    bound->bodies.push_back(scan ? std::make_shared<const Executable>(*scan->body) : nullptr);
   }
+  bound_ = std::move(bound);
+}
+
+Executable Executable::with_constants(std::vector<Array> constants) const {
+  Executable result = *this;
+  result.constants_ = std::move(constants);
+  return result;
 }
 
 void Executable::bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
                       BlockTeam* team) const {
-  arena.reserve(plan_, team != nullptr);
+  arena.reserve(plan(), team != nullptr);
   std::vector<void*>& pointers = arena.pointers();
-  for (std::size_t i = 0; i < plan_.buffers.size(); ++i) {
-    const Buffer& buffer = plan_.buffers[i];
+  for (std::size_t i = 0; i < plan().buffers.size(); ++i) {
+    const Buffer& buffer = plan().buffers[i];
     switch (buffer.place) {
       case Buffer::Place::input: pointers[i] = const_cast<void*>(inputs[buffer.index]); break;
       case Buffer::Place::output: pointers[i] = outputs[buffer.index]; break;
-      case Buffer::Place::constant: pointers[i] = const_cast<void*>(plan_.constants[buffer.index].data()); break;
+      case Buffer::Place::constant: pointers[i] = const_cast<void*>(constants_[buffer.index].data()); break;
       case Buffer::Place::arena: pointers[i] = arena.values() + buffer.offset; break;
     }
   }
@@ -65,7 +73,7 @@ void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const 
   std::visit(
       [&]<class K>(const K& kernel) {
         if constexpr (std::is_same_v<K, Region>)
-          run_region(kernel, bound_[k], plan_, arena, team);
+          run_region(kernel, bound_->regions[k], plan(), arena, team);
         else if constexpr (std::is_same_v<K, Gemm>)
           run_gemm(kernel, pointers, team);
         else if constexpr (std::is_same_v<K, Reduction>)
@@ -73,10 +81,10 @@ void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const 
         else if constexpr (std::is_same_v<K, Copy>)
           copy_view(kernel.from, words(kernel.from.buffer), kernel.to, words(kernel.to.buffer));
         else if constexpr (std::is_same_v<K, Fill>)
-          std::memset(pointers[kernel.to], 0, plan_.buffers[kernel.to].size * 4);
+          std::memset(pointers[kernel.to], 0, plan().buffers[kernel.to].size * 4);
         else if constexpr (std::is_same_v<K, RandomBits>) {
           const std::uint32_t* key = words(kernel.key.buffer) + kernel.key.offset;
-          kernels::random_bits(key[0], key[kernel.key.strides[0]], words(kernel.to), plan_.buffers[kernel.to].size);
+          kernels::random_bits(key[0], key[kernel.key.strides[0]], words(kernel.to), plan().buffers[kernel.to].size);
         } else if constexpr (std::is_same_v<K, Scan>) {
           run_scan(k, arena, team);
         } else {
@@ -90,11 +98,11 @@ void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const 
             evaluate_operation(kernel.operation, kernel.types, arguments, pointers[kernel.to]);
         }
       },
-      plan_.kernels[k]);
+      plan().kernels[k]);
 }
 
 void Executable::run_scan(std::size_t k, Arena& arena, BlockTeam* team) const {
-  const Scan& scan = std::get<Scan>(plan_.kernels[k]);
+  const Scan& scan = std::get<Scan>(plan().kernels[k]);
   const std::vector<void*>& pointers = arena.pointers();
   auto* const to = static_cast<float*>(pointers[scan.to]);
   const std::size_t inputs_count = scan.inputs.size(), outputs_count = scan.starts.size(),
@@ -126,7 +134,7 @@ void Executable::run_scan(std::size_t k, Arena& arena, BlockTeam* team) const {
         outputs[i] = partial;
       if (i >= firsts_of_sums) partial += size;
     }
-    bodies_[k]->run(inputs, outputs, arena.inner(), team);
+    bound_->bodies[k]->run(inputs, outputs, arena.inner(), team);
     if (step == 0) continue;
     for (std::size_t i = firsts_of_sums; i < outputs_count; ++i)
       kernels::sums().add(static_cast<const float*>(outputs[i]), to + scan.starts[i],
@@ -137,17 +145,17 @@ void Executable::run_scan(std::size_t k, Arena& arena, BlockTeam* team) const {
 void Executable::run(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
                      BlockTeam* team) const {
   bind(inputs, outputs, arena, team);
-  for (std::size_t k = 0; k < plan_.kernels.size(); ++k) run_kernel(k, arena, team);
+  for (std::size_t k = 0; k < plan().kernels.size(); ++k) run_kernel(k, arena, team);
 }
 
 std::vector<double> Executable::time_kernels() const {
   std::vector<Array> arrays;
-  for (const Type& type : plan_.input_types) arrays.emplace_back(type);
-  for (const Type& type : plan_.output_types) arrays.emplace_back(type);
+  for (const Type& type : plan().input_types) arrays.emplace_back(type);
+  for (const Type& type : plan().output_types) arrays.emplace_back(type);
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
   for (std::size_t i = 0; i < arrays.size(); ++i) {
-    if (i < plan_.input_types.size())
+    if (i < plan().input_types.size())
       inputs.push_back(arrays[i].data());
     else
       outputs.push_back(arrays[i].mutable_data());
@@ -155,7 +163,7 @@ std::vector<double> Executable::time_kernels() const {
   Arena arena;
   bind(inputs, outputs, arena, nullptr);
   constexpr int runs = 20;
-  std::vector<double> best(plan_.kernels.size(), std::numeric_limits<double>::infinity());
+  std::vector<double> best(plan().kernels.size(), std::numeric_limits<double>::infinity());
   for (int i = 0; i < runs; ++i)
     for (std::size_t k = 0; k < best.size(); ++k) {
       const auto start = std::chrono::steady_clock::now();
@@ -166,19 +174,19 @@ std::vector<double> Executable::time_kernels() const {
 }
 
 std::vector<Array> Executable::run(std::span<const Array> inputs) const {
-  if (inputs.size() != plan_.input_types.size())
+  if (inputs.size() != plan().input_types.size())
     throw std::invalid_argument(
-        fmt::format("{} takes {} inputs, not {}", plan_.name, plan_.input_types.size(), inputs.size()));
+        fmt::format("{} takes {} inputs, not {}", plan().name, plan().input_types.size(), inputs.size()));
   std::vector<const void*> in;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (inputs[i].type() != plan_.input_types[i])
-      throw std::invalid_argument(fmt::format("{}: input {} is {}, not {}", plan_.name, i, to_text(inputs[i].type()),
-                                              to_text(plan_.input_types[i])));
+    if (inputs[i].type() != plan().input_types[i])
+      throw std::invalid_argument(fmt::format("{}: input {} is {}, not {}", plan().name, i, to_text(inputs[i].type()),
+                                              to_text(plan().input_types[i])));
     in.push_back(inputs[i].data());
   }
   std::vector<Array> results;
   std::vector<void*> out;
-  for (const Type& type : plan_.output_types) results.emplace_back(type);
+  for (const Type& type : plan().output_types) results.emplace_back(type);
   for (Array& result : results) out.push_back(result.mutable_data());
   Arena arena;
   run(in, out, arena);

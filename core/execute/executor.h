@@ -8,12 +8,14 @@
 
 namespace lopt {
 
-/// A plan with its kernels looked up.
+/// A plan with its kernels looked up. Copies share it.
 class Executable {
  public:
   explicit Executable(Plan plan);
 
-  const Plan& plan() const { return plan_; }
+  const Plan& plan() const { return bound_->plan; }
+  /// The same plan for a program that differs in the elements of its constants alone.
+  Executable with_constants(std::vector<Array> constants) const;
   /// Runs the plan. inputs[i] and outputs[i] point to arrays of the plan's types, row-major, four bytes an element.
   /// Outputs must not overlap inputs. Memory behind inputs is readable for 64 bytes.
   /// `team`: blocks of rows run on its threads too; the results are the same bits.
@@ -29,9 +31,13 @@ class Executable {
   void run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const;
   void run_scan(std::size_t k, Arena& arena, BlockTeam* team) const;
 
-  Plan plan_;
-  std::vector<BoundRegion> bound_;                         // by kernel of the plan; empty but for regions
-  std::vector<std::shared_ptr<const Executable>> bodies_;  // by kernel; null but for scans
+  struct Bound {
+    Plan plan;
+    std::vector<BoundRegion> regions;                       // by kernel of the plan; empty but for regions
+    std::vector<std::shared_ptr<const Executable>> bodies;  // by kernel; null but for scans
+  };
+  std::shared_ptr<const Bound> bound_;
+  std::vector<Array> constants_;
 };
 
 /// Plans a program and looks up its kernels.

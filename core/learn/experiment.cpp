@@ -55,6 +55,7 @@ class Loader {
     load_freeze();
     load_gradient_rules();
     load_checkpoint_rules();
+    load_measure_rules();
     reader_.take("plugin_path");
     reader_.check_unknown();
     errors_.raise();
@@ -295,6 +296,20 @@ class Loader {
                                                    .one_of({"go_on", "stop"})
                                                    .doc("what the run does where one cannot be written")) == "stop";
         });
+  }
+
+  void load_measure_rules() {
+    if (result_.kind == Experiment::Kind::meta_training && spec_.find("metrics"))
+      return complain("metrics", "goes with an inner training; here `apply` measures on test data at its end");
+    load_section("metrics", "{every: 100}", [&](Settings& s, const SpecNode&, SpecReader&) {
+      result_.measure.every_steps =
+          s.integer("every", 0).between(0, most_steps).unit("steps").doc(
+              "after which loss and metrics are measured on the split; 0: at the end alone");
+      result_.measure.split = std::string(s.text("split", "test").one_of({"test", "train"}).doc("what is measured on")) ==
+                                      "train"
+                                  ? Split::train
+                                  : Split::test;
+    });
   }
 
   /// Reads "50 steps", "60 s" or "never"; false for anything else.

@@ -55,6 +55,12 @@ struct CheckpointRules {
   bool wanted = true;
 };
 
+/// When an inner training measures its parameters on a split: loss and metrics of all of its examples.
+struct MeasureRules {
+  int every_steps = 0;  // 0: only at its end
+  Split split = Split::test;
+};
+
 struct Experiment {
   enum class Kind {
     inner_training,  // a task trained by an optimizer
@@ -78,6 +84,7 @@ struct Experiment {
   std::vector<FreezePattern> freeze;  // parts of θ that are not trained
   GradientRules gradient_rules;
   CheckpointRules checkpoint_rules;
+  MeasureRules measure;
   SpecNode resolved;  // the spec with every default
 };
 

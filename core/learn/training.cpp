@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <bit>
 #include <cmath>
 
 namespace lopt {
@@ -75,6 +76,8 @@ InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, const Opt
 bool InnerTraining::advance(int most) {
   UnrollOptions options;
   options.steps = std::min(most, steps_ - steps_done());
+  if (measure_.every_steps > 0)
+    options.steps = std::min(options.steps, measure_.every_steps - steps_done() % measure_.every_steps);
   if (options.steps <= 0) return false;
   Unrolled unrolled = unroller_.unroll(std::move(lanes_), thetas_, options);
   lanes_ = std::move(unrolled.lanes);
@@ -82,15 +85,49 @@ bool InnerTraining::advance(int most) {
   for (std::size_t i = 0; i < losses_.size(); ++i)
     losses_[i].insert(losses_[i].end(), unrolled.losses.begin() + static_cast<std::ptrdiff_t>(i * steps),
                       unrolled.losses.begin() + static_cast<std::ptrdiff_t>((i + 1) * steps));
+  if (measure_.every_steps > 0 && steps_done() % measure_.every_steps == 0) measure_now();
   return steps_done() < steps_;
 }
+
+void InnerTraining::measure_now() {
+  for (std::size_t run = 0; run < lanes_.size(); ++run)
+    if (std::optional<Evaluation> evaluation = unroller_.evaluate(thetas_[run], lanes_[run], measure_.split))
+      measurements_.push_back({steps_done(), run, std::move(*evaluation)});
+}
+
+namespace {
+// As bits, since JSON has no NaN.
+std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
+double number_of(const Json& bits) { return std::bit_cast<double>(bits.get<std::uint64_t>()); }
+
+Json json_of(const std::vector<InnerTraining::Measurement>& measurements) {
+  Json list = Json::array();
+  for (const auto& [steps, run, evaluation] : measurements) {
+    Json metrics = Json::array();
+    for (const auto& [name, value] : evaluation.metrics) metrics.push_back({name, bits_of(value)});
+    list.push_back({{"steps", steps}, {"run", run}, {"loss", bits_of(evaluation.loss)}, {"metrics", metrics}});
+  }
+  return list;
+}
+std::vector<InnerTraining::Measurement> measurements_from(const Json& list) {
+  std::vector<InnerTraining::Measurement> measurements;
+  for (const Json& entry : list) {
+    Evaluation evaluation{number_of(entry.at("loss")), {}};
+    for (const Json& metric : entry.at("metrics"))
+      evaluation.metrics.emplace_back(metric.at(0).get<std::string>(), number_of(metric.at(1)));
+    measurements.push_back(
+        {entry.at("steps").get<int>(), entry.at("run").get<std::size_t>(), std::move(evaluation)});
+  }
+  return measurements;
+}
+}  // namespace
 
 Checkpoint InnerTraining::checkpoint() const {
   std::vector<Values::Entry> losses;
   for (const std::vector<float>& run : losses_)
     losses.emplace_back(std::to_string(losses.size()), Array({static_cast<std::int64_t>(run.size())}, run));
   Checkpoint result;
-  result.facts = {{"step", steps_done()}, {"lanes", rows_of(lanes_)}};
+  result.facts = {{"step", steps_done()}, {"lanes", rows_of(lanes_)}, {"measurements", json_of(measurements_)}};
   result.trees = {{"lanes", states_of(lanes_)}, {"losses", Values(std::move(losses))}};
   return result;
 }
@@ -106,6 +143,7 @@ void InnerTraining::restore(const Checkpoint& checkpoint) {
       const Array past = losses[run].second.leaf();
       losses_[run].assign(past.values<float>().begin(), past.values<float>().end());
     }
+    measurements_ = measurements_from(checkpoint.facts.at("measurements"));
     lanes_ = std::move(lanes);
   } catch (const Json::exception& error) {
     throw DataError(fmt::format("the checkpoint lacks something: {}", error.what()));
@@ -130,8 +168,10 @@ std::unique_ptr<InnerTraining> make_inner_training(const Experiment& e, int thre
       thetas.push_back(initial_theta(*e.learned_optimizer, static_cast<std::uint64_t>(seed)));
   const std::vector<std::uint64_t> seeds(thetas.size(), e.seed);
   OptimizerSource source = e.optimizer ? source_of(e.optimizer) : source_of(e.learned_optimizer);
-  return std::make_unique<InnerTraining>(e.family, std::move(source), std::move(thetas), seeds, data_key(e.seed),
-                                         threads, e.steps);
+  auto training = std::make_unique<InnerTraining>(e.family, std::move(source), std::move(thetas), seeds,
+                                                  data_key(e.seed), threads, e.steps);
+  training->measure(e.measure);
+  return training;
 }
 
 namespace {

@@ -16,6 +16,15 @@ class InnerTraining {
                 const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps,
                 const MetaObjective& data_split = {});
 
+  /// From now on, parameters are measured each time as many steps are done.
+  void measure(const MeasureRules& rules) { measure_ = rules; }
+  /// What a run's parameters were worth after so many steps.
+  struct Measurement {
+    int steps;
+    std::size_t run;
+    Evaluation evaluation;
+  };
+  const std::vector<Measurement>& measurements() const { return measurements_; }
   /// Goes on by at most `most` steps; false when all are done.
   bool advance(int most);
   int steps_done() const { return static_cast<int>(losses_.empty() ? 0 : losses_[0].size()); }
@@ -31,7 +40,11 @@ class InnerTraining {
   std::optional<Evaluation> test(std::size_t run) const;
 
  private:
+  void measure_now();
+
   int steps_;
+  MeasureRules measure_;
+  std::vector<Measurement> measurements_;
   std::vector<Values> thetas_;
   LaneUnroller unroller_;
   std::vector<Lane> lanes_;

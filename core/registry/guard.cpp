@@ -106,6 +106,18 @@ class GuardedDataset final : public Dataset {
   void batch(HostKey key, std::uint32_t stream, std::int64_t step, std::span<std::int32_t> indices) const override {
     call_("batch()", [&] { inner_->batch(key, stream, step, indices); });
   }
+  std::int64_t count(Split split) const override {
+    return call_("count()", [&] { return inner_->count(split); });
+  }
+  Types example_types() const override {
+    return call_("example_types()", [&] { return inner_->example_types(); });
+  }
+  void rows(Split split, std::span<const std::int32_t> indices, std::vector<Array>& batch) const override {
+    call_("rows()", [&] { inner_->rows(split, indices, batch); });
+  }
+  Range range(const std::string& name) const override {
+    return call_("range()", [&] { return inner_->range(name); });
+  }
 
  private:
   Caller call_;

@@ -77,7 +77,7 @@ std::string curves_svg(const std::string& title, const std::string& x_label, con
   Frame frame{limit, -limit, 0};
   bool drawn = false;
   for (const Curve& curve : curves) {
-    frame.steps = std::max(frame.steps, static_cast<double>(curve.values.size()) - 1);
+    frame.steps = std::max(frame.steps, curve.values.empty() ? 0 : curve.step(curve.values.size() - 1));
     const std::size_t end = diverged_at(curve.values, limit).value_or(curve.values.size());
     for (std::size_t i = 0; i < end; ++i) {
       const auto v = static_cast<double>(curve.values[i]);
@@ -104,14 +104,14 @@ std::string curves_svg(const std::string& title, const std::string& x_label, con
     const std::optional<std::size_t> diverged = diverged_at(values, limit);
     std::string points;
     for (std::size_t i = 0; i < diverged.value_or(values.size()); ++i)
-      points += fmt::format("{:.1f},{:.1f} ", frame.x(static_cast<double>(i)), frame.y(static_cast<double>(values[i])));
+      points += fmt::format("{:.1f},{:.1f} ", frame.x(curves[c].step(i)), frame.y(static_cast<double>(values[i])));
     std::string label = curves[c].label;
     if (diverged) {
-      const double x = frame.x(static_cast<double>(*diverged)), y = frame.y(frame.high - margin);
+      const double x = frame.x(curves[c].step(*diverged)), y = frame.y(frame.high - margin);
       points += fmt::format("{:.1f},{:.1f}", x, y);
       svg += fmt::format("<path d=\"M{0:.1f} {1:.1f} l10 10 m0 -10 l-10 10\" stroke=\"{2}\" stroke-width=\"2.5\"/>\n",
                          x - 5, y - 5, colour);
-      label += fmt::format(" (diverged, step {})", *diverged);
+      label += fmt::format(" (diverged, step {})", curves[c].step(*diverged));
     }
     const double y = top + 10 + 18 * static_cast<double>(c);
     svg += fmt::format("<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.5\"/>\n", points, colour);

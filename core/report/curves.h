@@ -8,7 +8,9 @@ namespace lopt {
 
 struct Curve {
   std::string label;
-  std::vector<float> values;  // one a step; those that are not finite, or far above where it began, count as diverged
+  std::vector<float> values;  // those that are not finite, or far above where it began, count as diverged
+  int first = 0, every = 1;   // the step of the first value, and how many steps lie between two
+  double step(std::size_t index) const { return first + static_cast<double>(index) * every; }
 };
 
 /// SVG with axes, units and a legend. A curve that diverges ends with a cross, and its legend says at which step.

@@ -19,6 +19,8 @@ void run_all(InnerTraining& training, const std::function<void()>& after) {
 
 namespace {
 
+std::string split_name(Split split) { return split == Split::test ? "test" : "train"; }
+
 std::string run_label(const Experiment& experiment, std::size_t run) {
   if (experiment.kind == Experiment::Kind::inner_training) return "training loss";
   return experiment.theta_seeds.empty() ? "given θ" : fmt::format("θ from seed {}", experiment.theta_seeds[run]);
@@ -45,24 +47,66 @@ void train(Session& session, InnerTraining& training) {
   session.keep(training.steps_done(), training.checkpoint());
 }
 
-void report(Session& session, const InnerTraining& training) {
+/// "loss"; where there are several runs, "loss_0".
+std::string key_of(const std::string& name, std::size_t run, std::size_t runs) {
+  return runs == 1 ? name : fmt::format("{}_{}", name, run);
+}
+
+/// A line for each step; where a step is the last before a measurement, what was measured stands in its line.
+std::string metrics_lines(const InnerTraining& training, const std::string& split) {
   const std::size_t runs = training.losses().size();
-  const auto& losses = training.losses();
-  std::string metrics;
+  std::string lines;
+  auto measured = training.measurements().begin();
   for (int step = 0; step < training.steps_done(); ++step) {
     Json line{{"step", step}};
     for (std::size_t i = 0; i < runs; ++i)
-      line[runs == 1 ? "loss" : fmt::format("loss_{}", i)] = losses[i][static_cast<std::size_t>(step)];
-    metrics += to_text(line) + "\n";
+      line[key_of("loss", i, runs)] = training.losses()[i][static_cast<std::size_t>(step)];
+    for (; measured != training.measurements().end() && measured->steps == step + 1; ++measured) {
+      line[key_of(split + "_loss", measured->run, runs)] = measured->evaluation.loss;
+      for (const auto& [name, value] : measured->evaluation.metrics)
+        line[key_of(split + "_" + name, measured->run, runs)] = value;
+    }
+    lines += to_text(line) + "\n";
   }
+  return lines;
+}
+
+/// What was measured of a run, as curves: the loss, then each metric.
+std::vector<Curve> measured_curves(Session& session, const InnerTraining& training, std::size_t run) {
+  const MeasureRules& rules = session.experiment().measure;
+  const std::string split = split_name(rules.split),
+                    label = training.losses().size() > 1 ? ", " + run_label(session.experiment(), run) : "";
+  std::vector<Curve> curves;
+  for (const auto& [steps, of, evaluation] : training.measurements()) {
+    if (of != run) continue;
+    if (curves.empty()) {
+      curves.push_back({fmt::format("{} loss{}", split, label), {}, steps - 1, rules.every_steps});
+      for (const auto& [name, value] : evaluation.metrics)
+        curves.push_back({fmt::format("{} {}{}", split, name, label), {}, steps - 1, rules.every_steps});
+    }
+    curves[0].values.push_back(static_cast<float>(evaluation.loss));
+    for (std::size_t i = 0; i < evaluation.metrics.size(); ++i)
+      curves[i + 1].values.push_back(static_cast<float>(evaluation.metrics[i].second));
+  }
+  return curves;
+}
+
+void report(Session& session, const InnerTraining& training) {
+  const std::size_t runs = training.losses().size();
+  const auto& losses = training.losses();
   session.folder().begin_metrics();
-  session.folder().metrics().add(metrics);
+  session.folder().metrics().add(metrics_lines(training, split_name(session.experiment().measure.split)));
   std::vector<std::pair<std::string, Array>> params;
   Json json = Json::array();
   for (std::size_t i = 0; i < runs; ++i) {
     const std::string label = run_label(session.experiment(), i);
     const std::optional<Evaluation> test = training.test(i);
     session.curves.push_back({label, losses[i]});
+    const std::vector<Curve> measured = measured_curves(session, training, i);
+    if (!measured.empty()) {
+      session.curves.push_back(measured[0]);
+      session.metric_curves.insert(session.metric_curves.end(), measured.begin() + 1, measured.end());
+    }
     json.push_back({{"run", label},
                     {"loss_first_20", mean_first(losses[i])},
                     {"loss_last_20", mean_last(losses[i])},

@@ -258,6 +258,8 @@ int Session::finish(bool is_meta, int steps_done) {
   folder_->write_json("summary.json", summary);
   folder_->write("curves.svg", is_meta ? curves_svg(experiment_.name, "meta-step", "meta-loss (nats)", curves)
                                        : curves_svg(experiment_.name, "inner step", "training loss (nats)", curves));
+  if (!metric_curves.empty())
+    folder_->write("metrics.svg", curves_svg(experiment_.name, "inner step", "metric", metric_curves));
   if (!applied_curves.empty())
     folder_->write("applied.svg", curves_svg(experiment_.name + ": the trained optimizer", "inner step",
                                              "training loss (nats)", applied_curves));

@@ -67,7 +67,7 @@ class Session {
   int finish(bool is_meta, int steps_done);
 
   Json summary;
-  std::vector<Curve> curves, applied_curves;
+  std::vector<Curve> curves, applied_curves, metric_curves;
 
  private:
   Json description() const;

@@ -3,24 +3,17 @@
 
 #include <lopt/plugin.h>
 
-#include <algorithm>
 #include <cmath>
 
 namespace lopt {
 
 /// Different characters: one more than the largest number.
 inline std::int64_t alphabet_of(const Dataset& dataset) {
-  std::int32_t largest = 0;
-  for (const Split split : {Split::train, Split::test}) {
-    const Array text = dataset.examples(split)["text"];
-    const auto numbers = text.values<std::int32_t>();
-    if (!numbers.empty()) largest = std::max(largest, *std::max_element(numbers.begin(), numbers.end()));
-  }
-  return std::int64_t{largest} + 1;
+  return dataset.range("text").most + 1;
 }
 /// Characters that are read and predicted.
 inline std::int64_t length_of(const Dataset& dataset) {
-  return dataset.examples(Split::train)["text"].leaf().shape()[1] - 1;
+  return dataset.example_types()["text"].leaf().shape[0] - 1;
 }
 
 /// The characters that are read, [n, length], and those that follow them.

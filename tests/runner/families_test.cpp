@@ -153,7 +153,49 @@ TEST_CASE("text of any file becomes sequences; one that does not fit is refused"
   refused(text("umlauts.txt", ", length: 20"), 4, "fewer than the 21 of one sequence");
   folder.write("broken.txt", std::string(50, 'x') + "\xff" + std::string(50, 'y'));
   refused(text("broken.txt", ", length: 4"), 4, "byte 50 begins no UTF-8 character");
-  refused(text("none.txt", ""), 4, "cannot be read");
+  refused(text("none.txt", ""), 4, "No such file or directory");
+  refused(train + "file: " + folder.path() + "}}'", 4, "it is no file");
+}
+
+TEST_CASE("characters of any length are numbered alike wherever a sequence begins") {
+  // 300 times "aä€😀": a place is kept for every 256th character, and sequences begin between.
+  const TemporaryFolder folder;
+  std::string mixed, plain;
+  for (int i = 0; i < 300; ++i) {
+    mixed += "a\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80";
+    plain += "abcd";
+  }
+  folder.write("mixed.txt", mixed);
+  folder.write("plain.txt", plain);
+  const auto losses = [&](const std::string& file) {
+    const std::string out = folder.file("run-" + file);
+    REQUIRE(run("train configs/tutorial/adam.yaml steps=20 -q 'task={plugin: char_rnn, hidden: 4, batch_size: 3, "
+                "dataset: {plugin: text, length: 13, file: " +
+                folder.file(file) + "}}' --out " + out)
+                .code == 0);
+    return read_file(out + "/metrics.jsonl");
+  };
+  CHECK(losses("mixed.txt") == losses("plain.txt"));
+}
+
+TEST_CASE("an inner training measures on its test data as it goes, and a run that was stopped measures the same") {
+  const TemporaryFolder folder;
+  const std::string train = "configs/tutorial/adam.yaml --threads 1 -q 'metrics={every: 4}' 'checkpoint={every: 3 steps}' ";
+  REQUIRE(run("train " + train + "steps=10 --out " + folder.file("whole")).code == 0);
+  std::istringstream lines(read_file(folder.file("whole/metrics.jsonl")));
+  int step = 0;
+  for (std::string line; std::getline(lines, line); ++step) {
+    for (const char* key : {"\"test_loss\":", "\"test_accuracy\":"})
+      CHECK((line.find(key) != std::string::npos) == (step == 3 || step == 7));
+  }
+  CHECK(step == 10);
+  CHECK_THAT(read_file(folder.file("whole/curves.svg")), Contains("test loss"));
+  CHECK_THAT(read_file(folder.file("whole/metrics.svg")), Contains("test accuracy"));
+  REQUIRE(run("train " + train + "steps=6 --out " + folder.file("part")).code == 0);
+  REQUIRE(run("resume -q " + folder.file("part") + " steps=10").code == 0);
+  CHECK(read_file(folder.file("part/metrics.jsonl")) == read_file(folder.file("whole/metrics.jsonl")));
+  refused("check configs/tutorial/pes.yaml 'metrics={every: 4}'", 2, "metrics: goes with an inner training");
+  refused("check configs/tutorial/adam.yaml 'metrics={every: 4, split: tests}'", 2, "did you mean 'test'");
 }
 
 TEST_CASE("tables, arrays and CIFAR's files are read, and damaged ones refused with their place") {

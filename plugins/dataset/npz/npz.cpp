@@ -8,7 +8,7 @@ using namespace lopt;
 namespace {
 
 /// Rows [from, to) of the first dimension.
-Array rows(const Array& array, std::int64_t from, std::int64_t to) {
+Array part(const Array& array, std::int64_t from, std::int64_t to) {
   Type type = array.type();
   type.shape[0] = to - from;
   Array result(type);
@@ -72,8 +72,8 @@ class Npz final : public Dataset {
                        test = std::max<std::int64_t>(
                            1, static_cast<std::int64_t>(static_cast<double>(count) * test_share_));
     if (test >= count) throw DataError(file_ + ": has " + std::to_string(count) + " examples, too few for two splits");
-    train_ = map([&](const Array& a) { return rows(a, 0, count - test); }, whole);
-    test_ = map([&](const Array& a) { return rows(a, count - test, count); }, whole);
+    train_ = map([&](const Array& a) { return part(a, 0, count - test); }, whole);
+    test_ = map([&](const Array& a) { return part(a, count - test, count); }, whole);
   }
 
   Values checked(const Values& arrays, const std::string& prefix) const {

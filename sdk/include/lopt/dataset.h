@@ -2,6 +2,8 @@
 #include <lopt/random.h>
 #include <lopt/tree.h>
 
+#include <mutex>
+
 namespace lopt {
 
 /// Training images and test images are never mixed.
@@ -21,6 +23,48 @@ class Dataset {
   /// alone, so that a run can be resumed anywhere. The default passes over all examples endlessly, each time in an
   /// order of its own, drawn from the key.
   virtual void batch(HostKey key, std::uint32_t stream, std::int64_t step, std::span<std::int32_t> indices) const;
+
+  // What is asked in place of examples() where not all of them are wanted. The defaults look into examples().
+  /// How many examples a split has.
+  virtual std::int64_t count(Split split) const;
+  /// Names and types of one example: those of examples() without their first dimension.
+  virtual Types example_types() const;
+  /// Copies the examples at these indices, in order, to the rows of a batch, whose arrays are as examples(). Throws
+  /// DataError for an index that is none.
+  virtual void rows(Split split, std::span<const std::int32_t> indices, std::vector<Array>& batch) const;
+  /// The smallest and the largest integer of an array, in both splits: what an alphabet or a number of classes is.
+  struct Range {
+    std::int64_t least = 0, most = -1;
+  };
+  virtual Range range(const std::string& name) const;
+};
+
+/// Examples that are made, or read from a mapped file, when a batch wants them: count(), example_types(), rows() and
+/// range() are given, and examples() collects them all for whoever asks.
+class OnDemandDataset : public Dataset {
+ public:
+  const Values& examples(Split split) const override;
+  std::int64_t count(Split split) const override = 0;
+  Types example_types() const override = 0;
+  void rows(Split split, std::span<const std::int32_t> indices, std::vector<Array>& batch) const override = 0;
+  Range range(const std::string& name) const override = 0;
+
+ private:
+  mutable std::mutex mutex_;
+  mutable Values all_[2];
+};
+
+/// The bytes of a file, of which the machine holds those that are looked at. It may be closed, copied and moved.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  /// Throws DataError where it cannot be read, or is none (a folder).
+  explicit MappedFile(const std::string& path);
+  std::span<const std::uint8_t> bytes() const { return bytes_; }
+
+ private:
+  std::shared_ptr<const void> mapping_;
+  std::span<const std::uint8_t> bytes_;
 };
 
 /// A damaged, missing or unsuitable data file: exit code 4.
