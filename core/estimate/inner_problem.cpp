@@ -147,9 +147,10 @@ InnerProblem::Step InnerProblem::trace_step(const Inputs& inputs) const {
       task_.training_loss(params, this->task_state(inputs.state), inputs.batch, fold_in(key, 0));
   if (loss.type() != Type{DType::float32, {}})
     throw ShapeError(fmt::format("the loss is {}, not a float32 scalar", to_text(loss.type())));
+  const Tree judged = objective_.validation ? optimizer->evaluation_params(optimizer_state) : params;
   const Tree next = optimizer->update(optimizer_state, gradient(loss, params),
                                       {loss, inputs.iteration, num_steps_, fold_in(key, 1), inputs.length});
-  return {state_of(next, task_state), trace_objective(inputs, params, loss)};
+  return {state_of(next, task_state), trace_objective(inputs, judged, loss)};
 }
 
 Tensor InnerProblem::trace_objective(const Inputs& inputs, const Tree& params, const Tensor& loss) const {
@@ -183,7 +184,7 @@ const Executable& InnerProblem::params() const {
       const Tree theta = inputs_like("theta", theta_), state = inputs_like("state", state_);
       std::vector<Tensor> inputs = theta.leaves();
       append(inputs, state);
-      return make_program("params", inputs, optimizer_(theta)->params(optimizer_state(state)).leaves());
+      return make_program("params", inputs, optimizer_(theta)->evaluation_params(optimizer_state(state)).leaves());
     })));
   return *params_of_state_;
 }
@@ -193,7 +194,7 @@ const Executable& InnerProblem::loss() const {
   if (!loss_)
     loss_ = std::make_unique<Executable>(plans_->compile(traced([&] {
       const Inputs inputs = make_inputs();
-      const Tree params = optimizer_(inputs.theta)->params(optimizer_state(inputs.state));
+      const Tree params = optimizer_(inputs.theta)->evaluation_params(optimizer_state(inputs.state));
       std::vector<Tensor> list = inputs.theta.leaves();
       append(list, inputs.state);
       append(list, inputs.batch);

@@ -69,6 +69,8 @@ class Caller {
       throw;
     } catch (const DataError&) {
       throw;
+    } catch (const SettingsError&) {
+      throw;
     } catch (const std::bad_alloc&) {
       throw;
     } catch (const ShapeError& error) {
@@ -192,6 +194,25 @@ class GuardedFamily final : public TaskFamily {
   mutable std::map<std::size_t, GuardedTask> tasks_;
 };
 
+class GuardedSchedule final : public Schedule {
+ public:
+  GuardedSchedule(Caller call, std::shared_ptr<const Schedule> inner)
+      : call_(std::move(call)), inner_(std::move(inner)) {}
+  Tensor rate(const ScheduleContext& context) const override {
+    return call_("rate()", [&] {
+      try {
+        return inner_->rate(context);
+      } catch (const std::invalid_argument& error) {
+        throw SettingsError(error.what());  // whose rate it is says where
+      }
+    });
+  }
+
+ private:
+  Caller call_;
+  std::shared_ptr<const Schedule> inner_;
+};
+
 class GuardedOptimizer final : public Optimizer {
  public:
   GuardedOptimizer(Caller call, std::shared_ptr<const Optimizer> inner)
@@ -204,6 +225,9 @@ class GuardedOptimizer final : public Optimizer {
   }
   Tree params(const Tree& state) const override {
     return call_("params()", [&] { return inner_->params(state); });
+  }
+  Tree evaluation_params(const Tree& state) const override {
+    return call_("evaluation_params()", [&] { return inner_->evaluation_params(state); });
   }
   Tree with_params(const Tree& state, const Tree& params) const override {
     return call_("with_params()", [&] { return inner_->with_params(state, params); });
@@ -276,6 +300,7 @@ std::shared_ptr<const void> guarded(const ComponentInfo& component, const std::s
   if (component.kind == Dataset::kind) return wrap<Dataset, GuardedDataset>(component, object);
   if (component.kind == Task::kind) return wrap<Task, GuardedTask>(component, object);
   if (component.kind == TaskFamily::kind) return wrap<TaskFamily, GuardedFamily>(component, object);
+  if (component.kind == Schedule::kind) return wrap<Schedule, GuardedSchedule>(component, object);
   if (component.kind == Optimizer::kind) return wrap<Optimizer, GuardedOptimizer>(component, object);
   if (component.kind == LearnedOptimizer::kind)
     return wrap<LearnedOptimizer, GuardedLearnedOptimizer>(component, object);

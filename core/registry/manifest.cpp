@@ -10,8 +10,8 @@
 namespace lopt {
 
 std::vector<std::string> component_kinds() {
-  return {Task::kind,      TaskFamily::kind,       Dataset::kind,
-          Optimizer::kind, LearnedOptimizer::kind, GradientEstimator::kind};
+  return {Task::kind,     TaskFamily::kind,       Dataset::kind,          Optimizer::kind,
+          Schedule::kind, LearnedOptimizer::kind, GradientEstimator::kind};
 }
 
 namespace {

@@ -93,6 +93,8 @@ int main(int argc, char** argv) {
     return fail(lopt::wrong_usage, error.what());
   } catch (const lopt::FolderError& error) {
     return fail(lopt::wrong_usage, error.what());
+  } catch (const lopt::SettingsError& error) {
+    return fail(lopt::wrong_usage, error.what());
   } catch (const lopt::ShapeError& error) {
     return fail(lopt::wrong_usage, fmt::format("the parts of the spec do not fit together: {}", error.what()));
   } catch (const lopt::TreeError& error) {

@@ -1,6 +1,8 @@
 #pragma once
 // A spec as it was written: values with their places in the file.
 
+#include <lopt/settings.h>
+
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -62,9 +64,6 @@ class SpecErrors {
  private:
   std::vector<std::string> messages_;
 };
-
-/// The name among `known` that is closest to `name`, as "; did you mean 'x'?", or nothing where none is close.
-std::string did_you_mean(std::string_view name, const std::vector<std::string>& known);
 
 /// Bytes of a spec at most.
 inline constexpr std::size_t most_spec_bytes = 1 << 20;

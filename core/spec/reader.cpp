@@ -1,8 +1,5 @@
 #include "spec/reader.h"
 
-#include "random/threefry.h"
-#include "spec/distribution.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -56,9 +53,6 @@ std::string as_number(const SpecNode& node) {
   }
   return value ? fmt::format("; write {}{}", *value, why) : "";
 }
-std::string joined_path(const std::string& path, const std::string& key) {
-  return path.empty() ? key : path + "." + key;
-}
 std::string bool_text(bool value) { return value ? "true" : "false"; }
 SpecNode sequence_of(const std::vector<std::int64_t>& values) {
   SpecNode node;
@@ -91,8 +85,10 @@ SpecReader::SpecReader(const SpecNode& node, std::string path, SpecErrors& error
       make_component_(std::move(make_component)),
       known_(std::move(taken)) {}
 
+std::string SpecReader::path_of(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
+
 void SpecReader::error(const SpecNode& node, const std::string& key, const std::string& message) {
-  errors_.add(node.where, joined_path(path_, key), message);
+  errors_.add(node.where, path_of(key), message);
 }
 
 const SpecNode* SpecReader::take(const std::string& key) {
@@ -104,7 +100,7 @@ const SpecNode* SpecReader::declare(Declaration d, std::string default_text) {
   d.default_text = std::move(default_text);
   const SpecNode* value = take(d.name);
   if (!value && d.required && !describing_)
-    errors_.add(node_.where, joined_path(path_, d.name),
+    errors_.add(node_.where, path_of(d.name),
                 fmt::format("is missing{}", d.documentation.empty() ? "" : ": " + d.documentation));
   declarations_.push_back(std::move(d));
   return value;
@@ -217,6 +213,24 @@ std::vector<std::int64_t> SpecReader::integers(const Declaration& d,
   return result;
 }
 
+std::vector<double> SpecReader::reals(const Declaration& d, const std::optional<std::vector<double>>& fallback) {
+  const SpecNode* node = declare(d, fallback ? fmt::format("[{}]", fmt::join(*fallback, ", ")) : "");
+  std::vector<double> result = fallback.value_or(std::vector<double>{});
+  if (node && node->is_mapping()) {
+    error(*node, d.name, fmt::format("must be a list of numbers, as in [0.1, 0.01], not {}", shown(*node)));
+  } else if (node) {
+    std::vector<double> values;
+    for (const SpecNode& item : elements_of(*node))
+      if (const std::optional<double> value = number(item, d)) values.push_back(*value);
+    if (values.size() == elements_of(*node).size()) result = std::move(values);
+  }
+  SpecNode resolved;
+  resolved.kind = SpecNode::Kind::sequence;
+  for (const double value : result) resolved.items.push_back(SpecNode::scalar(fmt::format("{}", value)));
+  resolved_.set(d.name, std::move(resolved));
+  return result;
+}
+
 std::vector<std::string> SpecReader::texts(const Declaration& d,
                                            const std::optional<std::vector<std::string>>& fallback) {
   const SpecNode* node = declare(d, fallback ? fmt::format("[{}]", fmt::join(*fallback, ", ")) : "");
@@ -245,66 +259,6 @@ std::vector<std::string> SpecReader::texts(const Declaration& d,
   return result;
 }
 
-std::shared_ptr<const void> SpecReader::component(const Declaration& d, const std::string& fallback) {
-  const SpecNode* node = declare(d, fallback);
-  SpecNode by_default = fallback.starts_with('{') ? parse_spec(fallback, "a default") : SpecNode::scalar(fallback);
-  by_default.where = node_.where;
-  if (!node) {
-    if (fallback.empty()) return nullptr;
-    node = &by_default;
-  }
-  SpecNode resolved;
-  std::shared_ptr<const void> result = make_component_(d.type, *node, joined_path(path_, d.name), errors_, resolved);
-  resolved_.set(d.name, std::move(resolved));
-  return result;
-}
-
-std::vector<DrawnComponent> SpecReader::drawn(const Declaration& d, std::int64_t count, std::uint64_t seed) {
-  const SpecNode* node = declare(d, "");
-  if (!node) return {};
-  SpecNode base = node->is_mapping() ? *node : SpecNode::mapping({{"plugin", *node}});
-  base.where = node->where;
-  resolved_.set(d.name, *node);
-  for (const auto& [key, value] : node_.entries) {
-    if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
-    base.set(key, value);
-    known_.push_back(key);
-    resolved_.set(key, value);
-  }
-  std::vector<DrawnComponent> result;
-  for (std::int64_t i = 0; i < count && errors_.empty(); ++i) {
-    SpecDraw draw(threefry(HostKey::from_seed(seed), 1, static_cast<std::uint32_t>(i)));
-    const SpecNode member = draw.of(base, path_, errors_);
-    if (!errors_.empty()) break;
-    SpecNode resolved;
-    std::shared_ptr<const void> component = make_component_(d.type, member, path_, errors_, resolved);
-    result.push_back({std::move(component), to_line(resolved)});
-  }
-  return result;
-}
-
-std::vector<DrawnComponent> SpecReader::components(const Declaration& d) {
-  const SpecNode* node = declare(d, "");
-  if (!node) return {};
-  SpecNode all = *node;
-  all.items.clear();
-  if (node->kind != SpecNode::Kind::sequence || node->items.empty()) {
-    error(*node, d.name, "must be a list with at least one");
-    return {};
-  }
-  std::vector<DrawnComponent> result;
-  const std::string kind = d.type.substr(0, d.type.size() - 1);
-  for (const SpecNode& item : node->items) {
-    SpecNode resolved;
-    std::shared_ptr<const void> component = make_component_(
-        kind, item, fmt::format("{}[{}]", joined_path(path_, d.name), result.size()), errors_, resolved);
-    result.push_back({std::move(component), to_line(resolved)});
-    all.items.push_back(std::move(resolved));
-  }
-  resolved_.set(d.name, std::move(all));
-  return result;
-}
-
 void SpecReader::check_unknown() const {
   for (const auto& [key, value] : node_.entries)
     if (std::find(known_.begin(), known_.end(), key) == known_.end()) {
@@ -314,7 +268,7 @@ void SpecReader::check_unknown() const {
       if (value.kind == SpecNode::Kind::null && number_in(key))
         list = "; if it belongs to the number before it, that is written with a point, as in 0.1";
       if (list.empty() && !names.empty()) list = fmt::format("; known here: {}", fmt::join(names, ", "));
-      errors_.add(value.where, joined_path(path_, key),
+      errors_.add(value.where, path_of(key),
                   "is no setting" + (path_.empty() ? std::string(" of a spec") : "") + list);
     }
 }

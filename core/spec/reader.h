@@ -28,9 +28,12 @@ class SpecReader final : public SettingsSource {
                                      const std::optional<std::vector<std::int64_t>>& fallback) override;
   std::vector<std::string> texts(const Declaration& d,
                                  const std::optional<std::vector<std::string>>& fallback) override;
+  std::vector<double> reals(const Declaration& d, const std::optional<std::vector<double>>& fallback) override;
+  RateValue rate(const Declaration& d, std::optional<double> fallback) override;
   std::shared_ptr<const void> component(const Declaration& d, const std::string& fallback) override;
   std::vector<DrawnComponent> drawn(const Declaration& d, std::int64_t count, std::uint64_t seed) override;
   std::vector<DrawnComponent> components(const Declaration& d) override;
+  std::vector<NamedComponent> named(const Declaration& d) override;
 
   /// Only the declarations matter: nothing is missing.
   void describe_only() { describing_ = true; }
@@ -48,6 +51,8 @@ class SpecReader final : public SettingsSource {
   /// The node of a setting, or null if its default holds. Reports a required one that is missing.
   const SpecNode* declare(Declaration d, std::string default_text);
   std::optional<double> number(const SpecNode& node, const Declaration& d);
+  /// "task.dataset" for a key of the settings of `task`.
+  std::string path_of(const std::string& key) const;
   bool in_range(const SpecNode& node, const Declaration& d, double value);
 
   const SpecNode& node_;

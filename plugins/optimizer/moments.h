@@ -7,10 +7,11 @@ namespace lopt {
 
 /// Settings of Adam and its kin.
 struct MomentSettings {
-  double learning_rate, beta1, beta2, epsilon, epsilon_root;
+  Rate learning_rate;
+  double beta1, beta2, epsilon, epsilon_root;
 
-  static MomentSettings of(Settings& s, double epsilon = 1e-8, double epsilon_root = 0) {
-    return {s.real("learning_rate", 0.001).above(0).doc("step size"),
+  static MomentSettings of(Settings& s, double epsilon = 1e-8, double epsilon_root = 0, double rate = 0.001) {
+    return {s.rate("learning_rate", rate).above(0).doc("step size"),
             s.real("beta1", 0.9).at_least(0).below(1).doc("decay of the mean of gradients"),
             s.real("beta2", 0.999).at_least(0).below(1).doc("decay of the mean of squares"),
             s.real("epsilon", epsilon).at_least(0).doc("added outside the root"),

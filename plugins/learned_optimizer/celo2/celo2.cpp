@@ -10,27 +10,6 @@ struct Rates {
   double learning_rate, weight_decay;
 };
 
-/// Five iterations of Newton and Schulz towards the nearest orthogonal matrix (Jordan et al., Muon, 2024):
-///   x ← x / (‖x‖ + 1e-8), then A = x xᵀ, x ← 3.4445 x + (−4.7750 A + 2.0315 A²) x; tall matrices are turned before.
-Tensor orthogonalized(const Tensor& matrix) {
-  const bool tall = matrix.dim(0) > matrix.dim(1);
-  Tensor x = tall ? transpose(matrix) : matrix;
-  x = x / (norm(x) + 1e-8);
-  for (int i = 0; i < 5; ++i) {
-    const Tensor a = matmul(x, transpose(x));
-    x = 3.4445 * x + matmul(-4.7750 * a + 2.0315 * matmul(a, a), x);
-  }
-  return tall ? transpose(x) : x;
-}
-/// The same for each matrix of the last two dimensions.
-Tensor orthogonalized_each(const Tensor& x) {
-  if (x.rank() == 2) return orthogonalized(x);
-  const Tensor matrices = reshape(x, {-1, x.dim(-2), x.dim(-1)});
-  std::vector<Tensor> results;
-  for (std::int64_t i = 0; i < matrices.dim(0); ++i) results.push_back(orthogonalized(take(matrices, i, 0)));
-  return reshape(stack(results, 0), x.shape());
-}
-
 /// Of matrices: p ← p − lr · normalised(orthogonalised(s)), s the network's direction. Of vectors and scalars, Adam
 /// without bias correction: m ← β1·m + (1 − β1)·g, v ← β2·v + (1 − β2)·g², p ← p − 20 · lr · m / √(v + 1e-8). Weight
 /// decay is decoupled: p ← p − lr · decay · p.
@@ -55,7 +34,7 @@ class Update final : public Optimizer {
       moments[i] = moments[i].updated(gradient);
       // The first momentum and the second moment decay as Adam's do here.
       static_assert(celo2::momentum_decays[0] == beta1 && celo2::size_decay == beta2);
-      Tensor step = p[i].rank() >= 2 ? celo2::normalized(orthogonalized_each(direction_(p[i], gradient, moments[i])))
+      Tensor step = p[i].rank() >= 2 ? celo2::normalized(newton_schulz(direction_(p[i], gradient, moments[i]), 5, 1e-8))
                                      : adam_rate * moments[i].momenta[0] * rsqrt(moments[i].size + 1e-8);
       if (rates_.weight_decay > 0) step = step + rates_.weight_decay * p[i];
       next.push_back(p[i] - rates_.learning_rate * step);

@@ -9,11 +9,11 @@ class AdaBelief final : public Optimizer {
   explicit AdaBelief(Settings& s) : s_(MomentSettings::of(s, 1e-16, 1e-16)) {}
 
   Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree believed = s_.beta1 * state["mean"] + (1 - s_.beta1) * grads;
     const Moments moments(state, grads, square(grads - believed), s_);
     const Tree step = s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_));
-    return moments.with(state["params"] - s_.learning_rate * step);
+    return moments.with(state["params"] - s_.learning_rate.at(context) * step);
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 

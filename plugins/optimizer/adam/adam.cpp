@@ -8,7 +8,7 @@ using namespace lopt;
 class Adam final : public Optimizer {
  public:
   explicit Adam(Settings& s)
-      : learning_rate_(s.real("learning_rate", 0.001).above(0).doc("step size")),
+      : learning_rate_(s.rate("learning_rate", 0.001).above(0).doc("step size")),
         beta1_(s.real("beta1", 0.9).at_least(0).below(1).doc("decay of the mean of gradients")),
         beta2_(s.real("beta2", 0.999).at_least(0).below(1).doc("decay of the mean of squared gradients")),
         epsilon_(s.real("epsilon", 1e-8).at_least(0).doc("added outside the root")),
@@ -21,20 +21,21 @@ class Adam final : public Optimizer {
             {"count", zeros({}, DType::int32)}};
   }
 
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tensor count = state["count"].leaf() + 1, t = convert(count, DType::float32);
     const Tree mean = beta1_ * state["mean"] + (1 - beta1_) * grads,
                variance = beta2_ * state["variance"] + (1 - beta2_) * square(grads);
     const Tensor correct1 = 1 - power(beta1_, t), correct2 = 1 - power(beta2_, t);
     const Tree step =
-        learning_rate_ * (mean / correct1) / (sqrt(variance / correct2 + Tensor(epsilon_root_)) + Tensor(epsilon_));
+        learning_rate_.at(context) * (mean / correct1) / (sqrt(variance / correct2 + Tensor(epsilon_root_)) + Tensor(epsilon_));
     return {{"params", state["params"] - step}, {"mean", mean}, {"variance", variance}, {"count", count}};
   }
 
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  double learning_rate_, beta1_, beta2_, epsilon_, epsilon_root_;
+  Rate learning_rate_;
+  double beta1_, beta2_, epsilon_, epsilon_root_;
 };
 
 LOPT_PLUGIN(Adam, "adam",

@@ -7,19 +7,19 @@ class Lamb final : public Optimizer {
  public:
   explicit Lamb(Settings& s)
       : s_(MomentSettings::of(s, 1e-6)),
-        decay_(s.real("weight_decay", 0).at_least(0).doc("added to Adam's direction, times the parameter")) {}
+        decay_(s.rate("weight_decay", 0).at_least(0).doc("added to Adam's direction, times the parameter")) {}
 
   Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Moments moments(state, grads, square(grads), s_);
-    const Tree u = s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_)) + decay_ * state["params"];
-    return moments.with(state["params"] - s_.learning_rate * by_trust_ratio(state["params"], u));
+    const Tree u = s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_)) + decay_.at(context) * state["params"];
+    return moments.with(state["params"] - s_.learning_rate.at(context) * by_trust_ratio(state["params"], u));
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
   MomentSettings s_;
-  double decay_;
+  Rate decay_;
 };
 
 LOPT_PLUGIN(Lamb, "lamb",

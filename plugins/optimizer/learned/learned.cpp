@@ -14,6 +14,8 @@ class Applied final : public Optimizer {
     return rule()->update(state, grads, context);
   }
   Tree params(const Tree& state) const override { return rule()->params(state); }
+  Tree evaluation_params(const Tree& state) const override { return rule()->evaluation_params(state); }
+  Tree with_params(const Tree& state, const Tree& params) const override { return rule()->with_params(state, params); }
 
  private:
   std::unique_ptr<Optimizer> rule() const {
@@ -52,6 +54,8 @@ class Learned final : public Optimizer {
     return applied_.update(state, grads, context);
   }
   Tree params(const Tree& state) const override { return applied_.params(state); }
+  Tree evaluation_params(const Tree& state) const override { return applied_.evaluation_params(state); }
+  Tree with_params(const Tree& state, const Tree& params) const override { return applied_.with_params(state, params); }
 
  private:
   Applied applied_;

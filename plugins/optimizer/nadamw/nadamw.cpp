@@ -8,21 +8,21 @@ class NadamW final : public Optimizer {
  public:
   explicit NadamW(Settings& s)
       : s_(MomentSettings::of(s)),
-        decay_(s.real("weight_decay", 0.01).at_least(0).doc("share of a parameter, times the step size, that goes")) {}
+        decay_(s.rate("weight_decay", 0.01).at_least(0).doc("share of a parameter, times the step size, that goes")) {}
 
   Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Moments moments(state, grads, square(grads), s_);
-    const Tensor rate = s_.learning_rate * sqrt(1 - power(s_.beta2, moments.t)) / (1 - power(s_.beta1, moments.t));
+    const Tensor rate = s_.learning_rate.at(context) * sqrt(1 - power(s_.beta2, moments.t)) / (1 - power(s_.beta1, moments.t));
     const Tree ahead = s_.beta1 * moments.mean + (1 - s_.beta1) * grads;
-    const Tree step = s_.direction(ahead, moments.variance) + decay_ * state["params"];
+    const Tree step = s_.direction(ahead, moments.variance) + decay_.at(context) * state["params"];
     return moments.with(state["params"] - rate * step);
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
   MomentSettings s_;
-  double decay_;
+  Rate decay_;
 };
 
 LOPT_PLUGIN(NadamW, "nadamw",

@@ -11,7 +11,7 @@ class Radam final : public Optimizer {
         threshold_(s.real("threshold", 5).above(4).doc("of ρ, from which on the variance is trusted")) {}
 
   Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Moments moments(state, grads, square(grads), s_);
     const double most = 2 / (1 - s_.beta2) - 1;
     const Tensor decayed = power(s_.beta2, moments.t), rho = most - 2 * moments.t * decayed / (1 - decayed);
@@ -20,7 +20,7 @@ class Radam final : public Optimizer {
     const Tree mean = moments.corrected_mean(s_), adam = s_.direction(mean, moments.corrected_variance(s_));
     const Tree step =
         map([&](const Tensor& a, const Tensor& m) { return where(trusted, rectified * a, m); }, adam, mean);
-    return moments.with(state["params"] - s_.learning_rate * step);
+    return moments.with(state["params"] - s_.learning_rate.at(context) * step);
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 

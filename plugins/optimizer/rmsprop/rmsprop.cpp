@@ -7,7 +7,7 @@ using namespace lopt;
 class RmsProp final : public Optimizer {
  public:
   explicit RmsProp(Settings& s)
-      : learning_rate_(s.real("learning_rate", 0.01).above(0).doc("step size")),
+      : learning_rate_(s.rate("learning_rate", 0.01).above(0).doc("step size")),
         decay_(s.real("decay", 0.9).at_least(0).below(1).doc("of the mean of squared gradients")),
         epsilon_(s.real("epsilon", 1e-8).at_least(0).doc("added to the root's argument, or to the root")),
         inside_(s.boolean("epsilon_inside", true).doc("ε stands inside the root")),
@@ -17,11 +17,12 @@ class RmsProp final : public Optimizer {
   Tree init(const Tree& params, const InitContext&) const override {
     return {{"params", params}, {"variance", zeros_like(params)}, {"momentum", zeros_like(params)}};
   }
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree variance = decay_ * state["variance"] + (1 - decay_) * square(grads);
+    const Tensor rate = learning_rate_.at(context);
     const Tree step = map(
         [&](const Tensor& g, const Tensor& v) {
-          return inside_ ? learning_rate_ * (g * rsqrt(v + epsilon_)) : learning_rate_ * (g / (sqrt(v) + epsilon_));
+          return rate * (inside_ ? g * rsqrt(v + epsilon_) : g / (sqrt(v) + epsilon_));
         },
         grads, variance);
     const Tree momentum = step + momentum_ * state["momentum"];
@@ -32,7 +33,8 @@ class RmsProp final : public Optimizer {
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  double learning_rate_, decay_, epsilon_;
+  Rate learning_rate_;
+  double decay_, epsilon_;
   bool inside_;
   double momentum_;
   bool nesterov_;

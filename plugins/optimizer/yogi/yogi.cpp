@@ -10,14 +10,14 @@ class Yogi final : public Optimizer {
         initial_(s.real("initial_accumulator", 1e-6).at_least(0).doc("what both means start at")) {}
 
   Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params, initial_); }
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     // Squares are finite, so that their difference from v is a number; a gradient of 1e15 has diverged long since.
     const Tree squares = map([](const Tensor& g) { return square(clamp(g, -1e15, 1e15)); }, grads);
     Moments moments(state, grads, squares, s_);
     moments.variance = map([&](const Tensor& v, const Tensor& q) { return v - (1 - s_.beta2) * sign(v - q) * q; },
                            state["variance"], squares);
     const Tree step = s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_));
-    return moments.with(state["params"] - s_.learning_rate * step);
+    return moments.with(state["params"] - s_.learning_rate.at(context) * step);
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 

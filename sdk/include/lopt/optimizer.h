@@ -31,9 +31,30 @@ class Optimizer {
   virtual Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const = 0;
   /// The parameters in a state.
   virtual Tree params(const Tree& state) const = 0;
+  /// The parameters that a state is judged by, where those are others than the gradient is wanted at: an average.
+  virtual Tree evaluation_params(const Tree& state) const { return params(state); }
   /// The state with other parameters: how an optimizer around this one moves them. The default replaces the leaves of
   /// the state that params() gives; an optimizer whose params() computes something overrides it. Throws TreeError else.
   virtual Tree with_params(const Tree& state, const Tree& params) const;
+};
+
+/// An optimizer around an optimizer: all that it does not change is the inner one's.
+class OptimizerWrapper : public Optimizer {
+ public:
+  explicit OptimizerWrapper(std::shared_ptr<const Optimizer> inner) : inner_(std::move(inner)) {}
+  Tree init(const Tree& params, const InitContext& context) const override { return inner_->init(params, context); }
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
+    return inner_->update(state, grads, context);
+  }
+  Tree params(const Tree& state) const override { return inner_->params(state); }
+  Tree evaluation_params(const Tree& state) const override { return inner_->evaluation_params(state); }
+  Tree with_params(const Tree& state, const Tree& params) const override { return inner_->with_params(state, params); }
+
+ protected:
+  const Optimizer& inner() const { return *inner_; }
+
+ private:
+  std::shared_ptr<const Optimizer> inner_;
 };
 
 /// An update rule with weights θ, which meta-training finds.

@@ -5,9 +5,11 @@
 #include <lopt/dataset.h>
 #include <lopt/estimator.h>
 #include <lopt/features.h>
+#include <lopt/matrices.h>
 #include <lopt/networks.h>
 #include <lopt/optimizer.h>
 #include <lopt/primitive.h>
+#include <lopt/schedule.h>
 #include <lopt/settings.h>
 #include <lopt/task.h>
 
@@ -139,6 +141,8 @@ auto base_of() {
     return std::type_identity<LearnedOptimizer>{};
   else if constexpr (std::is_base_of_v<GradientEstimator, Component>)
     return std::type_identity<GradientEstimator>{};
+  else if constexpr (std::is_base_of_v<Schedule, Component>)
+    return std::type_identity<Schedule>{};
   else {
     static_assert(std::is_base_of_v<Dataset, Component>, "a component derives from one of lopt's interfaces");
     return std::type_identity<Dataset>{};

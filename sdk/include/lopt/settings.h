@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,11 +16,22 @@
 namespace lopt {
 
 class Settings;
+class Rate;  // lopt/schedule.h
+
+/// Settings that do not fit what they are used for, found out where they are used: exit code 2. Begins with the place
+/// in the spec, where that is known.
+class SettingsError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The name among `known` that is closest to `name`, as "; did you mean 'x'?", or nothing where none is close.
+std::string did_you_mean(std::string_view name, const std::vector<std::string>& known);
 
 /// One declared setting, as `describe` shows it.
 struct Declaration {
   std::string name;
-  std::string type;           // "real", "integer", "boolean", "text", "integers", "texts", or the kind of a component
+  std::string type;  // "real", "integer", "boolean", "text", a plural of these, "rate", or the kind of a component
   std::string documentation;  // what it means
   std::string unit;           // "steps", "examples"; empty for plain numbers
   std::string default_text;   // as YAML; empty where a value is required
@@ -40,6 +52,20 @@ struct DrawnComponent {
   std::string text;                       // its settings as YAML on a line, with every default
 };
 
+/// A component by a name that the spec gives it.
+struct NamedComponent {
+  std::string name;
+  std::shared_ptr<const void> component;  // null where it could not be made
+  std::string where;                      // the place in the spec, to begin a SettingsError with
+};
+
+/// A rate as the spec has it: a number, or a schedule.
+struct RateValue {
+  double number = 0;
+  std::shared_ptr<const void> schedule;
+  std::string where;
+};
+
 /// Where values come from: a mapping of a spec. Implemented by the core.
 class SettingsSource {
  public:
@@ -52,6 +78,8 @@ class SettingsSource {
                                              const std::optional<std::vector<std::int64_t>>& fallback) = 0;
   virtual std::vector<std::string> texts(const Declaration&,
                                          const std::optional<std::vector<std::string>>& fallback) = 0;
+  virtual std::vector<double> reals(const Declaration&, const std::optional<std::vector<double>>& fallback) = 0;
+  virtual RateValue rate(const Declaration&, std::optional<double> fallback) = 0;
   /// A component of a kind; null where the spec's is unusable (an error is then reported).
   virtual std::shared_ptr<const void> component(const Declaration&, const std::string& fallback) = 0;
   /// The same `count` times, where each value that is a distribution is drawn anew from the seed. All keys that no
@@ -59,6 +87,8 @@ class SettingsSource {
   virtual std::vector<DrawnComponent> drawn(const Declaration&, std::int64_t count, std::uint64_t seed) = 0;
   /// Each of a list of components, with what it says of its share.
   virtual std::vector<DrawnComponent> components(const Declaration&) = 0;
+  /// Each of a mapping of components; nothing where there is none.
+  virtual std::vector<NamedComponent> named(const Declaration&) = 0;
 };
 
 /// Builds a declaration; converting it to its value declares the setting and reads it.
@@ -116,6 +146,19 @@ class IntegersSetting : public NumberBuilder<IntegersSetting, std::vector<std::i
   using NumberBuilder::NumberBuilder;
   // NOLINTNEXTLINE(google-explicit-constructor)
   operator std::vector<std::int64_t>() { return source_.integers(declaration_, fallback_); }
+};
+/// A list; a number alone is a list of one. The range is that of each element.
+class RealsSetting : public NumberBuilder<RealsSetting, std::vector<double>> {
+ public:
+  using NumberBuilder::NumberBuilder;
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  operator std::vector<double>() { return source_.reals(declaration_, fallback_); }
+};
+/// A number, or a schedule: any component of that kind. The range is that of the number.
+class RateSetting : public NumberBuilder<RateSetting, double> {
+ public:
+  using NumberBuilder::NumberBuilder;
+  operator Rate();  // NOLINT(google-explicit-constructor)
 };
 class BooleanSetting : public SettingBuilder<BooleanSetting, bool> {
  public:
@@ -181,6 +224,28 @@ class DrawnSetting : public SettingBuilder<DrawnSetting<Component>, std::string>
   }
 };
 
+/// Components of one kind by names: `optimizers: {"b*": {plugin: sgd}}`.
+template <class Component>
+struct Named {
+  std::string name;
+  std::shared_ptr<const Component> component;
+  std::string where;
+};
+template <class Component>
+class NamedSetting : public SettingBuilder<NamedSetting<Component>, std::string> {
+ public:
+  NamedSetting(SettingsSource& source, std::string name)
+      : SettingBuilder<NamedSetting<Component>, std::string>(source, std::move(name),
+                                                             std::string(Component::kind) + "s", "") {}
+  operator std::vector<Named<Component>>() {  // NOLINT(google-explicit-constructor)
+    std::vector<Named<Component>> result;
+    for (NamedComponent& one : this->source_.named(this->declaration_))
+      result.push_back({std::move(one.name), std::static_pointer_cast<const Component>(one.component),
+                        std::move(one.where)});
+    return result;
+  }
+};
+
 /// The settings of one component. Without a default, a setting must be in the spec.
 class Settings {
  public:
@@ -198,6 +263,13 @@ class Settings {
   IntegersSetting integers(std::string name, std::optional<std::vector<std::int64_t>> fallback = {}) {
     return {source_, std::move(name), "integers", std::move(fallback)};
   }
+  RealsSetting reals(std::string name, std::optional<std::vector<double>> fallback = {}) {
+    return {source_, std::move(name), "reals", std::move(fallback)};
+  }
+  /// A number or a schedule. Includers of lopt/schedule.h get a Rate of it.
+  RateSetting rate(std::string name, std::optional<double> fallback = {}) {
+    return {source_, std::move(name), "rate", fallback};
+  }
   BooleanSetting boolean(std::string name, std::optional<bool> fallback = {}) {
     return {source_, std::move(name), "boolean", fallback};
   }
@@ -211,6 +283,12 @@ class Settings {
   template <class Component>
   ComponentSetting<Component> component(std::string name, std::optional<std::string> fallback = {}) {
     return {source_, std::move(name), Component::kind, std::move(fallback)};
+  }
+
+  /// Components of a kind, each with a name; none where the spec has none.
+  template <class Component>
+  NamedSetting<Component> named(std::string name) {
+    return {source_, std::move(name)};
   }
 
   /// Components of a kind: `draws(count, seed)` of a distribution over the settings of one, or `all()` of a list. To be
