@@ -1,8 +1,9 @@
 #include "conformance/behaviour.h"
 
 #include "conformance/made_up.h"
-#include "program/program.h"
 #include "data/sha256.h"
+#include "execute/rates.h"
+#include "program/program.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -76,6 +77,12 @@ std::string of_dataset(const Dataset& dataset) {
   return text;
 }
 
+std::string of_schedule(const Schedule& schedule) {
+  // Owned by whoever asks.
+  const Rate rate(std::shared_ptr<const Schedule>(std::shared_ptr<const Schedule>(), &schedule));
+  return fmt::format("{}\n", fmt::join(rates_of(rate, 100), " "));
+}
+
 std::string of_estimator(const GradientEstimator& estimator) {
   const QuadraticProblems problems;
   const Values theta = QuadraticProblems::theta();
@@ -104,6 +111,7 @@ std::string behaviour_of(const std::string& kind, const std::shared_ptr<const vo
   if (kind == LearnedOptimizer::kind) return of_learned(*static_cast<const LearnedOptimizer*>(object.get()));
   if (kind == Task::kind) return of_task(*static_cast<const Task*>(object.get()));
   if (kind == TaskFamily::kind) return of_family(*static_cast<const TaskFamily*>(object.get()));
+  if (kind == Schedule::kind) return of_schedule(*static_cast<const Schedule*>(object.get()));
   if (kind == Dataset::kind) return of_dataset(*static_cast<const Dataset*>(object.get()));
   return of_estimator(*static_cast<const GradientEstimator*>(object.get()));
 }

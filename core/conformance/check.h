@@ -35,6 +35,7 @@ std::vector<Check> zero_checks();
 std::vector<Check> task_checks();
 std::vector<Check> estimator_checks();
 std::vector<Check> dataset_checks();
+std::vector<Check> schedule_checks();
 
 /// Calls `report` with each check's name and outcome, of all components of a plugin file. After a check that took
 /// longer than `seconds` the rest is not run. `registry` knows the file and the usual paths; `settings` are given to

@@ -42,6 +42,9 @@ std::optional<po::variables_map> parse(int argc, char** argv, const po::options_
 std::vector<std::string> positional(const po::variables_map& values);
 }  // namespace options
 
+/// The options of verbs that look at a spec: --seed, --data, --plugin-path.
+boost::program_options::options_description spec_options(Options& options);
+
 /// A registry with the plugin paths of the command line, then `first`, then the usual ones.
 Registry make_registry(const std::vector<std::string>& plugin_paths, const std::vector<std::string>& first = {});
 

@@ -1,13 +1,12 @@
-// lopt-run check, preview, list and describe: looking without running.
-#include "data/batch.h"
+// lopt-run check, sample, plan, list and describe: looking without running.
 #include "kernels/kernels.h"
 #include "learn/meta_training.h"
 #include "plan/cost.h"
-#include "report/preview.h"
 #include "run/command_line.h"
 #include "spec/compose.h"
 
 #include <lopt/features.h>
+#include <lopt/schedule.h>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -20,15 +19,6 @@ namespace lopt {
 namespace {
 
 namespace po = boost::program_options;
-
-/// What `check` and `preview` share with `train`.
-po::options_description spec_options(Options& o) {
-  po::options_description description;
-  description.add_options()("seed", po::value(&o.seed), "the same as seed=…")(
-      "data", po::value(&o.data), "folder with IDX files to use as the dataset")(
-      "plugin-path", po::value(&o.plugin_paths), "folder or file with plugins; may be given more than once");
-  return description;
-}
 
 std::string value_text(const Declaration& d) {
   std::vector<std::string> facts;
@@ -97,26 +87,6 @@ int run_sample(int argc, char** argv) {
   return success;
 }
 
-int run_preview(int argc, char** argv) {
-  Options o;
-  o.out = "preview.png";
-  po::options_description description = spec_options(o);
-  description.add_options()("out", po::value(&o.out), "PNG file to write (default: preview.png)");
-  const std::string usage = "lopt-run preview SPEC [key.path=value …] [--out grid.png] [options]";
-  const auto values = options::parse(argc, argv, description, usage,
-                                     "Draws the first 16 images of the first batch of a spec, with their labels.");
-  if (!values) return success;
-  take_positional(*values, o, usage);
-  Registry registry;
-  const Experiment experiment = experiment_of(o, registry);
-  const Batches batches = experiment.family->task(0).batches();
-  if (!batches.dataset) throw DataError("the task of this spec has no dataset to draw");
-  write_preview(o.out, fmt::format("{}: first images of a batch of {}", experiment.name, batches.size),
-                first_batch(batches, data_key(experiment.seed)));
-  fmt::print("{}\n", o.out);
-  return success;
-}
-
 namespace {
 /// Each kernel of a plan: what it does, its work, and the time it takes beside what that work takes at full speed.
 void print_plan(const Executable& executable, double flop_per_second, double bytes_per_second) {
@@ -174,6 +144,22 @@ int run_plan(int argc, char** argv) {
 }
 
 namespace {
+int describe_schedules(Registry& registry) {
+  fmt::print(
+      "Every rate takes a number or a schedule, as in\n\n"
+      "  learning_rate: {{plugin: warm_up, steps: 100, then: {{plugin: cosine, value: 0.01}}}}\n\n"
+      "The first update takes the schedule at step 0, the last at steps − 1. A warm-up of n steps gives (i + 1)/n of "
+      "what\nfollows, so that no update is made at rate 0, and what follows counts from its end. A schedule knows how "
+      "many steps\nthe run has. `lopt-run preview SPEC --rate optimizer.learning_rate` draws one.\n");
+  for (const ComponentInfo& c : registry.components()) {
+    if (c.kind != Schedule::kind) continue;
+    fmt::print("\n{:<20} {}\n", c.name, c.summary);
+    for (const Declaration& d : registry.describe(c))
+      fmt::print("  {:<18} {:<9} {} ({})\n", d.name, d.type, d.documentation, value_text(d));
+  }
+  return success;
+}
+
 int describe_features() {
   fmt::print(
       "Features of learned optimizers, as in `features: [parameter, momentum 0.99, normalized gradient, step]`.\n"
@@ -248,6 +234,7 @@ int run_describe(int argc, char** argv) {
   if (names.size() != 1) throw UsageError("which plugin? usage: " + usage);
   if (names[0] == "features") return describe_features();
   Registry registry = make_registry(plugin_paths);
+  if (names[0] == "schedules") return describe_schedules(registry);
   bool found = false;
   std::vector<std::string> known;
   for (const ComponentInfo& c : registry.components()) {

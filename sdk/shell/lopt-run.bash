@@ -19,7 +19,7 @@ _lopt_run() {
     check) options+=" --seed --data --plugin-path --print" ;;
     plan) options+=" --seed --data --plugin-path" ;;
     sample) options+=" --seed --data --plugin-path" ;;
-    preview) options+=" --out --seed --data --plugin-path" ;;
+    preview) options+=" --out --rate --seed --data --plugin-path" ;;
     list) options+=" --plugin-path --long" ;;
     describe) options+=" --plugin-path" ;;
     replay-updates) options+=" --tolerance --num-steps --plugin-path" ;;
@@ -35,7 +35,7 @@ _lopt_run() {
     describe) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" list 2>/dev/null | awk '/^  [a-z0-9_]+ /{print $1}')" -- "$word")) ;;
     new-plugin)
       [ "$COMP_CWORD" -eq 2 ] &&
-        COMPREPLY=($(compgen -W "task task_family dataset optimizer learned_optimizer estimator" -- "$word"))
+        COMPREPLY=($(compgen -W "task task_family dataset optimizer schedule learned_optimizer estimator" -- "$word"))
       ;;
     check-plugin) COMPREPLY=($(compgen -f -X '!*.so' -- "$word") $(compgen -d -- "$word")) ;;
   esac

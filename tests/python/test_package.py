@@ -14,7 +14,7 @@ import unittest
 build = os.path.abspath(sys.argv[1])
 source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 strict = "-Wall -Wextra -Wconversion -Werror"
-kinds = ["task", "task_family", "dataset", "optimizer", "learned_optimizer", "estimator"]
+kinds = ["task", "task_family", "dataset", "optimizer", "schedule", "learned_optimizer", "estimator"]
 
 
 def call(*command, cwd=None, code=0, env=None):

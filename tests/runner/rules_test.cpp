@@ -57,7 +57,10 @@ TEST_CASE("rules make the updates of the JAX packages that they come from") {
       {"nn_adam", "learned_optimizer=nn_adam", 1e-6},
       {"rnn_mlp_lopt", "learned_optimizer=rnn_mlp_lopt", 1e-6},
       {"celo2_base", "learned_optimizer={plugin: celo2_base, learning_rate: 0.01}", 5e-6},
-      {"celo2", "learned_optimizer={plugin: celo2, learning_rate: 0.01}", 2e-5}};
+      {"celo2", "learned_optimizer={plugin: celo2, learning_rate: 0.01}", 2e-5},
+      {"celo", "learned_optimizer={plugin: celo, step_multiplier: 0.1}", 1e-6},
+      {"velo_s",
+       "learned_optimizer={plugin: velo, lstm_hidden: 64, networks: 32, ff_multiplier: 1, step_multiplier: 1}", 1e-6}};
   for (const auto& [file, rule, tolerance] : rules) {
     const Result result =
         run("replay-updates " + package + file + ".npz '" + rule + "' --tolerance " + std::to_string(tolerance));
@@ -69,6 +72,88 @@ TEST_CASE("rules make the updates of the JAX packages that they come from") {
       run("replay-updates " + package + "optimizer_adam.npz 'optimizer={plugin: adam, learning_rate: 0.011}'");
   CHECK(wrong.code == 1);
   CHECK_THAT(wrong.output, Contains("they differ") && Contains("!"));
+}
+
+TEST_CASE("optimizers and wrappers make the updates of their formulas in float64") {
+  // tests/golden/optimizers/write.py. Tolerances: round-off of float32 over twelve updates; roots of matrices and bases
+  // lose a digit, and a basis in directions that gradients do not reach three.
+  const std::vector<std::tuple<std::string, std::string, double>> rules{
+      {"nesterov", "{plugin: momentum, learning_rate: 0.05, nesterov: true}", 1e-6},
+      {"lion", "{plugin: lion, learning_rate: 0.01, weight_decay: 0.1}", 1e-6},
+      {"adafactor", "{plugin: adafactor}", 1e-6},
+      {"adafactor_absolute", "{plugin: adafactor, relative: false}", 1e-6},
+      {"adan", "{plugin: adan, learning_rate: 0.01, weight_decay: 0.1}", 2e-6},
+      {"shampoo", "{plugin: shampoo, momentum: 0.9}", 1e-5},
+      {"shampoo_one_side", "{plugin: shampoo, momentum: 0.9, longest: 8}", 1e-5},
+      {"soap", "{plugin: soap, learning_rate: 0.01, frequency: 2}", 2e-4},
+      {"muon", "{plugin: muon}", 1e-6},
+      {"schedule_free_sgd",
+       "{plugin: schedule_free, base: sgd, weight_decay: 0.01, learning_rate: {plugin: warm_up, steps: 4, then: 0.1}}",
+       1e-6},
+      {"schedule_free_adam", "{plugin: schedule_free, weight_decay: 0.01, learning_rate: 0.01}", 2e-6},
+      {"prodigy", "{plugin: prodigy, first_distance: 0.01}", 1e-6},
+      {"clip_by_norm", "{plugin: clip_by_norm, norm: 0.5, inner: {plugin: momentum, learning_rate: 0.1}}", 1e-6},
+      {"clip_by_value", "{plugin: clip_by_value, value: 0.2, inner: {plugin: sgd, learning_rate: 0.1}}", 1e-6},
+      {"weight_decay", "{plugin: weight_decay, weight_decay: 0.001, inner: {plugin: adam, learning_rate: 0.01}}", 3e-6},
+      {"look_ahead", "{plugin: look_ahead, every: 3, inner: {plugin: adam, learning_rate: 0.01}}", 2e-6},
+      {"accumulate",
+       "{plugin: accumulate, every: 4, inner: {plugin: adam, learning_rate: {plugin: cosine, value: 0.01}}}", 2e-6},
+      {"by_leaf",
+       "{plugin: by_leaf, inner: {plugin: adam, learning_rate: 0.01}, leaves: {\"[bg]*\": {plugin: sgd, learning_rate: "
+       "0.1}}}",
+       3e-6},
+      {"cosine", "{plugin: adam, learning_rate: {plugin: cosine, value: 0.01}}", 3e-6},
+      {"warm_up", "{plugin: sgd, learning_rate: {plugin: warm_up, steps: 5, then: {plugin: cosine, value: 0.1}}}",
+       1e-6}};
+  for (const auto& [file, rule, tolerance] : rules) {
+    const Result result = run("replay-updates " LOPT_GOLDEN "/optimizers/" + file + ".npz 'optimizer=" + rule +
+                              "' --tolerance " + std::to_string(tolerance));
+    INFO(file << "\n" << result.output);
+    CHECK(result.code == 0);
+    CHECK_THAT(result.output, Contains("12 steps of 4 leaves") && Contains("they agree"));
+  }
+}
+
+TEST_CASE("schedules and wrappers that do not fit are refused with their place") {
+  const TemporaryFolder folder;
+  const auto spec = [&](const std::string& optimizer) {
+    return folder.write("spec.yaml", "name: x\nsteps: 20\ntask: {plugin: mlp_classifier, hidden: [4]}\noptimizer: " +
+                                         optimizer + "\n");
+  };
+  const auto refused_spec = [&](const std::string& optimizer, const std::string& words) {
+    const Result result = run("check " + spec(optimizer));
+    INFO(optimizer << "\n" << result.output);
+    CHECK(result.code == 2);
+    CHECK_THAT(result.output, Contains("spec.yaml:4:") && Contains(words));
+  };
+  refused_spec("{plugin: sgd, learning_rate: {plugin: cosin, value: 1}}", "did you mean 'cosine'?");
+  refused_spec("{plugin: sgd, learning_rate: {plugin: cosine}}", "optimizer.learning_rate.value: is missing");
+  refused_spec("{plugin: sgd, learning_rate: {plugin: adam}}", "a schedule is needed here");
+  refused_spec("{plugin: sgd, learning_rate: {plugin: warm_up, steps: 20, then: 0.1}}",
+               "optimizer.learning_rate: its warm-up of 20 steps is not shorter than the run of 20");
+  refused_spec("{plugin: sgd, learning_rate: {plugin: piecewise, boundaries: [5, 5], values: [1, 2, 3]}}",
+               "boundaries must rise");
+  refused_spec("{plugin: sgd, learning_rate: {plugin: piecewise, boundaries: [5], values: [1, 2, 3]}}",
+               "there are 3 values for 1 boundaries");
+  refused_spec("{plugin: clip_by_norm, norm: 1}", "optimizer.inner: is missing");
+  refused_spec("{plugin: by_leaf, inner: adam, leaves: {\"b2*\": sgd}}", "optimizer.leaves.b2*: no parameter has a name");
+  refused_spec("{plugin: by_leaf, inner: adam, leaves: {w9: sgd}}", "did you mean 'w0'");
+  refused_spec("{plugin: by_leaf, inner: adam, leaves: [sgd]}", "must be a mapping of names to components");
+  refused_spec("&a {plugin: averaged, inner: *a}", "");
+  CHECK(run("check " + spec("{plugin: clip_by_norm, inner: {plugin: by_leaf, inner: adam, leaves: {\"b*\": sgd}}}")).code ==
+        0);
+  // A rate over the run, as a picture.
+  const std::string picture = folder.file("rate.svg");
+  const Result drawn = run("preview " +
+                           spec("{plugin: averaged, inner: {plugin: sgd, learning_rate: {plugin: cosine, value: 2}}}") +
+                           " --rate optimizer.inner.learning_rate --out " + picture);
+  INFO(drawn.output);
+  CHECK(drawn.code == 0);
+  CHECK_THAT(drawn.output, Contains("2 at step 0"));
+  CHECK_THAT(read_file(picture), Contains("optimizer.inner.learning_rate"));
+  CHECK_THAT(run("preview " + spec("sgd") + " --rate optimizer.inner.learning_rate").output,
+             Contains("there is no 'inner'"));
+  CHECK_THAT(run("describe schedules").output, Contains("counts from its end") && Contains("cosine") && Contains("value"));
 }
 
 TEST_CASE("files of updates that are wrong are refused with a sentence") {

@@ -7,6 +7,8 @@ using namespace lopt;
 namespace {
 /// The least second moment that is divided by, so that the slope of its root stays finite; a gradient of 1e-12.
 constexpr double least_moment = 1e-24;
+/// Bound of gradients, far beyond where a problem has diverged, so that their squares are finite.
+constexpr double most = 1e15;
 }  // namespace
 
 /// Adafactor: of tensors of two dimensions or more only the means of squares over the two largest dimensions are kept,
@@ -40,12 +42,13 @@ class Adafactor final : public Optimizer {
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tensor count = state["count"].leaf() + 1, t = convert(count, DType::float32), beta = 1 - power(t, -power_);
-    const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves(), row = state["row"].leaves(),
+    const std::vector<Tensor> p = state["params"].leaves(), row = state["row"].leaves(),
                               column = state["column"].leaves();
     std::vector<Tensor> next, rows, columns;
     for (std::size_t i = 0; i < p.size(); ++i) {
-      const FactoredMoment moment = updated({row[i], column[i]}, square(g[i]) + epsilon_root_, beta);
-      const Tensor u = g[i] / (sqrt(maximum(whole(moment, p[i].shape()), least_moment)) + epsilon_);
+      const Tensor g = clamp(grads.leaves()[i], -most, most);
+      const FactoredMoment moment = updated({row[i], column[i]}, square(g) + epsilon_root_, beta);
+      const Tensor u = g / (sqrt(maximum(whole(moment, p[i].shape()), least_moment)) + epsilon_);
       const Tensor clipped = u / maximum(rms(u) / clip_, 1);
       Tensor rate = learning_rate_.at(context);
       if (relative_) rate = minimum(rate, rsqrt(t)) * maximum(rms(p[i]), epsilon_scale_);

@@ -40,7 +40,7 @@ class ScheduleFree final : public Optimizer {
     next.set("weights", weights);
     return next;
   }
-  Tree params(const Tree& state) const override { return (1 - beta_) * state["z"] + beta_ * state["x"]; }
+  Tree params(const Tree& state) const override { return state["x"] + (1 - beta_) * (state["z"] - state["x"]); }
   Tree evaluation_params(const Tree& state) const override { return state["x"]; }
   /// z and x are moved alike.
   Tree with_params(const Tree& state, const Tree& params) const override {

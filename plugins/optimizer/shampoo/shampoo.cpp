@@ -2,6 +2,11 @@
 
 using namespace lopt;
 
+namespace {
+/// Bound of a matrix's gradients, far beyond where a problem has diverged: the norms of what is summed are finite.
+constexpr double most = 1e8;
+}  // namespace
+
 /// Shampoo: of tensors of two dimensions or more, as matrices G of all but the last dimension by the last,
 ///   L ← L + G Gᵀ, R ← R + Gᵀ G, m ← momentum·m + L^(−1/4) G R^(−1/4), p ← p − lr·(m + decay·p);
 /// a side that is longer than `longest` is left out, and the other's root is −1/2. Of other tensors, and where both
@@ -39,7 +44,7 @@ class Shampoo final : public Optimizer {
         steps.push_back(g[i] * rsqrt(next_squares[i]));
         continue;
       }
-      const Tensor matrix = as_matrix(g[i]);
+      const Tensor matrix = as_matrix(clamp(g[i], -most, most));
       const bool has_rows = rows[i].rank() == 2, has_columns = columns[i].rank() == 2;
       const int root = has_rows && has_columns ? 4 : 2;
       Tensor step = matrix;
