@@ -4,6 +4,7 @@
 #include "execute/single.h"
 #include "execute/tile.h"
 #include "kernels/kernels.h"
+#include "trace/large_memory.h"
 
 #include <fmt/format.h>
 
@@ -11,18 +12,14 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
-#include <new>
 
 namespace lopt {
 namespace {
 
-constexpr std::align_val_t alignment{64};
-
 void grow(std::shared_ptr<std::byte>& memory, std::size_t& have, std::size_t want) {
   if (want <= have) return;
   memory.reset();
-  memory = {static_cast<std::byte*>(::operator new(want + 64, alignment)),
-            [](std::byte* p) { ::operator delete(p, alignment); }};
+  memory = allocate_for_vectors(want);
   std::memset(memory.get(), 0, want + 64);
   have = want;
 }

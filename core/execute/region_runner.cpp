@@ -10,6 +10,7 @@ namespace {
 void run_rows(const Region& region, const BoundKernels& kernels, const std::vector<void*>& pointers, std::byte* scratch,
               std::int64_t begin, std::int64_t end) {
   for (std::int64_t row = begin; row < end; row += region.tile_rows) Tile(region, pointers, scratch, row).run(kernels);
+  if (is_streamed(region)) kernels::finish_streams();
 }
 
 }  // namespace

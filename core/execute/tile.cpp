@@ -128,6 +128,8 @@ void Tile::store(const TileInstruction& i, const Block& block) const {
     const std::uint32_t* column = static_cast<const std::uint32_t*>(from.data) + c * from.stride;
     if (from.uniform)
       for (std::int64_t r = 0; r < count_; ++r) to[r * i.columns + c] = *column;
+    else if (is_streamed(region_))
+      kernels::stream(column, to, size(count_));
     else
       std::memcpy(to, column, size(count_) * 4);
   }

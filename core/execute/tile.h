@@ -31,6 +31,9 @@ void for_rows(const RowPattern& pattern, std::int64_t begin, std::int64_t end, F
 using BoundKernels = std::vector<kernels::Elementwise>;
 BoundKernels bind_kernels(const Region& region);
 
+/// Whether what a region stores is larger than caches keep until it is read again.
+inline bool is_streamed(const Region& region) { return region.rows >= (std::int64_t{1} << 20U); }
+
 class Tile {
  public:
   /// Rows [first_row, first_row + tile_rows) of a region. `pointers` says where each buffer lies.

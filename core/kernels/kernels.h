@@ -98,6 +98,10 @@ const SumKernels& sums();
 /// to[c · to_row + r] = from[r · from_row + c], for any number of rows and columns.
 void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t* to, std::ptrdiff_t to_row,
                std::size_t rows, std::size_t columns);
+/// Copies n elements past the caches, for what is not read again before it has left them; others see them after
+/// finish_streams() on the same thread.
+void stream(const std::uint32_t* from, std::uint32_t* to, std::size_t n);
+void finish_streams();
 
 /// C = A B + bias.
 void multiply_matrices(const MatrixProduct& product);

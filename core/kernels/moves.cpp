@@ -2,6 +2,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/moves.cpp"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/kernels.h"
@@ -48,6 +49,16 @@ void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t
     for (std::size_t r = 0; r < rows; ++r) at(r, c);
 }
 
+void stream(const std::uint32_t* from, std::uint32_t* to, std::size_t n) {
+  const hn::ScalableTag<std::uint32_t> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t k = 0;
+  for (; k < n && reinterpret_cast<std::uintptr_t>(to + k) % (lanes * 4) != 0; ++k) to[k] = from[k];
+  for (; k + lanes <= n; k += lanes) hn::Stream(hn::LoadU(d, from + k), d, to + k);
+  for (; k < n; ++k) to[k] = from[k];
+}
+void finish_streams() { hwy::FlushStream(); }
+
 }  // namespace lopt::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -58,5 +69,9 @@ void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t
                std::size_t rows, std::size_t columns) {
   HWY_DYNAMIC_DISPATCH(transpose)(from, from_row, to, to_row, rows, columns);
 }
+HWY_EXPORT(stream);
+HWY_EXPORT(finish_streams);
+void stream(const std::uint32_t* from, std::uint32_t* to, std::size_t n) { HWY_DYNAMIC_DISPATCH(stream)(from, to, n); }
+void finish_streams() { HWY_DYNAMIC_DISPATCH(finish_streams)(); }
 }  // namespace lopt::kernels
 #endif

@@ -1,6 +1,7 @@
 #include "learn/experiment.h"
 
 #include "learn/theta_file.h"
+#include "learn/tuned_optimizer.h"
 
 #include <fmt/format.h>
 
@@ -175,28 +176,12 @@ class Loader {
 
   /// An optimizer whose rate is tuned: one for each rate of a grid.
   void load_tuned(const SpecNode& node, const std::string& path, SpecNode& resolved) {
-    if (node.find("learning_rate"))
-      return errors_.add(node.where, path, "has a learning_rate, which is what is tuned: leave it out");
-    SpecNode with_rate = node;
-    if (node.kind == SpecNode::Kind::scalar) {
-      with_rate = SpecNode::mapping({{"plugin", node}});
-      with_rate.where = node.where;
-    }
-    SpecNode by_default;
-    if (!registry_.make(Optimizer::kind, node, path, errors_, by_default)) return;
-    if (!by_default.find("learning_rate"))
-      return errors_.add(node.where, path, "has no setting learning_rate that could be tuned");
-    Comparison comparison{by_default.find("plugin")->text, nullptr, {}};
-    for (double rate : tuning_rates) {
-      SpecNode with_all;
-      with_rate.set("learning_rate", SpecNode::scalar(fmt::format("{}", rate)));
-      auto made = registry_.make(Optimizer::kind, with_rate, path, errors_, with_all);
-      comparison.candidates.push_back({rate, std::static_pointer_cast<const Optimizer>(made)});
-    }
-    SpecNode without_rate = SpecNode::mapping();
-    for (const auto& [key, value] : by_default.entries)
-      if (key != "learning_rate") without_rate.set(key, value);
-    resolved.set("tuned", std::move(without_rate));
+    SpecErrors own;
+    const TunedOptimizer tuned(node, path, registry_, own);
+    if (!own.empty()) return errors_.add(own);
+    Comparison comparison{tuned.label(), nullptr, {}};
+    for (const double rate : tuning_rates) comparison.candidates.push_back({rate, tuned.with_rate(rate)});
+    resolved.set("tuned", tuned.resolved());
     result_.comparisons.push_back(std::move(comparison));
   }
 

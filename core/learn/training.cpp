@@ -57,6 +57,9 @@ OptimizerSource source_of(std::shared_ptr<const Optimizer> optimizer) {
   return [optimizer = std::move(optimizer)](const Tree&) { return optimizer; };
 }
 
+bool has_diverged(const std::vector<float>& losses) {
+  return losses.empty() || !std::isfinite(losses.back()) || losses.back() > 2 * losses.front();
+}
 HostKey data_key(std::uint64_t seed) { return fold_in(HostKey::from_seed(seed), 0x64617461); }  // "data"
 
 InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,

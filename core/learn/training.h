@@ -57,6 +57,8 @@ Values initial_theta(const LearnedOptimizer& learned, std::uint64_t seed);
 Values read_theta(const LearnedOptimizer& learned, const std::string& path);
 OptimizerSource source_of(std::shared_ptr<const LearnedOptimizer> learned);
 OptimizerSource source_of(std::shared_ptr<const Optimizer> optimizer);
+/// Losses that end above twice the first, or not finite.
+bool has_diverged(const std::vector<float>& losses);
 /// The key from which all orders of batches are drawn.
 HostKey data_key(std::uint64_t seed);
 

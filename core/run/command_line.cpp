@@ -136,21 +136,26 @@ void take_positional(const boost::program_options::variables_map& values, Option
   o.overrides.assign(positional.begin() + 1, positional.end());
 }
 
-Experiment experiment_of(const Options& o, Registry& registry, SpecNode* written) {
+SpecNode ready_spec(const Options& o, Registry& registry) {
   SpecNode spec = spec_with_overrides(o);
   const std::vector<std::string> paths_in_spec = plugin_paths_in(spec, o.spec);
   registry = make_registry(o.plugin_paths, paths_in_spec);
   if (!o.data.empty()) set_data_folder(spec, o.data, registry);
   name_learned_rules(spec);
-  Experiment experiment = load_experiment(spec, registry, train_length());
-  if (written) *written = spec;
-  // As the run's folder keeps it, the spec finds its plugins from anywhere.
   SpecNode paths;
   paths.kind = SpecNode::Kind::sequence;
   for (const auto* list : {&paths_in_spec, &o.plugin_paths})
     for (const std::string& path : *list)
       paths.items.push_back(SpecNode::scalar(std::filesystem::weakly_canonical(path).string(), true));
-  if (!paths.items.empty()) experiment.resolved.set("plugin_path", std::move(paths));
+  if (!paths.items.empty()) spec.set("plugin_path", std::move(paths));
+  return spec;
+}
+
+Experiment experiment_of(const Options& o, Registry& registry, SpecNode* written) {
+  const SpecNode spec = ready_spec(o, registry);
+  Experiment experiment = load_experiment(spec, registry, train_length());
+  if (written) *written = spec;
+  if (const SpecNode* paths = spec.find("plugin_path")) experiment.resolved.set("plugin_path", *paths);
   return experiment;
 }
 

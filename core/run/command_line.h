@@ -59,6 +59,9 @@ std::optional<int> train_length();
 
 /// Takes the spec and its overrides from the positional arguments. Throws UsageError where there is no spec.
 void take_positional(const boost::program_options::variables_map& values, Options& options, const std::string& usage);
+/// The spec that the options name, with overrides and data, the rules that `learned` files are of, and its plugin paths
+/// as they are found from anywhere. `registry` becomes one that has its plugins.
+SpecNode ready_spec(const Options& options, Registry& registry);
 /// The experiment that the options name; `registry` becomes the one that made it, and `written` the spec without
 /// defaults.
 Experiment experiment_of(const Options& options, Registry& registry, SpecNode* written = nullptr);
@@ -67,6 +70,10 @@ Experiment experiment_of(const Options& options, Registry& registry, SpecNode* w
 int run_train(int argc, char** argv);
 int run_resume(int argc, char** argv);
 int run_replay_updates(int argc, char** argv);
+int run_evaluate(int argc, char** argv);
+/// Goes on with the evaluation of a folder, which is one where is_evaluation() says so.
+bool is_evaluation(const std::string& run_folder);
+int resume_evaluation(Options options);
 int run_explain(int argc, char** argv);
 int run_check(int argc, char** argv);
 int run_sample(int argc, char** argv);

@@ -23,6 +23,7 @@ struct Verb {
 constexpr Verb verbs[] = {
     {"train", lopt::run_train, "run a spec: an inner training, or a meta-training"},
     {"resume", lopt::run_resume, "go on with a run that ended early, or for longer"},
+    {"evaluate", lopt::run_evaluate, "train tasks by optimizers, and say which is better"},
     {"explain", lopt::run_explain, "say where values that are not finite come from in a step of a run"},
     {"check", lopt::run_check, "report all that is wrong with a spec, without running it"},
     {"sample", lopt::run_sample, "show members of a spec's task family"},

@@ -87,9 +87,6 @@ Json metrics_json(const std::vector<std::pair<std::string, double>>& metrics) {
   return json;
 }
 
-bool has_diverged(const std::vector<float>& losses) {
-  return losses.empty() || !std::isfinite(losses.back()) || losses.back() > 2 * losses.front();
-}
 bool stop_wanted() { return received_signal != 0; }
 void hear_signals() {
   std::signal(SIGINT, on_signal);

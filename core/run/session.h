@@ -20,7 +20,6 @@ double seconds_since(std::chrono::steady_clock::time_point start);
 /// The mean of the first or last 20 values, or of fewer where there are fewer.
 double mean_first(const std::vector<float>& values);
 double mean_last(const std::vector<float>& values);
-bool has_diverged(const std::vector<float>& losses);
 /// ", accuracy 0.912", and the same as an object.
 std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics);
 Json metrics_json(const std::vector<std::pair<std::string, double>>& metrics);

@@ -130,6 +130,10 @@ int run_resume(int argc, char** argv) {
   if (!values) return success;
   check_threads(*values, o);
   take_positional(*values, o, usage);
+  if (is_evaluation(o.spec)) {
+    if (!o.overrides.empty()) throw UsageError("nothing can be changed in an evaluation that goes on");
+    return resume_evaluation(o);
+  }
   const std::string path = o.spec;
   o.spec = path + "/spec.yaml";
   for (const std::string& assignment : o.overrides)

@@ -57,6 +57,9 @@ class SpecErrors {
  public:
   /// "FILE:LINE:COLUMN: PATH: MESSAGE".
   void add(const Location& where, const std::string& path, const std::string& message);
+  void add(const SpecErrors& others) {
+    messages_.insert(messages_.end(), others.messages_.begin(), others.messages_.end());
+  }
   bool empty() const { return messages_.empty(); }
   /// Throws SpecError if there is anything.
   void raise() const;

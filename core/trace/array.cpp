@@ -1,3 +1,5 @@
+#include "trace/large_memory.h"
+
 #include <lopt/array.h>
 
 #include <fmt/format.h>
@@ -5,7 +7,6 @@
 
 #include <atomic>
 #include <cstring>
-#include <new>
 
 namespace lopt {
 
@@ -32,28 +33,18 @@ std::int64_t element_count(const Shape& shape) {
 std::string to_text(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 std::string to_text(const Type& type) { return std::string(name_of(type.dtype)) + to_text(type.shape); }
 
-namespace {
-constexpr std::align_val_t alignment{64};
-
-std::shared_ptr<std::byte> allocate(std::size_t bytes) {
-  // Kernels read whole vectors: 64 bytes more than asked for.
-  return {static_cast<std::byte*>(::operator new(bytes + 64, alignment)),
-          [](std::byte* p) { ::operator delete(p, alignment); }};
-}
-}  // namespace
-
 Array::Array() : Array(DType::float32, Shape{}) {}
 
 Array::Array(Type type)
     : type_(std::move(type)),
       size_(static_cast<std::size_t>(element_count(type_.shape))),
-      storage_(allocate(4 * size_)) {
+      storage_(allocate_for_vectors(4 * size_)) {
   std::memset(storage_.get(), 0, 4 * size_);
 }
 
 void* Array::mutable_data() {
   if (storage_.use_count() > 1) {
-    auto copy = allocate(4 * size_);
+    auto copy = allocate_for_vectors(4 * size_);
     std::memcpy(copy.get(), storage_.get(), 4 * size_);
     storage_ = std::move(copy);
   } else {

@@ -41,8 +41,8 @@ struct Moments {
         variance(s.beta2 * state["variance"] + (1 - s.beta2) * squares),
         count(state["count"].leaf() + 1),
         t(convert(count, DType::float32)) {}
-  Tree corrected_mean(const MomentSettings& s) const { return mean / (1 - power(s.beta1, t)); }
-  Tree corrected_variance(const MomentSettings& s) const { return variance / (1 - power(s.beta2, t)); }
+  Tree corrected_mean(const MomentSettings& s) const { return mean * (1 / (1 - power(s.beta1, t))); }
+  Tree corrected_variance(const MomentSettings& s) const { return variance * (1 / (1 - power(s.beta2, t))); }
   Tree with(const Tree& params) const {
     return {{"params", params}, {"mean", mean}, {"variance", variance}, {"count", count}};
   }

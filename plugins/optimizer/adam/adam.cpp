@@ -26,8 +26,9 @@ class Adam final : public Optimizer {
     const Tree mean = beta1_ * state["mean"] + (1 - beta1_) * grads,
                variance = beta2_ * state["variance"] + (1 - beta2_) * square(grads);
     const Tensor correct1 = 1 - power(beta1_, t), correct2 = 1 - power(beta2_, t);
-    const Tree step =
-        learning_rate_.at(context) * (mean / correct1) / (sqrt(variance / correct2 + Tensor(epsilon_root_)) + Tensor(epsilon_));
+    // Divisions of scalars, which cost nothing: of three for each parameter one stays.
+    const Tree size = sqrt(variance * (1 / correct2) + Tensor(epsilon_root_)) + Tensor(epsilon_);
+    const Tree step = (learning_rate_.at(context) / correct1) * mean / size;
     return {{"params", state["params"] - step}, {"mean", mean}, {"variance", variance}, {"count", count}};
   }
 

@@ -29,9 +29,9 @@ class Adan final : public Optimizer {
     const Tree mean = beta1_ * state["mean"] + (1 - beta1_) * grads,
                difference = beta2_ * state["difference"] + (1 - beta2_) * change,
                variance = beta3_ * state["variance"] + (1 - beta3_) * square(grads + beta2_ * change);
-    const Tree ahead = mean / (1 - power(beta1_, t)) + beta2_ * (difference / (1 - power(beta2_, t)));
-    const Tree size = sqrt(variance / (1 - power(beta3_, t)) + Tensor(epsilon_root_)) + Tensor(epsilon_);
-    return {{"params", (state["params"] - rate * (ahead / size)) / (1 + rate * decay_.at(context))},
+    const Tree ahead = mean * (1 / (1 - power(beta1_, t))) + difference * (beta2_ / (1 - power(beta2_, t)));
+    const Tree size = sqrt(variance * (1 / (1 - power(beta3_, t))) + Tensor(epsilon_root_)) + Tensor(epsilon_);
+    return {{"params", (state["params"] - rate * (ahead / size)) * (1 / (1 + rate * decay_.at(context)))},
             {"mean", mean},
             {"difference", difference},
             {"variance", variance},

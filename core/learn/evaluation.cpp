@@ -1,0 +1,207 @@
+#include "learn/evaluation.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace lopt {
+namespace {
+
+constexpr double first_rate = 1e-4;
+constexpr int half_decades = 9;
+/// What a problem is started from is no seed of any training: those are below 2⁵³.
+constexpr std::uint64_t tuning_seeds = std::uint64_t{1} << 60U, counted_seeds = std::uint64_t{1} << 61U;
+
+class EvaluationLoader {
+ public:
+  EvaluationLoader(const SpecNode& spec, Registry& registry)
+      : spec_(spec), registry_(registry), reader_(spec, "", errors_, registry.maker()), settings_(reader_) {}
+
+  Evaluated load() {
+    constexpr double most = 1 << 30;
+    result_.name = settings_.text("name", "evaluation").doc("what the evaluation is called");
+    result_.seed = static_cast<std::uint64_t>(
+        std::int64_t{settings_.integer("seed", 0).between(0, 9007199254740992.0).doc("which problems are drawn")});
+    result_.seeds = settings_.integer("seeds", 10).between(1, 10000).doc("problems for each task");
+    result_.steps = settings_.integers("steps").between(1, most).doc("how long each is trained: a list, rising");
+    for (std::size_t i = 1; i < result_.steps.size(); ++i)
+      if (result_.steps[i] <= result_.steps[i - 1]) reader_.error(*spec_.find("steps"), "steps", "must rise");
+    each("tasks", [&](const std::string& label, const SpecNode& node, const std::string& path) {
+      return add_problem(label, node, path);
+    });
+    each("optimizers", [&](const std::string& label, const SpecNode& node, const std::string& path) {
+      return add_contender(label, node, path);
+    });
+    reader_.take("plugin_path");
+    reader_.check_unknown();
+    errors_.raise();
+    result_.resolved = reader_.resolved();
+    return std::move(result_);
+  }
+
+ private:
+  /// Calls add(label, node, path) for the entries of a list, or of a mapping from labels, and keeps what it resolves.
+  template <class Add>
+  void each(const std::string& key, Add add) {
+    const SpecNode* node = reader_.take(key);
+    const std::size_t count = !node ? 0 : node->is_mapping() ? node->entries.size() : node->items.size();
+    if (count == 0) return reader_.error(node ? *node : spec_, key, "must be a list, or a mapping of names, with at least one");
+    SpecNode resolved = SpecNode::mapping();
+    for (std::size_t i = 0; i < count; ++i) {
+      const SpecNode& item = node->is_mapping() ? node->entries[i].second : node->items[i];
+      const std::string path = node->is_mapping() ? fmt::format("{}.{}", key, node->entries[i].first)
+                                                  : fmt::format("{}[{}]", key, i);
+      std::string label = node->is_mapping() ? node->entries[i].first : "";
+      SpecNode whole = add(label, item, path);
+      if (label.empty()) label = labels_.back();
+      resolved.set(label, std::move(whole));
+    }
+    labels_.clear();
+    reader_.set_resolved(key, std::move(resolved));
+  }
+
+  static std::string plugin_of(const SpecNode& node) {
+    if (node.kind == SpecNode::Kind::scalar) return node.text;
+    const SpecNode* plugin = node.find("plugin");
+    return plugin ? plugin->text : "";
+  }
+  /// A label that no other entry has.
+  std::string unique(std::string label) {
+    const std::string base = label;
+    for (int number = 2; std::find(labels_.begin(), labels_.end(), label) != labels_.end(); ++number)
+      label = fmt::format("{} {}", base, number);
+    labels_.push_back(label);
+    return label;
+  }
+
+  SpecNode add_problem(const std::string& label, const SpecNode& node, const std::string& path) {
+    SpecNode resolved;
+    const std::string plugin = plugin_of(node);
+    const bool family = registry_.find(Task::kind, plugin).empty() && !registry_.find(TaskFamily::kind, plugin).empty();
+    auto made = registry_.make(family ? TaskFamily::kind : Task::kind, node, path, errors_, resolved);
+    const std::string name = unique(label.empty() ? plugin : label);
+    if (!made) return resolved;
+    result_.problems.push_back({name, family ? std::static_pointer_cast<const TaskFamily>(made)
+                                             : family_of(std::static_pointer_cast<const Task>(made))});
+    return resolved;
+  }
+
+  SpecNode add_contender(const std::string& label, const SpecNode& node, const std::string& path) {
+    SpecNode resolved;
+    if (const SpecNode* tuned = node.find("tuned"); tuned && node.entries.size() == 1) {
+      const auto made = std::make_shared<const TunedOptimizer>(*tuned, path + ".tuned", registry_, errors_);
+      resolved = SpecNode::mapping({{"tuned", made->resolved()}});
+      result_.contenders.push_back(
+          {unique(label.empty() ? "tuned " + made->label() : label), nullptr, made, to_line(resolved)});
+      return resolved;
+    }
+    auto made = registry_.make(Optimizer::kind, node, path, errors_, resolved);
+    std::string name = plugin_of(node);
+    if (const SpecNode* rate = resolved.find("learning_rate"); rate && rate->kind == SpecNode::Kind::scalar)
+      name += " " + rate->text;
+    result_.contenders.push_back({unique(label.empty() ? name : label),
+                                  std::static_pointer_cast<const Optimizer>(made), nullptr, to_line(resolved)});
+    return resolved;
+  }
+
+  const SpecNode& spec_;
+  Registry& registry_;
+  SpecErrors errors_;
+  SpecReader reader_;
+  Settings settings_;
+  std::vector<std::string> labels_;
+  Evaluated result_;
+};
+
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+/// Problems of one task, each trained from a seed of its own. Null where it was interrupted.
+std::unique_ptr<InnerTraining> trained(const Evaluated& e, const Evaluated::Problem& problem,
+                                       std::shared_ptr<const Optimizer> optimizer, std::int64_t steps,
+                                       std::uint64_t first_seed, int threads, const std::function<bool()>& interrupted) {
+  std::vector<std::uint64_t> seeds;
+  for (std::int64_t i = 0; i < e.seeds; ++i)
+    seeds.push_back(first_seed + e.seed * 100'000 + static_cast<std::uint64_t>(i));
+  auto training = std::make_unique<InnerTraining>(problem.family, source_of(std::move(optimizer)),
+                                                  std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
+                                                  data_key(first_seed + e.seed), threads, static_cast<int>(steps));
+  // A piece is a second or less of a usual task, so that an interruption is heard.
+  while (!interrupted())
+    if (!training->advance(100)) return training;
+  return nullptr;
+}
+
+Score scored(const InnerTraining& training, double seconds, int threads) {
+  Score score;
+  const auto& runs = training.losses();
+  const std::size_t steps = runs[0].size(), last = std::max<std::size_t>(1, steps / 10);
+  score.curve.assign(steps, 0.0F);
+  std::vector<std::optional<Evaluation>> tests;
+  for (std::size_t run = 0; run < runs.size(); ++run) {
+    const std::vector<float>& losses = runs[run];
+    score.mean_loss.push_back(std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(steps));
+    score.final_loss.push_back(std::accumulate(losses.end() - static_cast<std::ptrdiff_t>(last), losses.end(), 0.0) /
+                               static_cast<double>(last));
+    score.diverged += has_diverged(losses);
+    for (std::size_t k = 0; k < steps; ++k) score.curve[k] += losses[k] / static_cast<float>(runs.size());
+    const std::optional<Evaluation> test = training.test(run);
+    if (!test) continue;
+    score.test_loss.push_back(test->loss);
+    score.test_metrics.resize(test->metrics.size());
+    for (std::size_t k = 0; k < test->metrics.size(); ++k) {
+      score.test_metrics[k].first = test->metrics[k].first;
+      score.test_metrics[k].second += test->metrics[k].second / static_cast<double>(runs.size());
+    }
+  }
+  const auto at_once = std::min<double>(threads, static_cast<double>(runs.size()));
+  score.seconds_a_step = seconds * at_once / static_cast<double>(steps * runs.size());
+  return score;
+}
+
+}  // namespace
+
+Evaluated load_evaluation(const SpecNode& spec, Registry& registry) { return EvaluationLoader(spec, registry).load(); }
+
+std::optional<Score> score_of(const Evaluated& e, const Evaluated::Problem& problem,
+                              const Evaluated::Contender& contender, std::int64_t steps, int threads,
+                              const std::function<bool()>& interrupted) {
+  std::shared_ptr<const Optimizer> optimizer = contender.optimizer;
+  double best = 0, least = std::numeric_limits<double>::infinity();
+  if (contender.tuned) {
+    const auto try_rate = [&](double rate) {
+      const auto training =
+          trained(e, problem, contender.tuned->with_rate(rate), steps, tuning_seeds, threads, interrupted);
+      if (!training) return false;
+      std::vector<double> means;
+      for (const std::vector<float>& losses : training->losses())
+        means.push_back(std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size()));
+      const double mean = mean_of(means);
+      if (best == 0 || mean < least) {
+        best = rate;
+        least = std::isfinite(mean) ? mean : least;
+      }
+      return true;
+    };
+    for (int i = 0; i < half_decades; ++i)
+      if (!try_rate(first_rate * std::pow(10, 0.5 * i))) return std::nullopt;
+    // Two between the best and each neighbour: a twelfth of a decade and a half apart.
+    const double middle = best;
+    for (const double exponent : {-1.0 / 3, -1.0 / 6, 1.0 / 6, 1.0 / 3})
+      if (!try_rate(middle * std::pow(10, exponent))) return std::nullopt;
+    optimizer = contender.tuned->with_rate(best);
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const auto training = trained(e, problem, optimizer, steps, counted_seeds, threads, interrupted);
+  if (!training) return std::nullopt;
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  Score score = scored(*training, seconds, threads);
+  score.rate = best;
+  return score;
+}
+
+}  // namespace lopt

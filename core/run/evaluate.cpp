@@ -1,0 +1,171 @@
+// lopt-run evaluate: optimizers against optimizers on tasks.
+#include "estimate/allowance.h"
+#include "report/evaluation_report.h"
+#include "report/progress.h"
+#include "report/provenance.h"
+#include "run/session.h"
+#include "spec/compose.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace lopt {
+namespace {
+
+namespace po = boost::program_options;
+
+constexpr const char* kind = "evaluation";
+
+/// "deep tanh" as a part of a file's name.
+std::string as_file_name(std::string name) {
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '_') c = '_';
+  return name;
+}
+
+/// The rows that an earlier process has finished.
+std::vector<EvaluationRow> rows_in(const std::string& file) {
+  std::vector<EvaluationRow> rows;
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line);) try {
+      rows.push_back(row_from(parse_json(line)));
+    } catch (const Json::exception&) {
+      break;  // a line that was being written when the process ended
+    }
+  return rows;
+}
+
+class EvaluationRun {
+ public:
+  EvaluationRun(const Options& options, Evaluated evaluated, Registry& registry, RunFolder folder)
+      : options_(options),
+        evaluated_(std::move(evaluated)),
+        registry_(registry),
+        folder_(std::move(folder)),
+        threads_(options.threads ? options.threads : allowed_threads().threads) {}
+
+  int run() {
+    rows_ = rows_in(folder_.file("metrics.jsonl"));
+    std::string kept;
+    for (const EvaluationRow& row : rows_) kept += to_text(to_json(row)) + "\n";
+    folder_.begin_metrics(kept.size());
+    Progress progress("mean loss", parts(), options_.quiet, static_cast<int>(rows_.size()));
+    int done = 0;
+    for (const std::int64_t steps : evaluated_.steps)
+      for (const Evaluated::Problem& problem : evaluated_.problems)
+        for (const Evaluated::Contender& contender : evaluated_.contenders) {
+          const bool is_known = has(problem.label, contender.label, steps);
+          if (!is_known && !add(problem, contender, steps)) return stopped();
+          ++done;
+          if (!is_known) progress.update(done, loss_of_last(), fmt::format("{}: {}", problem.label, contender.label));
+        }
+    return report();
+  }
+
+ private:
+  int parts() const {
+    return static_cast<int>(evaluated_.steps.size() * evaluated_.problems.size() * evaluated_.contenders.size());
+  }
+  bool has(const std::string& task, const std::string& optimizer, std::int64_t steps) const {
+    return std::any_of(rows_.begin(), rows_.end(), [&](const EvaluationRow& row) {
+      return row.task == task && row.optimizer == optimizer && row.steps == steps;
+    });
+  }
+  double loss_of_last() const {
+    const std::vector<float>& curve = rows_.back().score.curve;
+    double sum = 0;
+    for (const float loss : curve) sum += static_cast<double>(loss);
+    return sum / static_cast<double>(curve.size());
+  }
+
+  bool add(const Evaluated::Problem& problem, const Evaluated::Contender& contender, std::int64_t steps) {
+    const std::optional<Score> score = score_of(evaluated_, problem, contender, steps, threads_, stop_wanted);
+    if (!score) return false;
+    rows_.push_back({problem.label, contender.label, contender.settings, steps, *score});
+    folder_.metrics().add(to_text(to_json(rows_.back())) + "\n");
+    return true;
+  }
+
+  int stopped() const {
+    if (!options_.quiet)
+      fmt::print("\nStopped after {} of {} parts; `lopt-run resume {}` goes on.\n", rows_.size(), parts(), folder_.path());
+    return interrupted;
+  }
+
+  int report() {
+    const auto tuned = std::find_if(evaluated_.contenders.begin(), evaluated_.contenders.end(),
+                                    [](const Evaluated::Contender& c) { return c.tuned != nullptr; });
+    const EvaluationReport report(
+        rows_, (tuned == evaluated_.contenders.end() ? evaluated_.contenders.front() : *tuned).label);
+    folder_.write_json("evaluation.json", report.json());
+    folder_.write("evaluation.csv", report.csv());
+    folder_.write("evaluation.txt", report.text());
+    std::filesystem::create_directories(folder_.file("curves"));
+    for (const auto& [task, steps] : report.groups())
+      folder_.write(fmt::format("curves/{}-{}.svg", as_file_name(task), steps), report.curves(task, steps));
+    if (!options_.quiet)
+      fmt::print("{}\n{}  (evaluation.json, evaluation.csv, evaluation.txt, curves/)\n", report.text(), folder_.path());
+    return success;
+  }
+
+  const Options& options_;
+  Evaluated evaluated_;
+  Registry& registry_;
+  RunFolder folder_;
+  int threads_;
+  std::vector<EvaluationRow> rows_;
+};
+
+Evaluated evaluated_of(const Options& o, Registry& registry) {
+  const SpecNode spec = ready_spec(o, registry);
+  Evaluated evaluated = load_evaluation(spec, registry);
+  if (const SpecNode* paths = spec.find("plugin_path")) evaluated.resolved.set("plugin_path", *paths);
+  return evaluated;
+}
+
+}  // namespace
+
+bool is_evaluation(const std::string& run_folder) {
+  std::ifstream file(run_folder + "/run.json");
+  const Json json = parse_json(file);
+  return json.is_object() && json.value("kind", "") == kind;
+}
+
+int resume_evaluation(Options o) {
+  const std::string folder = o.spec;
+  o.spec = folder + "/spec.yaml";
+  Registry registry;
+  Evaluated evaluated = evaluated_of(o, registry);
+  hear_signals();
+  return EvaluationRun(o, std::move(evaluated), registry, RunFolder::open(folder)).run();
+}
+
+int run_evaluate(int argc, char** argv) {
+  Options o;
+  po::options_description description = spec_options(o);
+  description.add_options()("out", po::value(&o.out), "folder to write (default: runs/DATE-NAME); never overwritten")(
+      "threads", po::value(&o.threads), "worker threads (default: as many as affinity and cgroups allow)")(
+      "quiet,q", po::bool_switch(&o.quiet), "print nothing but errors");
+  const std::string usage = "lopt-run evaluate SPEC [key.path=value …] [options]";
+  const auto values = options::parse(
+      argc, argv, description, usage,
+      "Trains tasks by optimizers, each from the same seeds, and says which is better, by how much, and where it is "
+      "not.\nA spec has `tasks` (tasks or families), `optimizers` (any; {tuned: adam} finds its rate for each task and "
+      "length on\nproblems that are not counted), `steps` (a list) and `seeds` (how many). Problems are none that a "
+      "meta-training has seen.\nlopt-run resume FOLDER goes on with one that was stopped.");
+  if (!values) return success;
+  if (values->count("threads") && (o.threads < 1 || o.threads > 1024))
+    throw UsageError("--threads must be between 1 and 1024");
+  take_positional(*values, o, usage);
+  Registry registry;
+  Evaluated evaluated = evaluated_of(o, registry);
+  hear_signals();
+  RunFolder folder = RunFolder::make(o.out, evaluated.name);
+  folder.write("spec.yaml", to_yaml(evaluated.resolved));
+  folder.write_json("run.json", {{"kind", kind}, {"lopt", LOPT_VERSION}, {"plugins", plugins_json(registry)}});
+  return EvaluationRun(o, std::move(evaluated), registry, std::move(folder)).run();
+}
+
+}  // namespace lopt

@@ -1,0 +1,98 @@
+// lopt-run evaluate: who is better, said with figures, and what is not an evaluation.
+#include "runner/support.h"
+
+#include "data/json.h"
+
+using namespace lopt;
+using namespace lopt::test;
+using Catch::Matchers::Contains;
+
+namespace {
+
+const char* const spec = R"(name: small
+steps: [4, 12]
+seeds: 3
+tasks:
+  bowl: {plugin: quadratic, dimensions: 6}
+  images: {plugin: mlp_classifier, hidden: [4], batch_size: 16}
+optimizers:
+  tuned adam: {tuned: adam}
+  cosine: {tuned: {plugin: clip_by_norm, inner: {plugin: sgd, learning_rate: {plugin: cosine}}}}
+  too fast: {plugin: sgd, learning_rate: 30}
+)";
+
+Json results_of(const std::string& folder) {
+  std::ifstream file(folder + "/evaluation.json");
+  return parse_json(file);
+}
+
+}  // namespace
+
+TEST_CASE("an evaluation says who is better, with figures that its files have too") {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("spec.yaml", spec), out = folder.file("out");
+  const Result result = run("evaluate " + file + " --out " + out);
+  INFO(result.output);
+  REQUIRE(result.code == 0);
+  CHECK_THAT(result.output, Contains("bowl, 12 steps, 3 problems") && Contains("Beside tuned adam:") &&
+                                Contains("below on 0 of 2 tasks") && Contains("problems diverged"));
+  std::istringstream lines(result.output);
+  for (std::string line; std::getline(lines, line);)
+    CHECK(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; }) <= 80);  // characters
+  const Json json = results_of(out);
+  CHECK(json["baseline"] == "tuned adam");
+  REQUIRE(json["results"].size() == 2 * 2 * 3);
+  for (const Json& row : json["results"]) {
+    for (const char* key : {"task", "optimizer", "steps", "mean_loss", "mean_loss_interval", "final_loss", "test_loss",
+                            "diverged", "seconds_a_step", "settings"})
+      CHECK(row.contains(key));
+    CHECK(row["rate"].is_null() == (row["optimizer"] == "too fast"));
+    CHECK(row["test_metrics"].contains("accuracy") == (row["task"] == "images"));
+    if (row["optimizer"] == "too fast" && row["task"] == "bowl") CHECK(row["diverged"] == 1);
+  }
+  CHECK(lines_of(out + "/evaluation.csv") == 13);
+  CHECK_THAT(read_file(out + "/curves/images-12.svg"), Contains("too fast"));
+  // A tuned rate is at least as good as those beside it, on problems that are not those that count.
+  CHECK(json["results"][0]["mean_loss"].get<double>() > 0);
+}
+
+TEST_CASE("an evaluation that was stopped goes on, and ends as if it had not been") {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("spec.yaml", spec), whole = folder.file("whole"), part = folder.file("part");
+  REQUIRE(run("evaluate " + file + " -q --out " + whole).code == 0);
+  REQUIRE(run("evaluate " + file + " -q --out " + part).code == 0);
+  // As a kill leaves it: some parts are there, and half a line.
+  const std::string lines = read_file(part + "/metrics.jsonl");
+  std::size_t end = 0;
+  for (int i = 0; i < 5; ++i) end = lines.find('\n', end) + 1;
+  std::ofstream(part + "/metrics.jsonl") << lines.substr(0, end + 40);
+  fs::remove(part + "/evaluation.json");
+  const Result resumed = run("resume " + part);
+  INFO(resumed.output);
+  REQUIRE(resumed.code == 0);
+  Json a = results_of(whole), b = results_of(part);
+  for (Json* json : {&a, &b})
+    for (Json& row : (*json)["results"])
+      for (const char* key : {"seconds_a_step", "time_to_baseline_end"}) row.erase(key);
+  CHECK(a == b);
+}
+
+TEST_CASE("what is no evaluation is refused with its place") {
+  const TemporaryFolder folder;
+  const auto refused = [&](const std::string& from, const std::string& to, const std::string& words) {
+    std::string text = spec;
+    text.replace(text.find(from), from.size(), to);
+    const Result result = run("evaluate " + folder.write("spec.yaml", text) + " --out " + folder.file("out"));
+    INFO(result.output);
+    CHECK(result.code == 2);
+    CHECK_THAT(result.output, Contains("spec.yaml:") && Contains(words));
+    CHECK(!fs::exists(folder.file("out")));
+  };
+  refused("[4, 12]", "[12, 4]", "steps: must rise");
+  refused("steps: [4, 12]\n", "", "steps: is missing");
+  refused("{tuned: adam}", "{tuned: {plugin: adam, learning_rate: 0.1}}", "has a learning_rate, which is what is tuned");
+  refused("{tuned: adam}", "{tuned: {plugin: by_leaf, inner: {plugin: by_leaf}}}", "is missing");
+  refused("quadratic", "quadratik", "did you mean 'quadratic'");
+  refused("learning_rate: 30", "learning_rat: 30", "did you mean 'learning_rate'");
+  refused("seeds: 3", "seeds: 0", "must be at least 1");
+}
