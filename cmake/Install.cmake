@@ -21,6 +21,9 @@ configure_file(cmake/lopt.pc.in lopt.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/lopt.pc DESTINATION lib/pkgconfig)
 
 install(DIRECTORY configs sdk/examples DESTINATION share/lopt)
+# Where a runner finds recipes by name: the tree that is built has the same place.
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/lopt)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/configs ${PROJECT_BINARY_DIR}/share/lopt/configs SYMBOLIC)
 install(FILES README.md LICENSE DESTINATION share/doc/lopt)
 install(DIRECTORY docs DESTINATION share/doc/lopt)
 install(FILES sdk/shell/lopt-run.1 DESTINATION share/man/man1)

@@ -2,8 +2,11 @@
 
 #include "data/npz.h"
 
+#include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <filesystem>
 
 namespace lopt {
@@ -22,9 +25,22 @@ void write_theta(const std::string& path, const Values& theta, const SpecNode& l
   write_npz(path, theta, std::string(mark) + to_yaml(learned_optimizer));
 }
 
-std::string theta_file(const std::string& run_or_file) {
+std::string theta_file(const std::string& name) {
   std::error_code error;
-  return std::filesystem::is_directory(run_or_file, error) ? run_or_file + "/theta.npz" : run_or_file;
+  if (std::filesystem::is_directory(name, error)) return name + "/theta.npz";
+  const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (!is_plain || std::filesystem::exists(name, error)) return name;
+  const std::filesystem::path prefix = boost::dll::program_location().parent_path().parent_path().string(),
+                              recipes = prefix / "share/lopt/configs/recipes";
+  if (const auto file = recipes / name / "theta.npz"; std::filesystem::exists(file, error)) return file.string();
+  std::vector<std::string> known;
+  for (const auto& entry : std::filesystem::directory_iterator(recipes, error))
+    if (std::filesystem::exists(entry.path() / "theta.npz", error)) known.push_back(entry.path().filename().string());
+  std::sort(known.begin(), known.end());
+  throw DataError(fmt::format("{}: there is no such run or file, and no recipe of that name{}", name,
+                              known.empty() ? "" : fmt::format("; there is {}", fmt::join(known, ", "))));
 }
 
 SpecNode rule_in(const std::string& file) {

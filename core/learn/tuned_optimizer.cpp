@@ -35,10 +35,14 @@ TunedOptimizer::TunedOptimizer(SpecNode node, std::string path, Registry& regist
   const Location where = node_.where;
   SpecNode* place = &node_;
   label_ = name_of(*place);
-  while (!place->find("learning_rate") && place->find("inner")) {
-    place = place->find("inner");
+  bool is_from_file = false;  // the rate of what was trained stands in its file: it is tuned all the same
+  while (!place->find("learning_rate")) {
+    const char* const key = place->find("inner") ? "inner" : "learned_optimizer";
+    if (!place->find(key)) break;
+    place = place->find(key);
     as_mapping(*place);
-    keys_.emplace_back("inner");
+    keys_.emplace_back(key);
+    is_from_file = keys_.back() == "learned_optimizer";
     label_ += " " + name_of(*place);
   }
   keys_.emplace_back("learning_rate");
@@ -49,12 +53,12 @@ TunedOptimizer::TunedOptimizer(SpecNode node, std::string path, Registry& regist
     keys_.emplace_back(goes_on ? "then" : "value");
     rate = rate->find(keys_.back());
   }
-  if (rate && rate->kind != SpecNode::Kind::null) {
+  if (rate && rate->kind != SpecNode::Kind::null && !is_from_file) {
     errors.add(where, path_, fmt::format("has a {}, which is what is tuned: leave it out", fmt::join(keys_, ".")));
     return;
   }
   // Without a rate first, where one may be missing: a plugin that has none says so.
-  const bool is_plain = keys_.back() == "learning_rate";
+  const bool is_plain = keys_.back() == "learning_rate" && !is_from_file;
   if (!registry_.make(Optimizer::kind, is_plain ? node_ : with(node_, 0.01), path_, errors, resolved_)) return;
   const SpecNode* found = &resolved_;
   for (const std::string& key : keys_) found = found ? found->find(key) : nullptr;

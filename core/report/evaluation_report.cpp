@@ -40,9 +40,10 @@ std::pair<double, double> bootstrap_interval(const std::vector<double>& values) 
   return {means[draws / 40], means[draws - 1 - draws / 40]};
 }
 
-/// "12 % below", "4 % above", "as high as".
+/// "12 % below", "4 % above", "as high", "3.5 times as high".
 std::string in_percent(double ratio) {
   if (!std::isfinite(ratio)) return "diverged";
+  if (ratio >= 3) return fmt::format("{:.2g} times as high", ratio);
   const double percent = 100 * (ratio - 1);
   return std::abs(percent) < 0.5 ? "as high"
                                  : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
@@ -179,19 +180,19 @@ std::string EvaluationReport::table(const std::string& task, std::int64_t steps)
   const EvaluationRow* baseline = baseline_of(task, steps);
   const std::size_t problems = rows[0]->score.mean_loss.size();
   std::string text = fmt::format("\n{}, {} steps, {} problems\n", task, steps, problems);
-  text += fmt::format("  {}{:>8}{:>16}{:>9}{:>8}{:>8}{:>6}{:>6}\n", fitted("", 19), "rate", "mean loss", "at end",
+  text += fmt::format("  {}{:>8}{:>17}{:>10}{:>8}{:>7}{:>6}{:>6}\n", fitted("", 16), "rate", "mean loss", "at end",
                       "test", "µs", "ratio", "wins");
   for (const EvaluationRow* row : rows) {
     const Score& score = row->score;
     const auto [low, high] = bootstrap_interval(score.mean_loss);
-    text += fmt::format("  {}{:>8}{:>16}{:>9.4g}{:>8}{:>7.0f}", fitted(row->optimizer, 19),
+    text += fmt::format("  {}{:>8}{:>17}{:>10.3g}{:>8}{:>6.0f}", fitted(row->optimizer, 16),
                         score.rate > 0 ? fmt::format("{:.2g}", score.rate) : "",
-                        fmt::format("{:.4g} ± {:.1g}", mean(score.mean_loss), (high - low) / 2), mean(score.final_loss),
-                        score.test_loss.empty() ? "" : fmt::format("{:.4g}", mean(score.test_loss)),
+                        fmt::format("{:.3g} ± {:.1g}", mean(score.mean_loss), (high - low) / 2), mean(score.final_loss),
+                        score.test_loss.empty() ? "" : fmt::format("{:.3g}", mean(score.test_loss)),
                         score.seconds_a_step * 1e6);
     if (baseline && baseline != row) {
       const Beside b = beside(*row, *baseline);
-      text += fmt::format("{:>6.2f}{:>6}", b.ratio, fmt::format("{}/{}", b.wins, b.problems));
+      text += fmt::format("{:>6}{:>6}", b.ratio < 100 ? fmt::format("{:.2f}", b.ratio) : fmt::format("{:.0e}", b.ratio), fmt::format("{}/{}", b.wins, b.problems));
     }
     if (score.diverged) text += fmt::format("\n    {} of {} diverged", score.diverged, problems);
     text += "\n";

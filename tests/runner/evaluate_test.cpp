@@ -3,6 +3,8 @@
 
 #include "data/json.h"
 
+#include <algorithm>
+
 using namespace lopt;
 using namespace lopt::test;
 using Catch::Matchers::Contains;
@@ -36,7 +38,7 @@ TEST_CASE("an evaluation says who is better, with figures that its files have to
   REQUIRE(result.code == 0);
   CHECK_THAT(result.output, Contains("bowl, 12 steps, 3 problems") && Contains("Beside tuned adam:") &&
                                 Contains("below on 0 of 2 tasks") && Contains("problems diverged"));
-  std::istringstream lines(result.output);
+  std::istringstream lines(read_file(out + "/evaluation.txt"));
   for (std::string line; std::getline(lines, line);)
     CHECK(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; }) <= 80);  // characters
   const Json json = results_of(out);
@@ -50,10 +52,9 @@ TEST_CASE("an evaluation says who is better, with figures that its files have to
     CHECK(row["test_metrics"].contains("accuracy") == (row["task"] == "images"));
     if (row["optimizer"] == "too fast" && row["task"] == "bowl") CHECK(row["diverged"] == 1);
   }
-  CHECK(lines_of(out + "/evaluation.csv") == 13);
+  const std::string table = read_file(out + "/evaluation.csv");
+  CHECK(std::count(table.begin(), table.end(), '\n') == 13);
   CHECK_THAT(read_file(out + "/curves/images-12.svg"), Contains("too fast"));
-  // A tuned rate is at least as good as those beside it, on problems that are not those that count.
-  CHECK(json["results"][0]["mean_loss"].get<double>() > 0);
 }
 
 TEST_CASE("an evaluation that was stopped goes on, and ends as if it had not been") {

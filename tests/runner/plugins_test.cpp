@@ -51,7 +51,7 @@ void require_failure(const std::string& plugin, const std::string& optimizer, in
 TEST_CASE("manifests that are wrong are refused with what would be right") {
   require_refused(broken + "no_manifest.so", {"lopt_plugin_manifest", "LOPT_PLUGIN"});
   require_refused(broken + "wrong_magic.so", {"magic"});
-  require_refused(broken + "other_api.so", {"API version 45", "this runner has 4"});
+  require_refused(broken + "other_api.so", {"API version 46", "this runner has 5"});
   require_refused(broken + "other_fingerprint.so", {"cxx11-0", "this runner as 'itanium-c++ libstdc++-cxx11-1"});
   require_refused(broken + "twice.so", {"'still' twice"});
   require_refused(broken + "bad_name.so", {"'Not A Name'", "a-z, 0-9 and _"});

@@ -65,6 +65,13 @@ TEST_CASE("every spec in configs runs") {
     if (entry.path().extension() != ".yaml") continue;
     TemporaryFolder folder;
     INFO(entry.path());
+    if (entry.path().filename() == "evaluation.yaml") {
+      const Result evaluated = run("evaluate " + entry.path().string() + " -q 'steps=[2]' seeds=2 --out " +
+                                   folder.file("evaluation"), 200);
+      INFO(evaluated.output);
+      CHECK(evaluated.code == 0);
+      continue;
+    }
     CHECK(run("check " + entry.path().string()).code == 0);
     const Result result = shell("env LOPT_TRAIN_LENGTH=2 " + runner + " train " + entry.path().string() + " -q --out " +
                                 folder.file("run"));

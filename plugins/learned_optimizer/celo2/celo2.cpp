@@ -7,7 +7,7 @@ namespace {
 constexpr double beta1 = 0.9, beta2 = 0.95, adam_rate = 20;
 
 struct Rates {
-  double learning_rate, weight_decay;
+  Rate learning_rate, weight_decay;
 };
 
 /// Of matrices: p ← p − lr · normalised(orthogonalised(s)), s the network's direction. Of vectors and scalars, Adam
@@ -25,7 +25,7 @@ class Update final : public Optimizer {
     return state;
   }
 
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     std::vector<celo2::Moments> moments = celo2::take_moments(state);
     const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
     std::vector<Tensor> next;
@@ -34,10 +34,9 @@ class Update final : public Optimizer {
       moments[i] = moments[i].updated(gradient);
       // The first momentum and the second moment decay as Adam's do here.
       static_assert(celo2::momentum_decays[0] == beta1 && celo2::size_decay == beta2);
-      Tensor step = p[i].rank() >= 2 ? celo2::normalized(newton_schulz(direction_(p[i], gradient, moments[i]), 5, 1e-8))
+      const Tensor step = p[i].rank() >= 2 ? celo2::normalized(newton_schulz(direction_(p[i], gradient, moments[i]), 5, 1e-8))
                                      : adam_rate * moments[i].momenta[0] * rsqrt(moments[i].size + 1e-8);
-      if (rates_.weight_decay > 0) step = step + rates_.weight_decay * p[i];
-      next.push_back(p[i] - rates_.learning_rate * step);
+      next.push_back(p[i] - rates_.learning_rate.at(context) * (step + rates_.weight_decay.at(context) * p[i]));
     }
     Tree result{{"params", grads.with_leaves<Tensor>(next)}};
     celo2::put_moments(result, grads, moments);
@@ -58,10 +57,10 @@ class Update final : public Optimizer {
 class Celo2 final : public LearnedOptimizer {
  public:
   explicit Celo2(Settings& s)
-      : rates_{s.real("learning_rate", 0.001)
+      : rates_{s.rate("learning_rate", 0.001)
                    .above(0)
                    .doc("root mean square of a matrix's step; Adam's rate is 20 times it"),
-               s.real("weight_decay", 0).at_least(0).doc("decoupled: times the rate, of each parameter a step")} {}
+               s.rate("weight_decay", 0).at_least(0).doc("decoupled: times the rate, of each parameter a step")} {}
   Tree init(Key key) const override { return celo2::initial_theta(key); }
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override {
     return std::make_unique<Update>(theta, rates_);

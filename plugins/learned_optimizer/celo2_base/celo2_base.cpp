@@ -7,7 +7,7 @@ namespace {
 /// p ← p − lr · s / √(1e-9 + mean s²), the mean over the last two dimensions, s the network's direction.
 class Update final : public Optimizer {
  public:
-  Update(const Tree& theta, double rate) : direction_(theta), rate_(rate) {}
+  Update(const Tree& theta, Rate rate) : direction_(theta), rate_(std::move(rate)) {}
 
   Tree init(const Tree& params, const InitContext&) const override {
     std::vector<celo2::Moments> moments;
@@ -17,14 +17,14 @@ class Update final : public Optimizer {
     return state;
   }
 
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext&) const override {
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     std::vector<celo2::Moments> moments = celo2::take_moments(state);
     const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
     std::vector<Tensor> next;
     for (std::size_t i = 0; i < p.size(); ++i) {
       const Tensor gradient = celo2::clipped(g[i]);
       moments[i] = moments[i].updated(gradient);
-      next.push_back(p[i] - rate_ * celo2::normalized(direction_(p[i], gradient, moments[i])));
+      next.push_back(p[i] - rate_.at(context) * celo2::normalized(direction_(p[i], gradient, moments[i])));
     }
     Tree result{{"params", grads.with_leaves<Tensor>(next)}};
     celo2::put_moments(result, grads, moments);
@@ -35,7 +35,7 @@ class Update final : public Optimizer {
 
  private:
   celo2::Direction direction_;
-  double rate_;
+  Rate rate_;
 };
 
 }  // namespace
@@ -44,12 +44,12 @@ class Update final : public Optimizer {
 /// small images, says where it goes. The rate is not learned: tune it, and lower it over time.
 class Celo2Base final : public LearnedOptimizer {
  public:
-  explicit Celo2Base(Settings& s) : rate_(s.real("learning_rate", 0.001).above(0).doc("root mean square of a step")) {}
+  explicit Celo2Base(Settings& s) : rate_(s.rate("learning_rate", 0.001).above(0).doc("root mean square of a step")) {}
   Tree init(Key key) const override { return celo2::initial_theta(key); }
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Update>(theta, rate_); }
 
  private:
-  double rate_;
+  Rate rate_;
 };
 
 LOPT_PLUGIN(Celo2Base, "celo2_base",
