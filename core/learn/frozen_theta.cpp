@@ -5,8 +5,6 @@
 
 #include <algorithm>
 
-#include <fnmatch.h>
-
 namespace lopt {
 
 FrozenTheta::FrozenTheta(Values whole, const std::vector<FreezePattern>& patterns) : whole_(std::move(whole)) {
@@ -15,7 +13,7 @@ FrozenTheta::FrozenTheta(Values whole, const std::vector<FreezePattern>& pattern
   for (const FreezePattern& pattern : patterns) {
     bool names_one = false;
     for (std::size_t i = 0; i < paths.size(); ++i)
-      if (::fnmatch(pattern.text.c_str(), paths[i].c_str(), 0) == 0) frozen[i] = names_one = true;
+      if (fits_pattern(paths[i], pattern.text)) frozen[i] = names_one = true;
     if (!names_one)
       refuse(pattern.where,
              fmt::format("freeze: '{}' names no part of θ, which has: {}", pattern.text, fmt::join(paths, ", ")));

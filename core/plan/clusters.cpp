@@ -113,6 +113,7 @@ class Merger {
     for (ValueId i = 0; i < program_.operations.size(); ++i)
       if (clusters_.roles[i].fusable)
         for (ValueId input : program_.operations[i].inputs) try_merge(input, i);
+    join_readers();
   }
 
   void write() {
@@ -165,11 +166,10 @@ class Merger {
     return true;
   }
 
-  /// A way from a to b through a third set; also true where it takes too long to find out, as it does for sets that lie
-  /// far apart in a long program.
-  bool other_path(ValueId a, ValueId b) {
+  /// A way from a to b through a third set, of sets that begin at most at `limit`; also true where it takes too long to
+  /// find out, as it does for sets that lie far apart in a long program.
+  bool other_path(ValueId a, ValueId b, ValueId limit) {
     constexpr std::size_t most_visits = 256;
-    const ValueId limit = sets_[b].last;
     std::vector<ValueId> pending;
     std::unordered_set<ValueId> seen;
     auto visit = [&](const Set& set, bool start) {
@@ -194,7 +194,38 @@ class Merger {
     if (a == b || !clusters_.roles[producer].fusable) return;
     if (sets_[a].members.size() + sets_[b].members.size() > most_members) return;
     const std::int64_t rows = sets_[a].rows ? sets_[a].rows : sets_[b].rows;
-    if (!rows_agree(sets_[a], sets_[b]) || !hands_over(sets_[b], a, rows) || other_path(a, b)) return;
+    if (!rows_agree(sets_[a], sets_[b]) || !hands_over(sets_[b], a, rows)) return;
+    // No set has members behind this consumer yet, but for those alone.
+    if (other_path(a, b, sets_[b].last)) return;
+    merge(a, b, rows);
+  }
+
+  /// Work element by element that reads the same values runs together, though neither part needs the other: what comes
+  /// from memory is read once. Parts with rows of several columns stay apart: together they would fill the cache.
+  void join_readers() {
+    std::vector<ValueId> reader(program_.operations.size(), Clusters::none);  // of each value, the last set seen
+    for (ValueId i = 0; i < program_.operations.size(); ++i) {
+      if (!clusters_.roles[i].fusable) continue;
+      for (const ValueId input : program_.operations[i].inputs) {
+        const ValueId set = find(i);
+        if (sets_[set].rows != 0 || size_of(program_, input) != sets_[set].elements || find(input) == set) continue;
+        if (reader[input] != Clusters::none) try_join(find(reader[input]), set);
+        reader[input] = i;
+      }
+    }
+  }
+  void try_join(ValueId a, ValueId b) {
+    if (a == b || sets_[a].rows != 0 || sets_[b].rows != 0 || sets_[a].elements != sets_[b].elements) return;
+    if (sets_[a].members.size() + sets_[b].members.size() > most_members) return;
+    const auto end = static_cast<ValueId>(program_.operations.size());
+    if (hands_on(a, b) || hands_on(b, a) || other_path(a, b, end) || other_path(b, a, end)) return;
+    merge(a, b, 0);
+  }
+  bool hands_on(ValueId a, ValueId b) {
+    return std::any_of(sets_[a].consumers.begin(), sets_[a].consumers.end(), [&](ValueId c) { return find(c) == b; });
+  }
+
+  void merge(ValueId a, ValueId b, std::int64_t rows) {
     if (sets_[a].members.size() > sets_[b].members.size()) std::swap(a, b);  // the smaller one moves
     Set& into = sets_[b];
     Set& from = sets_[a];

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include <fnmatch.h>
+
 namespace lopt {
 
 std::string to_text(const Location& location) {
@@ -106,6 +108,10 @@ void SpecErrors::add(const Location& where, const std::string& path, const std::
 }
 void SpecErrors::raise() const {
   if (!messages_.empty()) throw SpecError(messages_);
+}
+
+bool fits_pattern(const std::string& name, const std::string& pattern) {
+  return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
 }
 
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& known) {

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <fnmatch.h>
-
 using namespace lopt;
 
 /// Several optimizers, by the names of the parameters: each takes the leaves that fit its pattern and none before it;
@@ -17,7 +15,7 @@ class ByLeaf final : public Optimizer {
   Tree init(const Tree& params, const InitContext& context) const override {
     const std::vector<std::string> names = params.paths();
     for (const Named<Optimizer>& some : leaves_)
-      if (std::ranges::none_of(names, [&](const std::string& name) { return fits(name, some.name); }))
+      if (std::ranges::none_of(names, [&](const std::string& name) { return fits_pattern(name, some.name); }))
         throw SettingsError(some.where + ": no parameter has a name like '" + some.name + "'" + nearest(some.name, names));
     Tree state{{"params", params}};
     for (std::size_t which = 0; which <= leaves_.size(); ++which)
@@ -41,9 +39,6 @@ class ByLeaf final : public Optimizer {
   }
 
  private:
-  static bool fits(const std::string& name, const std::string& pattern) {
-    return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-  }
   static std::string nearest(const std::string& pattern, const std::vector<std::string>& names) {
     if (std::string hint = did_you_mean(pattern, names); !hint.empty()) return hint;
     std::string list;
@@ -57,7 +52,7 @@ class ByLeaf final : public Optimizer {
   std::string key(std::size_t which) const { return "part" + std::to_string(which); }
   std::size_t owner(const std::string& name) const {
     return static_cast<std::size_t>(
-        std::ranges::find_if(leaves_, [&](const auto& some) { return fits(name, some.name); }) - leaves_.begin());
+        std::ranges::find_if(leaves_, [&](const auto& some) { return fits_pattern(name, some.name); }) - leaves_.begin());
   }
 
   /// The leaves of one optimizer by their paths: {"layer/w": …}, flat.

@@ -27,6 +27,8 @@ class SettingsError : public std::runtime_error {
 
 /// The name among `known` that is closest to `name`, as "; did you mean 'x'?", or nothing where none is close.
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& known);
+/// Whether a name fits a pattern, in which * stands for any characters, ? for one, [ab] for one of some: "layer*/b".
+bool fits_pattern(const std::string& name, const std::string& pattern);
 
 /// One declared setting, as `describe` shows it.
 struct Declaration {
