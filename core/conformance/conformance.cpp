@@ -40,9 +40,8 @@ bool is_for(const Check& check, const ComponentInfo& component) {
 
 std::vector<Check> all_checks() {
   std::vector<Check> all;
-  for (auto* list :
-       {general_checks, behaviour_checks, optimizer_checks, zero_checks, task_checks, estimator_checks, dataset_checks,
-        schedule_checks})
+  for (auto* list : {general_checks, behaviour_checks, optimizer_checks, zero_checks, task_checks, estimator_checks,
+                     dataset_checks, schedule_checks})
     for (Check& check : list()) all.push_back(std::move(check));
   return all;
 }

@@ -48,8 +48,8 @@ LaneStepper::LaneStepper(std::shared_ptr<const TaskFamily> family, const Optimiz
   const auto plans = std::make_shared<PlanCache>();
   for (std::size_t i = 0; i < family_->size(); ++i) {
     std::string name = family_->size() == 1 ? "task" : fmt::format("task {}", i);
-    problems_.push_back(
-        std::make_unique<InnerProblem>(std::move(name), family_->task(i), optimizer, theta, num_steps, objective, plans));
+    problems_.push_back(std::make_unique<InnerProblem>(std::move(name), family_->task(i), optimizer, theta, num_steps,
+                                                       objective, plans));
     batches_.push_back(family_->task(i).batches());
     require_memory(problems_.back()->step().plan().arena_bytes, "one step of the task");
   }

@@ -17,8 +17,8 @@ Program program_of(const ScanBody& body) { return make_program("body", body.inpu
 
 bool same_loop(const ScanBody& a, const ScanBody& b) {
   auto counts = [](const ScanBody& body) {
-    return std::array{body.carry.size(), body.slices.size(), body.constants.size(), body.stacked.size(),
-                      body.summed.size(), body.products};
+    return std::array{body.carry.size(),   body.slices.size(), body.constants.size(),
+                      body.stacked.size(), body.summed.size(), body.products};
   };
   return a.length == b.length && a.reverse == b.reverse && counts(a) == counts(b) &&
          same_plan(program_of(a), program_of(b), Constants::elements);
@@ -27,7 +27,7 @@ bool same_loop(const ScanBody& a, const ScanBody& b) {
 bool same_attributes(const Attributes& a, const Attributes& b, Constants constants) {
   if (std::holds_alternative<InputName>(a)) return std::holds_alternative<InputName>(b);
   if (constants == Constants::types && std::holds_alternative<Constant>(a)) return std::holds_alternative<Constant>(b);
-  if (const auto *loop_a = std::get_if<Loop>(&a), *loop_b = std::get_if<Loop>(&b); loop_a && loop_b)
+  if (const auto* loop_a = std::get_if<Loop>(&a), *loop_b = std::get_if<Loop>(&b); loop_a && loop_b)
     return loop_a->body == loop_b->body || same_loop(*loop_a->body, *loop_b->body);
   return a == b;
 }

@@ -48,12 +48,13 @@ class EvaluationLoader {
   void each(const std::string& key, Add add) {
     const SpecNode* node = reader_.take(key);
     const std::size_t count = !node ? 0 : node->is_mapping() ? node->entries.size() : node->items.size();
-    if (count == 0) return reader_.error(node ? *node : spec_, key, "must be a list, or a mapping of names, with at least one");
+    if (count == 0)
+      return reader_.error(node ? *node : spec_, key, "must be a list, or a mapping of names, with at least one");
     SpecNode resolved = SpecNode::mapping();
     for (std::size_t i = 0; i < count; ++i) {
       const SpecNode& item = node->is_mapping() ? node->entries[i].second : node->items[i];
-      const std::string path = node->is_mapping() ? fmt::format("{}.{}", key, node->entries[i].first)
-                                                  : fmt::format("{}[{}]", key, i);
+      const std::string path =
+          node->is_mapping() ? fmt::format("{}.{}", key, node->entries[i].first) : fmt::format("{}[{}]", key, i);
       std::string label = node->is_mapping() ? node->entries[i].first : "";
       SpecNode whole = add(label, item, path);
       if (label.empty()) label = labels_.back();
@@ -102,8 +103,8 @@ class EvaluationLoader {
     std::string name = plugin_of(node);
     if (const SpecNode* rate = resolved.find("learning_rate"); rate && rate->kind == SpecNode::Kind::scalar)
       name += " " + rate->text;
-    result_.contenders.push_back({unique(label.empty() ? name : label),
-                                  std::static_pointer_cast<const Optimizer>(made), nullptr, to_line(resolved)});
+    result_.contenders.push_back({unique(label.empty() ? name : label), std::static_pointer_cast<const Optimizer>(made),
+                                  nullptr, to_line(resolved)});
     return resolved;
   }
 
@@ -123,13 +124,15 @@ double mean_of(const std::vector<double>& values) {
 /// Problems of one task, each trained from a seed of its own. Null where it was interrupted.
 std::unique_ptr<InnerTraining> trained(const Evaluated& e, const Evaluated::Problem& problem,
                                        std::shared_ptr<const Optimizer> optimizer, std::int64_t steps,
-                                       std::uint64_t first_seed, int threads, const std::function<bool()>& interrupted) {
+                                       std::uint64_t first_seed, int threads,
+                                       const std::function<bool()>& interrupted) {
   std::vector<std::uint64_t> seeds;
   for (std::int64_t i = 0; i < e.seeds; ++i)
     seeds.push_back(first_seed + e.seed * 100'000 + static_cast<std::uint64_t>(i));
-  auto training = std::make_unique<InnerTraining>(problem.family, source_of(std::move(optimizer)),
-                                                  std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
-                                                  data_key(first_seed + e.seed), threads, static_cast<int>(steps));
+  auto training =
+      std::make_unique<InnerTraining>(problem.family, source_of(std::move(optimizer)),
+                                      std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
+                                      data_key(first_seed + e.seed), threads, static_cast<int>(steps));
   // A piece is a second or less of a usual task, so that an interruption is heard.
   while (!interrupted())
     if (!training->advance(100)) return training;

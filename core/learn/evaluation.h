@@ -11,9 +11,9 @@ namespace lopt {
 struct Evaluated {
   struct Contender {
     std::string label;
-    std::shared_ptr<const Optimizer> optimizer;      // null where its rate is tuned
+    std::shared_ptr<const Optimizer> optimizer;  // null where its rate is tuned
     std::shared_ptr<const TunedOptimizer> tuned = {};
-    std::string settings;                            // as YAML on a line
+    std::string settings;  // as YAML on a line
   };
   struct Problem {
     std::string label;
@@ -36,7 +36,7 @@ struct Score {
   std::vector<double> mean_loss, final_loss, test_loss;  // over all steps, over the last tenth, of test data at the end
   std::vector<std::pair<std::string, double>> test_metrics;  // means over the seeds
   std::size_t diverged = 0;
-  std::vector<float> curve;  // mean over the seeds of each step's loss
+  std::vector<float> curve;   // mean over the seeds of each step's loss
   double seconds_a_step = 0;  // of one problem, on one thread
   double rate = 0;            // that was tuned, else 0
 };

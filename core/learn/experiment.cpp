@@ -288,12 +288,14 @@ class Loader {
       return complain("metrics", "goes with an inner training; here `apply` measures on test data at its end");
     load_section("metrics", "{every: 100}", [&](Settings& s, const SpecNode&, SpecReader&) {
       result_.measure.every_steps =
-          s.integer("every", 0).between(0, most_steps).unit("steps").doc(
-              "after which loss and metrics are measured on the split; 0: at the end alone");
-      result_.measure.split = std::string(s.text("split", "test").one_of({"test", "train"}).doc("what is measured on")) ==
-                                      "train"
-                                  ? Split::train
-                                  : Split::test;
+          s.integer("every", 0)
+              .between(0, most_steps)
+              .unit("steps")
+              .doc("after which loss and metrics are measured on the split; 0: at the end alone");
+      result_.measure.split =
+          std::string(s.text("split", "test").one_of({"test", "train"}).doc("what is measured on")) == "train"
+              ? Split::train
+              : Split::test;
     });
   }
 

@@ -28,9 +28,8 @@ void write_theta(const std::string& path, const Values& theta, const SpecNode& l
 std::string theta_file(const std::string& name) {
   std::error_code error;
   if (std::filesystem::is_directory(name, error)) return name + "/theta.npz";
-  const bool is_plain = std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
+  const bool is_plain = std::all_of(
+      name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
   if (!is_plain || std::filesystem::exists(name, error)) return name;
   const std::filesystem::path prefix = boost::dll::program_location().parent_path().parent_path().string(),
                               recipes = prefix / "share/lopt/configs/recipes";

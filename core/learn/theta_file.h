@@ -10,8 +10,8 @@ namespace lopt {
 /// Writes θ, and which learned optimizer it is of, with its settings. Throws std::runtime_error.
 void write_theta(const std::string& path, const Values& theta, const SpecNode& learned_optimizer);
 
-/// The file of a run's folder, of a recipe that comes with lopt, by its name, or of a path. Throws DataError for a plain
-/// name that is none of these.
+/// The file of a run's folder, of a recipe that comes with lopt, by its name, or of a path. Throws DataError for a
+/// plain name that is none of these.
 std::string theta_file(const std::string& name);
 /// The learned optimizer that a file names; a null node where it names none. Throws DataError.
 SpecNode rule_in(const std::string& file);

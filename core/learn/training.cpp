@@ -118,8 +118,7 @@ std::vector<InnerTraining::Measurement> measurements_from(const Json& list) {
     Evaluation evaluation{number_of(entry.at("loss")), {}};
     for (const Json& metric : entry.at("metrics"))
       evaluation.metrics.emplace_back(metric.at(0).get<std::string>(), number_of(metric.at(1)));
-    measurements.push_back(
-        {entry.at("steps").get<int>(), entry.at("run").get<std::size_t>(), std::move(evaluation)});
+    measurements.push_back({entry.at("steps").get<int>(), entry.at("run").get<std::size_t>(), std::move(evaluation)});
   }
   return measurements;
 }

@@ -7,8 +7,8 @@
 
 namespace lopt {
 
-/// `{plugin: adam}`, `adam`, or with a schedule whose height is tuned: `{plugin: adam, learning_rate: {plugin: cosine}}`.
-/// Of an optimizer around an optimizer the rate of the inner one is tuned.
+/// `{plugin: adam}`, `adam`, or with a schedule whose height is tuned: `{plugin: adam, learning_rate: {plugin:
+/// cosine}}`. Of an optimizer around an optimizer the rate of the inner one is tuned.
 class TunedOptimizer {
  public:
   /// Reports what is wrong with the spec: a rate of its own, or no rate at all.

@@ -93,10 +93,10 @@ std::string wrapped(const std::string& text, std::string indent) {
 
 /// A row beside the baseline's.
 struct EvaluationReport::Beside {
-  double ratio = 1;                          // of mean losses
-  std::size_t wins = 0, problems = 0;        // seeds on which it is below
-  std::optional<std::int64_t> reached;       // steps until it is as low as the baseline ends
-  double time_ratio = 0;                     // of the time until then, to the baseline's whole
+  double ratio = 1;                     // of mean losses
+  std::size_t wins = 0, problems = 0;   // seeds on which it is below
+  std::optional<std::int64_t> reached;  // steps until it is as low as the baseline ends
+  double time_ratio = 0;                // of the time until then, to the baseline's whole
 };
 
 Json to_json(const EvaluationRow& row) {
@@ -159,8 +159,7 @@ EvaluationReport::Beside EvaluationReport::beside(const EvaluationRow& row, cons
   Beside beside;
   beside.ratio = mean(row.score.mean_loss) / mean(baseline.score.mean_loss);
   beside.problems = row.score.mean_loss.size();
-  for (std::size_t i = 0; i < beside.problems; ++i)
-    beside.wins += row.score.mean_loss[i] < baseline.score.mean_loss[i];
+  for (std::size_t i = 0; i < beside.problems; ++i) beside.wins += row.score.mean_loss[i] < baseline.score.mean_loss[i];
   const std::size_t window = std::max<std::size_t>(1, row.score.curve.size() / 10);
   const double goal = mean(baseline.score.final_loss);
   double sum = 0;
@@ -192,7 +191,8 @@ std::string EvaluationReport::table(const std::string& task, std::int64_t steps)
                         score.seconds_a_step * 1e6);
     if (baseline && baseline != row) {
       const Beside b = beside(*row, *baseline);
-      text += fmt::format("{:>6}{:>6}", b.ratio < 100 ? fmt::format("{:.2f}", b.ratio) : fmt::format("{:.0e}", b.ratio), fmt::format("{}/{}", b.wins, b.problems));
+      text += fmt::format("{:>6}{:>6}", b.ratio < 100 ? fmt::format("{:.2f}", b.ratio) : fmt::format("{:.0e}", b.ratio),
+                          fmt::format("{}/{}", b.wins, b.problems));
     }
     if (score.diverged) text += fmt::format("\n    {} of {} diverged", score.diverged, problems);
     text += "\n";
@@ -243,7 +243,8 @@ std::string EvaluationReport::text() const {
     lengths.insert(steps);
   }
   for (const EvaluationRow& row : rows_)
-    if (row.optimizer != baseline_ && std::find(optimizers.begin(), optimizers.end(), row.optimizer) == optimizers.end())
+    if (row.optimizer != baseline_ &&
+        std::find(optimizers.begin(), optimizers.end(), row.optimizer) == optimizers.end())
       optimizers.push_back(row.optimizer);
   text += fmt::format("\nBeside {}:\n", baseline_);
   for (const std::string& optimizer : optimizers) {
@@ -273,7 +274,8 @@ Json EvaluationReport::json() const {
     json["test_metrics"] = metrics;
     json["rate"] = score.rate > 0 ? Json(score.rate) : Json();
     json["mean_losses"] = numbers(score.mean_loss);
-    if (const EvaluationRow* baseline = baseline_of(row.task, row.steps); baseline && baseline->optimizer != row.optimizer) {
+    if (const EvaluationRow* baseline = baseline_of(row.task, row.steps);
+        baseline && baseline->optimizer != row.optimizer) {
       const Beside b = beside(row, *baseline);
       json["ratio"] = number(b.ratio);
       json["wins"] = b.wins;
@@ -294,12 +296,15 @@ std::string EvaluationReport::csv() const {
     return '"' + name + '"';
   };
   for (const Json& row : json().at("results")) {
-    const auto cell = [&](const char* key) { return row.contains(key) && !row[key].is_null() ? to_text(row[key]) : ""; };
+    const auto cell = [&](const char* key) {
+      return row.contains(key) && !row[key].is_null() ? to_text(row[key]) : "";
+    };
     const Json& interval = row.at("mean_loss_interval");
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quoted(row.at("task")), quoted(row.at("optimizer")),
-                        cell("steps"), cell("rate"), cell("mean_loss"), interval[0].is_null() ? "" : to_text(interval[0]),
-                        interval[1].is_null() ? "" : to_text(interval[1]), cell("final_loss"), cell("test_loss"),
-                        cell("diverged"), cell("seconds_a_step"), cell("ratio"), cell("wins"));
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quoted(row.at("task")), quoted(row.at("optimizer")),
+                    cell("steps"), cell("rate"), cell("mean_loss"), interval[0].is_null() ? "" : to_text(interval[0]),
+                    interval[1].is_null() ? "" : to_text(interval[1]), cell("final_loss"), cell("test_loss"),
+                    cell("diverged"), cell("seconds_a_step"), cell("ratio"), cell("wins"));
   }
   return text;
 }

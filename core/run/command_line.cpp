@@ -163,7 +163,8 @@ boost::program_options::options_description spec_options(Options& o) {
   boost::program_options::options_description description;
   description.add_options()("seed", boost::program_options::value(&o.seed), "the same as seed=…")(
       "data", boost::program_options::value(&o.data), "folder with IDX files to use as the dataset")(
-      "plugin-path", boost::program_options::value(&o.plugin_paths), "folder or file with plugins; may be given more than once");
+      "plugin-path", boost::program_options::value(&o.plugin_paths),
+      "folder or file with plugins; may be given more than once");
   return description;
 }
 

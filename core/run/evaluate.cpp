@@ -90,7 +90,8 @@ class EvaluationRun {
 
   int stopped() const {
     if (!options_.quiet)
-      fmt::print("\nStopped after {} of {} parts; `lopt-run resume {}` goes on.\n", rows_.size(), parts(), folder_.path());
+      fmt::print("\nStopped after {} of {} parts; `lopt-run resume {}` goes on.\n", rows_.size(), parts(),
+                 folder_.path());
     return interrupted;
   }
 

@@ -17,8 +17,8 @@ namespace {
 
 namespace po = boost::program_options;
 
-/// The mapping that holds the last name of "optimizer.inner.learning_rate" or "compare[1].learning_rate", and that name.
-/// Throws UsageError with the names that there are.
+/// The mapping that holds the last name of "optimizer.inner.learning_rate" or "compare[1].learning_rate", and that
+/// name. Throws UsageError with the names that there are.
 std::pair<const SpecNode*, std::string> holder_of(const SpecNode& spec, const std::string& path) {
   const SpecNode* node = &spec;
   std::string rest = path;

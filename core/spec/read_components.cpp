@@ -60,8 +60,8 @@ std::vector<DrawnComponent> SpecReader::components(const Declaration& d) {
   const std::string kind = d.type.substr(0, d.type.size() - 1);
   for (const SpecNode& item : node->items) {
     SpecNode resolved;
-    std::shared_ptr<const void> component = make_component_(
-        kind, item, fmt::format("{}[{}]", path_of(d.name), result.size()), errors_, resolved);
+    std::shared_ptr<const void> component =
+        make_component_(kind, item, fmt::format("{}[{}]", path_of(d.name), result.size()), errors_, resolved);
     result.push_back({std::move(component), to_line(resolved)});
     all.items.push_back(std::move(resolved));
   }
@@ -84,8 +84,8 @@ std::vector<NamedComponent> SpecReader::named(const Declaration& declared) {
   for (const auto& [name, item] : node->entries) {
     SpecNode resolved;
     const std::string path = path_of(d.name) + "." + name;
-    result.push_back({name, make_component_(kind, item, path, errors_, resolved),
-                      fmt::format("{}: {}", to_text(item.where), path)});
+    result.push_back(
+        {name, make_component_(kind, item, path, errors_, resolved), fmt::format("{}: {}", to_text(item.where), path)});
     all.set(name, std::move(resolved));
   }
   resolved_.set(d.name, std::move(all));

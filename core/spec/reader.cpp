@@ -268,8 +268,7 @@ void SpecReader::check_unknown() const {
       if (value.kind == SpecNode::Kind::null && number_in(key))
         list = "; if it belongs to the number before it, that is written with a point, as in 0.1";
       if (list.empty() && !names.empty()) list = fmt::format("; known here: {}", fmt::join(names, ", "));
-      errors_.add(value.where, path_of(key),
-                  "is no setting" + (path_.empty() ? std::string(" of a spec") : "") + list);
+      errors_.add(value.where, path_of(key), "is no setting" + (path_.empty() ? std::string(" of a spec") : "") + list);
     }
 }
 

@@ -57,8 +57,7 @@ Tensor orthonormal_columns(const Tensor& x) {
     const Tensor& basis = carry[0];
     const Tensor &column = of_column[0], &place = of_column[1];
     Tensor rest = reshape(column, {1, m});
-    for (int time = 0; time < 2; ++time)
-      rest = rest - matmul(matmul(rest, transpose(basis)), basis);
+    for (int time = 0; time < 2; ++time) rest = rest - matmul(matmul(rest, transpose(basis)), basis);
     return ScanStep{{basis + matmul(reshape(place, {n, 1}), normalize(rest))}, {}};
   };
   return transpose(scan(step, {zeros({n, m})}, {transpose(x), identity(n)}).carry[0]);

@@ -7,9 +7,7 @@ namespace lopt {
 
 /// A tensor of two dimensions or more as a matrix of all but the last dimension by the last.
 inline Tensor as_matrix(const Tensor& x) { return reshape(x, {-1, x.dim(-1)}); }
-inline Shape matrix_shape(const Tensor& x) {
-  return {element_count(x.shape()) / x.dim(-1), x.dim(-1)};
-}
+inline Shape matrix_shape(const Tensor& x) { return {element_count(x.shape()) / x.dim(-1), x.dim(-1)}; }
 
 inline Tensor identity_matrix(std::int64_t n, double value = 1) {
   std::vector<float> elements(static_cast<std::size_t>(n * n), 0.0F);

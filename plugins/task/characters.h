@@ -8,13 +8,9 @@
 namespace lopt {
 
 /// Different characters: one more than the largest number.
-inline std::int64_t alphabet_of(const Dataset& dataset) {
-  return dataset.range("text").most + 1;
-}
+inline std::int64_t alphabet_of(const Dataset& dataset) { return dataset.range("text").most + 1; }
 /// Characters that are read and predicted.
-inline std::int64_t length_of(const Dataset& dataset) {
-  return dataset.example_types()["text"].leaf().shape[0] - 1;
-}
+inline std::int64_t length_of(const Dataset& dataset) { return dataset.example_types()["text"].leaf().shape[0] - 1; }
 
 /// The characters that are read, [n, length], and those that follow them.
 struct ReadAndNext {

@@ -67,9 +67,8 @@ void measure(const Timed& named, Registry& registry, std::int64_t parameters) {
   const Types like{{"w", Type{DType::float32, {side, side}}}};
   const Tree params = inputs_like("params", like);
   const Tree start = optimizer->init(params, {100, {zeros({2}, DType::uint32)}});
-  std::vector<Array> state =
-      compile(make_program("start", params.leaves(), start.leaves()))
-          .run(std::vector<Array>{normal(HostKey::from_seed(1), {side, side})});
+  std::vector<Array> state = compile(make_program("start", params.leaves(), start.leaves()))
+                                 .run(std::vector<Array>{normal(HostKey::from_seed(1), {side, side})});
   const Types state_types = types_of(start);
   const Tree before = inputs_like("state", state_types), grads = inputs_like("grads", like);
   const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
@@ -99,9 +98,10 @@ void measure(const Timed& named, Registry& registry, std::int64_t parameters) {
     std::swap(state, next);
   }
   const double per_parameter = 1 / static_cast<double>(n);
-  std::printf("{\"optimizer\": \"%s\", \"parameters\": %ld, \"ns\": %.4f, \"formula_bytes\": %.2f, \"plan_bytes\": %.2f}\n",
-              named.name, static_cast<long>(parameters), best * 1e9 * per_parameter, formula * per_parameter,
-              traffic * per_parameter);
+  std::printf(
+      "{\"optimizer\": \"%s\", \"parameters\": %ld, \"ns\": %.4f, \"formula_bytes\": %.2f, \"plan_bytes\": %.2f}\n",
+      named.name, static_cast<long>(parameters), best * 1e9 * per_parameter, formula * per_parameter,
+      traffic * per_parameter);
   std::fflush(stdout);
 }
 

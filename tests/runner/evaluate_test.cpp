@@ -91,7 +91,8 @@ TEST_CASE("what is no evaluation is refused with its place") {
   };
   refused("[4, 12]", "[12, 4]", "steps: must rise");
   refused("steps: [4, 12]\n", "", "steps: is missing");
-  refused("{tuned: adam}", "{tuned: {plugin: adam, learning_rate: 0.1}}", "has a learning_rate, which is what is tuned");
+  refused("{tuned: adam}", "{tuned: {plugin: adam, learning_rate: 0.1}}",
+          "has a learning_rate, which is what is tuned");
   refused("{tuned: adam}", "{tuned: {plugin: by_leaf, inner: {plugin: by_leaf}}}", "is missing");
   refused("quadratic", "quadratik", "did you mean 'quadratic'");
   refused("learning_rate: 30", "learning_rat: 30", "did you mean 'learning_rate'");

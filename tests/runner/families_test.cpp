@@ -180,7 +180,8 @@ TEST_CASE("characters of any length are numbered alike wherever a sequence begin
 
 TEST_CASE("an inner training measures on its test data as it goes, and a run that was stopped measures the same") {
   const TemporaryFolder folder;
-  const std::string train = "configs/tutorial/adam.yaml --threads 1 -q 'metrics={every: 4}' 'checkpoint={every: 3 steps}' ";
+  const std::string train =
+      "configs/tutorial/adam.yaml --threads 1 -q 'metrics={every: 4}' 'checkpoint={every: 3 steps}' ";
   REQUIRE(run("train " + train + "steps=10 --out " + folder.file("whole")).code == 0);
   std::istringstream lines(read_file(folder.file("whole/metrics.jsonl")));
   int step = 0;

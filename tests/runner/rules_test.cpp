@@ -117,8 +117,8 @@ TEST_CASE("optimizers and wrappers make the updates of their formulas in float64
 TEST_CASE("schedules and wrappers that do not fit are refused with their place") {
   const TemporaryFolder folder;
   const auto spec = [&](const std::string& optimizer) {
-    return folder.write("spec.yaml", "name: x\nsteps: 20\ntask: {plugin: mlp_classifier, hidden: [4]}\noptimizer: " +
-                                         optimizer + "\n");
+    return folder.write(
+        "spec.yaml", "name: x\nsteps: 20\ntask: {plugin: mlp_classifier, hidden: [4]}\noptimizer: " + optimizer + "\n");
   };
   const auto refused_spec = [&](const std::string& optimizer, const std::string& words) {
     const Result result = run("check " + spec(optimizer));
@@ -136,24 +136,26 @@ TEST_CASE("schedules and wrappers that do not fit are refused with their place")
   refused_spec("{plugin: sgd, learning_rate: {plugin: piecewise, boundaries: [5], values: [1, 2, 3]}}",
                "there are 3 values for 1 boundaries");
   refused_spec("{plugin: clip_by_norm, norm: 1}", "optimizer.inner: is missing");
-  refused_spec("{plugin: by_leaf, inner: adam, leaves: {\"b2*\": sgd}}", "optimizer.leaves.b2*: no parameter has a name");
+  refused_spec("{plugin: by_leaf, inner: adam, leaves: {\"b2*\": sgd}}",
+               "optimizer.leaves.b2*: no parameter has a name");
   refused_spec("{plugin: by_leaf, inner: adam, leaves: {w9: sgd}}", "did you mean 'w0'");
   refused_spec("{plugin: by_leaf, inner: adam, leaves: [sgd]}", "must be a mapping of names to components");
   refused_spec("&a {plugin: averaged, inner: *a}", "");
-  CHECK(run("check " + spec("{plugin: clip_by_norm, inner: {plugin: by_leaf, inner: adam, leaves: {\"b*\": sgd}}}")).code ==
-        0);
+  CHECK(run("check " + spec("{plugin: clip_by_norm, inner: {plugin: by_leaf, inner: adam, leaves: {\"b*\": sgd}}}"))
+            .code == 0);
   // A rate over the run, as a picture.
   const std::string picture = folder.file("rate.svg");
-  const Result drawn = run("preview " +
-                           spec("{plugin: averaged, inner: {plugin: sgd, learning_rate: {plugin: cosine, value: 2}}}") +
-                           " --rate optimizer.inner.learning_rate --out " + picture);
+  const Result drawn =
+      run("preview " + spec("{plugin: averaged, inner: {plugin: sgd, learning_rate: {plugin: cosine, value: 2}}}") +
+          " --rate optimizer.inner.learning_rate --out " + picture);
   INFO(drawn.output);
   CHECK(drawn.code == 0);
   CHECK_THAT(drawn.output, Contains("2 at step 0"));
   CHECK_THAT(read_file(picture), Contains("optimizer.inner.learning_rate"));
   CHECK_THAT(run("preview " + spec("sgd") + " --rate optimizer.inner.learning_rate").output,
              Contains("there is no 'inner'"));
-  CHECK_THAT(run("describe schedules").output, Contains("counts from its end") && Contains("cosine") && Contains("value"));
+  CHECK_THAT(run("describe schedules").output,
+             Contains("counts from its end") && Contains("cosine") && Contains("value"));
 }
 
 TEST_CASE("files of updates that are wrong are refused with a sentence") {

@@ -66,8 +66,8 @@ TEST_CASE("every spec in configs runs") {
     TemporaryFolder folder;
     INFO(entry.path());
     if (entry.path().filename() == "evaluation.yaml") {
-      const Result evaluated = run("evaluate " + entry.path().string() + " -q 'steps=[2]' seeds=2 --out " +
-                                   folder.file("evaluation"), 200);
+      const Result evaluated =
+          run("evaluate " + entry.path().string() + " -q 'steps=[2]' seeds=2 --out " + folder.file("evaluation"), 200);
       INFO(evaluated.output);
       CHECK(evaluated.code == 0);
       continue;

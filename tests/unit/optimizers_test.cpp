@@ -116,7 +116,9 @@ TEST_CASE("meta-gradients through twenty steps of each optimizer are those of fl
     const Tree slopes = gradient(total, Tree{{"theta", theta}});
     const Array slope = compile(make_program("slope", {theta}, slopes.leaves())).run(std::vector<Array>{at})[0];
     const Program program = make_program("total", {theta}, {total});
-    const auto value = [&](double a, double b) { return evaluate_float64(program, std::vector<std::vector<double>>{{a, b}})[0][0]; };
+    const auto value = [&](double a, double b) {
+      return evaluate_float64(program, std::vector<std::vector<double>>{{a, b}})[0][0];
+    };
     constexpr double h = 1e-5, a = 0.1F, b = 0.05F;
     const double by_rate = (value(a + h, b) - value(a - h, b)) / (2 * h),
                  by_shift = (value(a, b + h) - value(a, b - h)) / (2 * h);
@@ -133,7 +135,9 @@ TEST_CASE("the first update takes a schedule at step 0, the last at num_steps �
     INFO(spec);
     const auto scheduled = make<Optimizer>(with_rate(spec, "{plugin: linear, value: 0.01}"));
     Values state = testing::evaluate(
-        [&](const Tree& in) { return scheduled->init(in, {steps, {zeros({2}, DType::uint32)}}); },
+        [&](const Tree& in) {
+          return scheduled->init(in, {steps, {zeros({2}, DType::uint32)}});
+        },
         testing::evaluate([](const Tree&) { return first_params(); }, {{"none", Array::scalar(0.0F)}}));
     for (std::int64_t step = 0; step < steps; ++step) {
       // One update from this state with the number that the schedule should give: 0.01 · (1 − step/5).
@@ -177,13 +181,15 @@ TEST_CASE("schedules are their formulas") {
   check("{plugin: exponential, value: 1, decay: 0.5, every: 4}", 12, [](double i) { return std::pow(0.5, i / 4); });
   check("{plugin: exponential, value: 1, decay: 0.5, every: 4, stairs: true, end: 0.3}", 12,
         [](double i) { return std::max(0.3, std::pow(0.5, std::floor(i / 4))); });
-  check("{plugin: piecewise, boundaries: [2, 5], values: [1, 0.1, 0.01]}", 8,
-        [](double i) { return i < 2 ? 1 : i < 5 ? 0.1 : 0.01; });
+  check("{plugin: piecewise, boundaries: [2, 5], values: [1, 0.1, 0.01]}", 8, [](double i) {
+    return i < 2 ? 1 : i < 5 ? 0.1 : 0.01;
+  });
   check("{plugin: inverse_square_root, value: 1, scale: 4}", 13, [](double i) { return std::sqrt(4 / (4 + i)); });
   // No update at rate 0, and what follows counts from the end of the rise, over the steps that are left.
   check("{plugin: warm_up, steps: 4, then: {plugin: cosine, value: 1}}", 12,
         [](double i) { return i < 4 ? (i + 1) / 4 : (1 + std::cos(M_PI * (i - 4) / 8)) / 2; });
-  check("{plugin: warm_up, steps: 2, then: {plugin: warm_up, steps: 2, then: 1}}", 6,
-        [](double i) { return i < 2 ? (i + 1) / 2 * 0.5 : i < 4 ? (i - 1) / 2 : 1; });
+  check("{plugin: warm_up, steps: 2, then: {plugin: warm_up, steps: 2, then: 1}}", 6, [](double i) {
+    return i < 2 ? (i + 1) / 2 * 0.5 : i < 4 ? (i - 1) / 2 : 1;
+  });
   CHECK_THROWS_AS(rates("{plugin: warm_up, steps: 4, then: 1}", 4), SettingsError);
 }

@@ -29,7 +29,7 @@ class Characters {
   std::span<const std::uint8_t> text_;
   bool one_byte_each_ = true;
   std::size_t size_ = 0;
-  std::vector<std::size_t> places_;  // of every 256th character, where they differ in length
+  std::vector<std::size_t> places_;    // of every 256th character, where they differ in length
   std::vector<std::int32_t> numbers_;  // by code
   std::int32_t alphabet_ = 0;
 };

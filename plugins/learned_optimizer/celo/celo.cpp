@@ -24,8 +24,12 @@ class Update final : public Optimizer {
     for (const Tensor& p : params.leaves())
       moments.emplace_back(std::to_string(moments.size()), Moments::start(p).as_tree());
     const Tree& lstm = theta_["lstm_init_state"];
-    return {{"params", params},           {"moments", Tree(std::move(moments))}, {"loss", LossHistory::start()},
-            {"hidden", lstm["hidden"]}, {"cell", lstm["cell"]},                {"count", zeros({}, DType::int32)}};
+    return {{"params", params},
+            {"moments", Tree(std::move(moments))},
+            {"loss", LossHistory::start()},
+            {"hidden", lstm["hidden"]},
+            {"cell", lstm["cell"]},
+            {"count", zeros({}, DType::int32)}};
   }
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {

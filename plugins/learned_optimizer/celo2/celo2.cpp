@@ -34,8 +34,9 @@ class Update final : public Optimizer {
       moments[i] = moments[i].updated(gradient);
       // The first momentum and the second moment decay as Adam's do here.
       static_assert(celo2::momentum_decays[0] == beta1 && celo2::size_decay == beta2);
-      const Tensor step = p[i].rank() >= 2 ? celo2::normalized(newton_schulz(direction_(p[i], gradient, moments[i]), 5, 1e-8))
-                                     : adam_rate * moments[i].momenta[0] * rsqrt(moments[i].size + 1e-8);
+      const Tensor step = p[i].rank() >= 2
+                              ? celo2::normalized(newton_schulz(direction_(p[i], gradient, moments[i]), 5, 1e-8))
+                              : adam_rate * moments[i].momenta[0] * rsqrt(moments[i].size + 1e-8);
       next.push_back(p[i] - rates_.learning_rate.at(context) * (step + rates_.weight_decay.at(context) * p[i]));
     }
     Tree result{{"params", grads.with_leaves<Tensor>(next)}};

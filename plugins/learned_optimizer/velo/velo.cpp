@@ -45,8 +45,7 @@ class Update final : public Optimizer {
     next.set("count", count);
     const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
     std::vector<Moments> before;
-    for (std::size_t i = 0; i < p.size(); ++i)
-      before.push_back(Moments::from(state["moments"][std::to_string(i)]));
+    for (std::size_t i = 0; i < p.size(); ++i) before.push_back(Moments::from(state["moments"][std::to_string(i)]));
     const Tensor hidden = run(state, before, context, convert(count, DType::float32), next);
     const Tree& lstm = theta_["rnn_params"];
     const Tensor shares = linear(lstm["rnn_to_controls"], hidden), scales = linear(lstm["step_size"], hidden);
@@ -99,7 +98,8 @@ class Update final : public Optimizer {
       of_sizes.push_back(mean(square(size - mean_m)));
     }
     std::vector<float> rank(most_rank, 0.0F);
-    const auto longer = static_cast<std::size_t>(std::ranges::count_if(p.shape(), [](std::int64_t n) { return n > 1; }));
+    const auto longer =
+        static_cast<std::size_t>(std::ranges::count_if(p.shape(), [](std::int64_t n) { return n > 1; }));
     if (longer < rank.size()) rank[longer] = 1;
     return {log_size(reshape(mean(size), {1})), Tensor(Array({most_rank}, rank)), log_size(stack(of_momenta, 0)),
             log_size(stack(of_sizes, 0))};

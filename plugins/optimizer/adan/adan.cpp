@@ -18,11 +18,12 @@ class Adan final : public Optimizer {
 
   Tree init(const Tree& params, const InitContext&) const override {
     const Tree nothing = zeros_like(params);
-    return {{"params", params},     {"mean", nothing},   {"difference", nothing},
+    return {{"params", params},    {"mean", nothing},   {"difference", nothing},
             {"variance", nothing}, {"before", nothing}, {"count", zeros({}, DType::int32)}};
   }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
-    const Tensor count = state["count"].leaf() + 1, t = convert(count, DType::float32), rate = learning_rate_.at(context);
+    const Tensor count = state["count"].leaf() + 1, t = convert(count, DType::float32),
+                 rate = learning_rate_.at(context);
     const Tree change = map(
         [&](const Tensor& g, const Tensor& before) { return where(broadcast_to(count > 1, g.shape()), g - before, 0); },
         grads, state["before"]);

@@ -3,7 +3,8 @@
 using namespace lopt;
 
 /// An average of the parameters on the way, at which they are judged: with `decay` d > 0 the running mean
-/// a ← d·a + (1 − d)·p over 1 − dⁿ, else the mean of all n parameters since `after` updates (Polyak and Juditsky, 1992).
+/// a ← d·a + (1 − d)·p over 1 − dⁿ, else the mean of all n parameters since `after` updates (Polyak and Juditsky,
+/// 1992).
 class Averaged final : public OptimizerWrapper {
  public:
   explicit Averaged(Settings& s)
@@ -12,26 +13,25 @@ class Averaged final : public OptimizerWrapper {
         after_(s.integer("after", 0).at_least(0).unit("updates").doc("that do not count")) {}
 
   Tree init(const Tree& params, const InitContext& context) const override {
-    return {{"inner", inner().init(params, context)}, {"average", zeros_like(params)}, {"count", zeros({}, DType::int32)}};
+    return {
+        {"inner", inner().init(params, context)}, {"average", zeros_like(params)}, {"count", zeros({}, DType::int32)}};
   }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree next = inner().update(state["inner"], grads, context);
     const Tensor count = state["count"].leaf() + 1, n = counted(count), first = n > 0;
     const Tensor share = decay_ > 0 ? Tensor(1 - decay_) : 1 / maximum(n, 1);
-    const Tree average = map(
-        [&](const Tensor& a, const Tensor& p) {
-          return where(broadcast_to(first, p.shape()), (1 - share) * a + share * p, a);
-        },
-        state["average"], inner().params(next));
+    const Tree average =
+        map([&](const Tensor& a,
+                const Tensor& p) { return where(broadcast_to(first, p.shape()), (1 - share) * a + share * p, a); },
+            state["average"], inner().params(next));
     return {{"inner", next}, {"average", average}, {"count", count}};
   }
   Tree params(const Tree& state) const override { return inner().params(state["inner"]); }
   Tree evaluation_params(const Tree& state) const override {
     const Tensor n = counted(state["count"]), any = n > 0;
     const Tensor weight = decay_ > 0 ? where(any, 1 - power(decay_, n), 1) : Tensor(1);
-    return map(
-        [&](const Tensor& a, const Tensor& p) { return where(broadcast_to(any, p.shape()), a / weight, p); },
-        state["average"], inner().evaluation_params(state["inner"]));
+    return map([&](const Tensor& a, const Tensor& p) { return where(broadcast_to(any, p.shape()), a / weight, p); },
+               state["average"], inner().evaluation_params(state["inner"]));
   }
   Tree with_params(const Tree& state, const Tree& params) const override {
     Tree moved = state;

@@ -16,7 +16,8 @@ class ByLeaf final : public Optimizer {
     const std::vector<std::string> names = params.paths();
     for (const Named<Optimizer>& some : leaves_)
       if (std::ranges::none_of(names, [&](const std::string& name) { return fits_pattern(name, some.name); }))
-        throw SettingsError(some.where + ": no parameter has a name like '" + some.name + "'" + nearest(some.name, names));
+        throw SettingsError(some.where + ": no parameter has a name like '" + some.name + "'" +
+                            nearest(some.name, names));
     Tree state{{"params", params}};
     for (std::size_t which = 0; which <= leaves_.size(); ++which)
       if (const Tree part = part_of(params, which); part.leaf_count() > 0)
@@ -30,7 +31,8 @@ class ByLeaf final : public Optimizer {
   }
   Tree params(const Tree& state) const override { return state["params"]; }
   Tree evaluation_params(const Tree& state) const override {
-    return joined(state, [](const Optimizer& optimizer, const Tree& part) { return optimizer.evaluation_params(part); });
+    return joined(state,
+                  [](const Optimizer& optimizer, const Tree& part) { return optimizer.evaluation_params(part); });
   }
   Tree with_params(const Tree& state, const Tree& params) const override {
     return each_part(state, [&](std::size_t which, const Tree& part) {
@@ -52,7 +54,8 @@ class ByLeaf final : public Optimizer {
   std::string key(std::size_t which) const { return "part" + std::to_string(which); }
   std::size_t owner(const std::string& name) const {
     return static_cast<std::size_t>(
-        std::ranges::find_if(leaves_, [&](const auto& some) { return fits_pattern(name, some.name); }) - leaves_.begin());
+        std::ranges::find_if(leaves_, [&](const auto& some) { return fits_pattern(name, some.name); }) -
+        leaves_.begin());
   }
 
   /// The leaves of one optimizer by their paths: {"layer/w": …}, flat.

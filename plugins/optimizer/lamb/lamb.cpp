@@ -12,7 +12,8 @@ class Lamb final : public Optimizer {
   Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Moments moments(state, grads, square(grads), s_);
-    const Tree u = s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_)) + decay_.at(context) * state["params"];
+    const Tree u =
+        s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_)) + decay_.at(context) * state["params"];
     return moments.with(state["params"] - s_.learning_rate.at(context) * by_trust_ratio(state["params"], u));
   }
   Tree params(const Tree& state) const override { return state["params"]; }

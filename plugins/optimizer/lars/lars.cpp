@@ -16,7 +16,8 @@ class Lars final : public Optimizer {
   }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree u = grads + decay_.at(context) * state["params"];
-    const Tree momentum = learning_rate_.at(context) * by_trust_ratio(state["params"], u, trust_) + momentum_ * state["momentum"];
+    const Tree momentum =
+        learning_rate_.at(context) * by_trust_ratio(state["params"], u, trust_) + momentum_ * state["momentum"];
     return {{"params", state["params"] - momentum}, {"momentum", momentum}};
   }
   Tree params(const Tree& state) const override { return state["params"]; }

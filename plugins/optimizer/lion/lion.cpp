@@ -15,8 +15,7 @@ class Lion final : public Optimizer {
     return {{"params", params}, {"mean", zeros_like(params)}};
   }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
-    const Tree direction =
-        map([](const Tensor& u) { return sign(u); }, beta1_ * state["mean"] + (1 - beta1_) * grads);
+    const Tree direction = map([](const Tensor& u) { return sign(u); }, beta1_ * state["mean"] + (1 - beta1_) * grads);
     const Tree step = direction + decay_.at(context) * state["params"];
     return {{"params", state["params"] - learning_rate_.at(context) * step},
             {"mean", beta2_ * state["mean"] + (1 - beta2_) * grads}};

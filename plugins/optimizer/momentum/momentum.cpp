@@ -17,8 +17,7 @@ class Momentum final : public Optimizer {
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree step = learning_rate_.at(context) * grads;
     const Tree momentum = momentum_ * state["momentum"] + step;
-    return {{"params", state["params"] - (nesterov_ ? step + momentum_ * momentum : momentum)},
-            {"momentum", momentum}};
+    return {{"params", state["params"] - (nesterov_ ? step + momentum_ * momentum : momentum)}, {"momentum", momentum}};
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 

@@ -5,7 +5,8 @@
 using namespace lopt;
 
 /// Muon: of tensors of two dimensions or more, as matrices of all but the last dimension by the last,
-///   m ← momentum·m + g, u = g + momentum·m (or m, without `nesterov`), p ← p − lr·(√max(1, rows/columns) · O + decay·p),
+///   m ← momentum·m + g, u = g + momentum·m (or m, without `nesterov`), p ← p − lr·(√max(1, rows/columns) · O +
+///   decay·p),
 /// O being u made nearly orthogonal by five iterations of Newton and Schulz. Other tensors take Adam.
 class Muon final : public Optimizer {
  public:
@@ -34,10 +35,9 @@ class Muon final : public Optimizer {
       const bool matrix = p[i].rank() >= 2;
       means.push_back(matrix ? momentum_ * mean[i] + g[i] : beta1_ * mean[i] + (1 - beta1_) * g[i]);
       variances.push_back(matrix ? variance[i] : beta2_ * variance[i] + (1 - beta2_) * square(g[i]));
-      const Tensor direction =
-          matrix ? orthogonalized(nesterov_ ? g[i] + momentum_ * means[i] : means[i])
-                 : means[i] / (1 - power(beta1_, t)) /
-                       (sqrt(variances[i] / (1 - power(beta2_, t)) + epsilon_root_) + epsilon_);
+      const Tensor direction = matrix ? orthogonalized(nesterov_ ? g[i] + momentum_ * means[i] : means[i])
+                                      : means[i] / (1 - power(beta1_, t)) /
+                                            (sqrt(variances[i] / (1 - power(beta2_, t)) + epsilon_root_) + epsilon_);
       const Tensor rate = (matrix ? learning_rate_ : adam_).at(context);
       next.push_back(p[i] - rate * (direction + decay_.at(context) * p[i]));
     }

@@ -13,7 +13,8 @@ class NadamW final : public Optimizer {
   Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Moments moments(state, grads, square(grads), s_);
-    const Tensor rate = s_.learning_rate.at(context) * sqrt(1 - power(s_.beta2, moments.t)) / (1 - power(s_.beta1, moments.t));
+    const Tensor rate =
+        s_.learning_rate.at(context) * sqrt(1 - power(s_.beta2, moments.t)) / (1 - power(s_.beta1, moments.t));
     const Tree ahead = s_.beta1 * moments.mean + (1 - s_.beta1) * grads;
     const Tree step = s_.direction(ahead, moments.variance) + decay_.at(context) * state["params"];
     return moments.with(state["params"] - rate * step);

@@ -19,8 +19,9 @@ class Prodigy final : public Optimizer {
 
   Tree init(const Tree& params, const InitContext&) const override {
     const Tree nothing = zeros_like(params);
-    return {{"params", params},     {"first", params},      {"mean", nothing},  {"variance", nothing},
-            {"sum", nothing}, {"distance", full({}, first_)}, {"agreement", zeros({})}};
+    return {{"params", params},      {"first", params}, {"mean", nothing},
+            {"variance", nothing},   {"sum", nothing},  {"distance", full({}, first_)},
+            {"agreement", zeros({})}};
   }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tensor d = state["distance"], rate = s_.learning_rate.at(context);
@@ -28,15 +29,15 @@ class Prodigy final : public Optimizer {
     const Tree mean = s_.beta1 * state["mean"] + (1 - s_.beta1) * (d * grads),
                variance = s_.beta2 * state["variance"] + (1 - s_.beta2) * square(d * grads),
                sum_of = slow * state["sum"] + (1 - slow) * ((rate * d * d) * grads);
-    const Tensor agreement =
-        slow * state["agreement"].leaf() +
-        (1 - slow) * rate * d * d * total(map([](const Tensor& g, const Tensor& way) { return sum(g * way); }, grads,
-                                             state["first"] - state["params"]));
+    const Tensor agreement = slow * state["agreement"].leaf() +
+                             (1 - slow) * rate * d * d *
+                                 total(map([](const Tensor& g, const Tensor& way) { return sum(g * way); }, grads,
+                                           state["first"] - state["params"]));
     const Tensor length = total(map([](const Tensor& x) { return sum(abs(x)); }, sum_of));
     const Tensor estimate = where(length > 0, agreement / where(length > 0, length, 1), 0);
-    const Tree step = map(
-        [&](const Tensor& m, const Tensor& v) { return m / (sqrt(v + s_.epsilon_root) + d * s_.epsilon); }, mean,
-        variance);
+    const Tree step =
+        map([&](const Tensor& m, const Tensor& v) { return m / (sqrt(v + s_.epsilon_root) + d * s_.epsilon); }, mean,
+            variance);
     Tensor distance = maximum(d, estimate);
     if (growth_ > 0) distance = minimum(distance, growth_ * d);
     return {{"params", state["params"] - rate * d * (step + decay_.at(context) * state["params"])},

@@ -20,11 +20,10 @@ class RmsProp final : public Optimizer {
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree variance = decay_ * state["variance"] + (1 - decay_) * square(grads);
     const Tensor rate = learning_rate_.at(context);
-    const Tree step = map(
-        [&](const Tensor& g, const Tensor& v) {
-          return rate * (inside_ ? g * rsqrt(v + epsilon_) : g / (sqrt(v) + epsilon_));
-        },
-        grads, variance);
+    const Tree step =
+        map([&](const Tensor& g,
+                const Tensor& v) { return rate * (inside_ ? g * rsqrt(v + epsilon_) : g / (sqrt(v) + epsilon_)); },
+            grads, variance);
     const Tree momentum = step + momentum_ * state["momentum"];
     return {{"params", state["params"] - (nesterov_ ? step + momentum_ * momentum : momentum)},
             {"variance", variance},

@@ -28,11 +28,8 @@ class Shampoo final : public Optimizer {
             {"momentum", zeros_like(params)},
             {"rows", side_of(params, 0)},
             {"columns", side_of(params, 1)},
-            {"squares", map(
-                            [&](const Tensor& p) {
-                              return by_matrix(p) ? zeros({}) : full(p.shape(), epsilon_);
-                            },
-                            params)}};
+            {"squares",
+             map([&](const Tensor& p) { return by_matrix(p) ? zeros({}) : full(p.shape(), epsilon_); }, params)}};
   }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves(), rows = state["rows"].leaves(),

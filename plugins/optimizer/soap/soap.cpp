@@ -8,7 +8,8 @@ using namespace lopt;
 ///   m ← β1·m + (1 − β1)·G, v ← β2·v + (1 − β2)·(Qᵀ G S)², both over 1 − βᵗ,
 ///   p ← p − lr·(Q (Qᵀ m S / (√(v + ε_root) + ε)) Sᵀ + decay·p),
 ///   L ← β·L + (1 − β)·G Gᵀ, Q ← the orthonormal columns of (L + 10⁻⁵·‖L‖)·Q, and so for R and S: a step of the power
-/// iteration, every `frequency` updates; the shift keeps directions of which L says nothing as they are. A side that is longer than `longest` keeps the identity; other tensors take Adam.
+/// iteration, every `frequency` updates; the shift keeps directions of which L says nothing as they are. A side that is
+/// longer than `longest` keeps the identity; other tensors take Adam.
 class Soap final : public Optimizer {
  public:
   explicit Soap(Settings& s)
@@ -34,8 +35,7 @@ class Soap final : public Optimizer {
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree turned = in_bases(grads, state);
     const Moments moments(state, grads, square(turned), s_);
-    const Tree direction =
-        s_.direction(in_bases(moments.corrected_mean(s_), state), moments.corrected_variance(s_));
+    const Tree direction = s_.direction(in_bases(moments.corrected_mean(s_), state), moments.corrected_variance(s_));
     const Tree step = out_of_bases(direction, state) + decay_.at(context) * state["params"];
     Tree next = moments.with(state["params"] - s_.learning_rate.at(context) * step);
     for (int side = 0; side < 2; ++side) turn(side, state, grads, moments.count, next);
@@ -68,8 +68,7 @@ class Soap final : public Optimizer {
     std::vector<Tensor> leaves = x.leaves();
     const std::vector<Tensor> rows = state[basis_names[0]].leaves(), columns = state[basis_names[1]].leaves();
     for (std::size_t i = 0; i < leaves.size(); ++i)
-      if (leaves[i].rank() >= 2)
-        leaves[i] = reshape(f(as_matrix(leaves[i]), rows[i], columns[i]), leaves[i].shape());
+      if (leaves[i].rank() >= 2) leaves[i] = reshape(f(as_matrix(leaves[i]), rows[i], columns[i]), leaves[i].shape());
     return x.with_leaves<Tensor>(leaves);
   }
 
@@ -78,14 +77,13 @@ class Soap final : public Optimizer {
         [&](const Tensor& statistic, const Tensor& g) {
           if (statistic.rank() != 2) return statistic;
           const Tensor matrix = as_matrix(g);
-          const Tensor outer =
-              side == 0 ? matmul(matrix, transpose(matrix)) : matmul(transpose(matrix), matrix);
+          const Tensor outer = side == 0 ? matmul(matrix, transpose(matrix)) : matmul(transpose(matrix), matrix);
           return beta_ * statistic + (1 - beta_) * outer;
         },
         state[statistic_names[side]], grads);
     next.set(statistic_names[side], statistics);
-    const Tensor due = remainder(count, full({}, static_cast<double>(frequency_), DType::int32)) ==
-                       zeros({}, DType::int32);
+    const Tensor due =
+        remainder(count, full({}, static_cast<double>(frequency_), DType::int32)) == zeros({}, DType::int32);
     next.set(basis_names[side], map(
                                     [&](const Tensor& statistic, const Tensor& basis) {
                                       if (basis.rank() != 2) return basis;

@@ -9,9 +9,7 @@ class InverseSquareRoot final : public Schedule {
   explicit InverseSquareRoot(Settings& s)
       : value_(s.real("value").doc("the rate of the first update")),
         scale_(s.real("scale", 1).above(0).unit("steps").doc("after three times as many it is half as high")) {}
-  Tensor rate(const ScheduleContext& context) const override {
-    return value_ * sqrt(scale_ / (scale_ + context.step));
-  }
+  Tensor rate(const ScheduleContext& context) const override { return value_ * sqrt(scale_ / (scale_ + context.step)); }
 
  private:
   double value_, scale_;

@@ -12,8 +12,8 @@ class WarmUp final : public Schedule {
 
   Tensor rate(const ScheduleContext& context) const override {
     if (context.num_steps > 0 && steps_ >= context.num_steps)
-      throw std::invalid_argument("its warm-up of " + std::to_string(steps_) + " steps is not shorter than the run of " +
-                                  std::to_string(context.num_steps));
+      throw std::invalid_argument("its warm-up of " + std::to_string(steps_) +
+                                  " steps is not shorter than the run of " + std::to_string(context.num_steps));
     const auto n = static_cast<double>(steps_);
     ScheduleContext after{maximum(context.step - n, 0), {}, std::max<std::int64_t>(context.num_steps - steps_, 0)};
     if (context.steps) after.steps = maximum(context.steps - n, 1);

@@ -19,8 +19,8 @@ class Schedule {
   static constexpr const char* kind = "schedule";
   virtual ~Schedule() = default;
 
-  /// A float32 scalar. Throws std::invalid_argument where it does not fit the run, as in "needs to know how many updates
-  /// there are".
+  /// A float32 scalar. Throws std::invalid_argument where it does not fit the run, as in "needs to know how many
+  /// updates there are".
   virtual Tensor rate(const ScheduleContext& context) const = 0;
 };
 

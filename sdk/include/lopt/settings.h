@@ -242,8 +242,8 @@ class NamedSetting : public SettingBuilder<NamedSetting<Component>, std::string>
   operator std::vector<Named<Component>>() {  // NOLINT(google-explicit-constructor)
     std::vector<Named<Component>> result;
     for (NamedComponent& one : this->source_.named(this->declaration_))
-      result.push_back({std::move(one.name), std::static_pointer_cast<const Component>(one.component),
-                        std::move(one.where)});
+      result.push_back(
+          {std::move(one.name), std::static_pointer_cast<const Component>(one.component), std::move(one.where)});
     return result;
   }
 };

@@ -6,7 +6,7 @@ using namespace lopt;
 class MyPlugin final : public Schedule {
  public:
   explicit MyPlugin(Settings& s)
-      : value_(s.real("value").doc("the rate at each beginning")),
+      : value_(s.real("value", 0.1).doc("the rate at each beginning")),
         period_(s.integer("period", 100).at_least(1).unit("steps").doc("from one beginning to the next")) {}
 
   Tensor rate(const ScheduleContext& context) const override {
