@@ -295,7 +295,8 @@ std::string EvaluationReport::csv() const {
     for (std::size_t at = 0; (at = name.find('"', at)) != std::string::npos; at += 2) name.insert(at, 1, '"');
     return '"' + name + '"';
   };
-  for (const Json& row : json().at("results")) {
+  const Json all = json();
+  for (const Json& row : all.at("results")) {
     const auto cell = [&](const char* key) {
       return row.contains(key) && !row[key].is_null() ? to_text(row[key]) : "";
     };
