@@ -30,7 +30,7 @@ class Lion final : public Optimizer {
   double learning_rate_, beta1_, beta2_, weight_decay_;
 };
 
-LOPT_PLUGIN(Lion, "lion",
+LOPT_PLUGIN(Lion, "own_lion",
             {.summary = "Sign of an interpolated momentum, with decoupled weight decay",
              .paper = "Chen et al., Symbolic discovery of optimization algorithms, 2023",
              .url = "https://arxiv.org/abs/2302.06675"})
