@@ -32,8 +32,8 @@ class Dataset {
   /// Copies the examples at these indices, in order, to the rows of a batch, whose arrays are as examples(). Throws
   /// DataError for an index that is none.
   virtual void rows(Split split, std::span<const std::int32_t> indices, std::vector<Array>& batch) const;
-  /// The smallest and the largest integer of an array, in both splits, or in that for training where the other cannot be
-  /// had: what an alphabet or a number of classes is.
+  /// The smallest and the largest integer of an array, in both splits, or in that for training where the other cannot
+  /// be had: what an alphabet or a number of classes is.
   struct Range {
     std::int64_t least = 0, most = -1;
   };
