@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 namespace lopt {
@@ -117,10 +116,6 @@ class EvaluationLoader {
   Evaluated result_;
 };
 
-double mean_of(const std::vector<double>& values) {
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
 /// Problems of one task, each trained from a seed of its own. Null where it was interrupted.
 std::unique_ptr<InnerTraining> trained(const Evaluated& e, const Evaluated::Problem& problem,
                                        std::shared_ptr<const Optimizer> optimizer, std::int64_t steps,
@@ -143,24 +138,16 @@ Score scored(const InnerTraining& training, double seconds, int threads) {
   Score score;
   const auto& runs = training.losses();
   const std::size_t steps = runs[0].size(), last = std::max<std::size_t>(1, steps / 10);
-  score.curve.assign(steps, 0.0F);
-  std::vector<std::optional<Evaluation>> tests;
-  for (std::size_t run = 0; run < runs.size(); ++run) {
-    const std::vector<float>& losses = runs[run];
+  score.curve = training.mean_curve();
+  for (const std::vector<float>& losses : runs) {
     score.mean_loss.push_back(std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(steps));
     score.final_loss.push_back(std::accumulate(losses.end() - static_cast<std::ptrdiff_t>(last), losses.end(), 0.0) /
                                static_cast<double>(last));
     score.diverged += has_diverged(losses);
-    for (std::size_t k = 0; k < steps; ++k) score.curve[k] += losses[k] / static_cast<float>(runs.size());
-    const std::optional<Evaluation> test = training.test(run);
-    if (!test) continue;
-    score.test_loss.push_back(test->loss);
-    score.test_metrics.resize(test->metrics.size());
-    for (std::size_t k = 0; k < test->metrics.size(); ++k) {
-      score.test_metrics[k].first = test->metrics[k].first;
-      score.test_metrics[k].second += test->metrics[k].second / static_cast<double>(runs.size());
-    }
   }
+  const std::vector<Evaluation> tests = training.tests();
+  for (const Evaluation& test : tests) score.test_loss.push_back(test.loss);
+  if (!tests.empty()) score.test_metrics = mean_of(tests).metrics;
   const auto at_once = std::min<double>(threads, static_cast<double>(runs.size()));
   score.seconds_a_step = seconds * at_once / static_cast<double>(steps * runs.size());
   return score;
@@ -174,36 +161,29 @@ std::optional<Score> score_of(const Evaluated& e, const Evaluated::Problem& prob
                               const Evaluated::Contender& contender, std::int64_t steps, int threads,
                               const std::function<bool()>& interrupted) {
   std::shared_ptr<const Optimizer> optimizer = contender.optimizer;
-  double best = 0, least = std::numeric_limits<double>::infinity();
+  BestRate best;
   if (contender.tuned) {
     const auto try_rate = [&](double rate) {
       const auto training =
           trained(e, problem, contender.tuned->with_rate(rate), steps, tuning_seeds, threads, interrupted);
       if (!training) return false;
-      std::vector<double> means;
-      for (const std::vector<float>& losses : training->losses())
-        means.push_back(std::accumulate(losses.begin(), losses.end(), 0.0) / static_cast<double>(losses.size()));
-      const double mean = mean_of(means);
-      if (best == 0 || mean < least) {
-        best = rate;
-        least = std::isfinite(mean) ? mean : least;
-      }
+      best.add(rate, training->mean_loss());
       return true;
     };
     for (int i = 0; i < half_decades; ++i)
       if (!try_rate(first_rate * std::pow(10, 0.5 * i))) return std::nullopt;
     // Two between the best and each neighbour: a twelfth of a decade and a half apart.
-    const double middle = best;
+    const double middle = best.rate;
     for (const double exponent : {-1.0 / 3, -1.0 / 6, 1.0 / 6, 1.0 / 3})
       if (!try_rate(middle * std::pow(10, exponent))) return std::nullopt;
-    optimizer = contender.tuned->with_rate(best);
+    optimizer = contender.tuned->with_rate(best.rate);
   }
   const auto begin = std::chrono::steady_clock::now();
   const auto training = trained(e, problem, optimizer, steps, counted_seeds, threads, interrupted);
   if (!training) return std::nullopt;
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   Score score = scored(*training, seconds, threads);
-  score.rate = best;
+  score.rate = best.rate;
   return score;
 }
 

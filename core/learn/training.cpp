@@ -159,6 +159,54 @@ std::optional<Evaluation> InnerTraining::test(std::size_t run) const {
   return unroller_.evaluate(thetas_[run], lanes_[run], Split::test);
 }
 
+std::vector<Evaluation> InnerTraining::tests() const {
+  std::vector<Evaluation> tests;
+  for (std::size_t run = 0; run < lanes_.size(); ++run) {
+    std::optional<Evaluation> one = test(run);
+    if (!one) return {};
+    tests.push_back(std::move(*one));
+  }
+  return tests;
+}
+
+std::vector<float> InnerTraining::mean_curve() const {
+  std::vector<float> mean(static_cast<std::size_t>(steps_done()), 0.0F);
+  for (const std::vector<float>& losses : losses_)
+    for (std::size_t k = 0; k < losses.size(); ++k) mean[k] += losses[k] / static_cast<float>(losses_.size());
+  return mean;
+}
+
+double InnerTraining::mean_loss() const {
+  double sum = 0, count = 0;
+  for (const std::vector<float>& run : losses_)
+    for (float loss : run) {
+      sum += static_cast<double>(loss);
+      ++count;
+    }
+  return sum / count;
+}
+
+Evaluation mean_of(const std::vector<Evaluation>& evaluations) {
+  Evaluation mean;
+  const auto count = static_cast<double>(evaluations.size());
+  for (const Evaluation& one : evaluations) {
+    mean.loss += one.loss / count;
+    mean.metrics.resize(one.metrics.size());
+    for (std::size_t k = 0; k < one.metrics.size(); ++k) {
+      mean.metrics[k].first = one.metrics[k].first;
+      mean.metrics[k].second += one.metrics[k].second / count;
+    }
+  }
+  return mean;
+}
+
+bool BestRate::add(double another, double its_loss) {
+  if (rate != 0 && !(its_loss < loss)) return false;
+  rate = another;
+  loss = std::isfinite(its_loss) ? its_loss : std::numeric_limits<double>::infinity();
+  return true;
+}
+
 std::unique_ptr<InnerTraining> make_inner_training(const Experiment& e, int threads) {
   std::vector<Values> thetas;
   if (e.kind == Experiment::Kind::inner_training)
@@ -185,17 +233,6 @@ std::unique_ptr<InnerTraining> applied_runs(const Experiment& e, const Optimizer
                                          data_key(e.seed), threads, e.application->steps, e.objective);
 }
 
-/// Not finite where a run has diverged.
-double mean_loss(const InnerTraining& training) {
-  double sum = 0, count = 0;
-  for (const std::vector<float>& run : training.losses())
-    for (float loss : run) {
-      sum += static_cast<double>(loss);
-      ++count;
-    }
-  return sum / count;
-}
-
 /// An optimizer that somebody else owns.
 OptimizerSource source_of(const Optimizer& optimizer) {
   return source_of(std::shared_ptr<const Optimizer>(std::shared_ptr<const Optimizer>(), &optimizer));
@@ -211,18 +248,15 @@ std::unique_ptr<InnerTraining> make_comparison(const Experiment& e, const Optimi
 
 Comparison tuned(const Experiment& e, const Comparison& comparison, int threads) {
   constexpr std::uint64_t other_problems = std::uint64_t{1} << 40;
-  const Comparison::Candidate* best = nullptr;
-  double least = std::numeric_limits<double>::infinity();
+  BestRate best;
+  std::shared_ptr<const Optimizer> optimizer;
   for (const Comparison::Candidate& candidate : comparison.candidates) {
     const auto training = applied_runs(e, source_of(*candidate.optimizer), no_theta, threads, other_problems);
     while (training->advance(e.application->steps)) {}
-    const double loss = mean_loss(*training);
-    if (best && !(loss < least)) continue;
-    best = &candidate;
-    least = std::isfinite(loss) ? loss : std::numeric_limits<double>::infinity();
+    if (best.add(candidate.rate, training->mean_loss())) optimizer = candidate.optimizer;
   }
-  return {fmt::format("{} {}, the best of {} rates", comparison.label, best->rate, comparison.candidates.size()),
-          best->optimizer,
+  return {fmt::format("{} {}, the best of {} rates", comparison.label, best.rate, comparison.candidates.size()),
+          optimizer,
           {}};
 }
 

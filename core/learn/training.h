@@ -38,6 +38,12 @@ class InnerTraining {
   Values params(std::size_t run) const;
   /// Loss and metrics on the test split, where the task has enough test data.
   std::optional<Evaluation> test(std::size_t run) const;
+  /// The same of all runs; none where any has none.
+  std::vector<Evaluation> tests() const;
+  /// The mean over the runs of each step's loss.
+  std::vector<float> mean_curve() const;
+  /// The mean of all losses; not finite where a run has diverged.
+  double mean_loss() const;
 
  private:
   void measure_now();
@@ -57,6 +63,17 @@ Values initial_theta(const LearnedOptimizer& learned, std::uint64_t seed);
 Values read_theta(const LearnedOptimizer& learned, const std::string& path);
 OptimizerSource source_of(std::shared_ptr<const LearnedOptimizer> learned);
 OptimizerSource source_of(std::shared_ptr<const Optimizer> optimizer);
+/// The mean of loss and metrics; there is at least one.
+Evaluation mean_of(const std::vector<Evaluation>& evaluations);
+
+/// The rate of least loss of those that were tried. One whose loss is not finite is the best only while there is none
+/// before it.
+struct BestRate {
+  double rate = 0, loss = std::numeric_limits<double>::infinity();
+  /// Whether this one is the best so far.
+  bool add(double another, double its_loss);
+};
+
 /// Losses that end above twice the first, or not finite.
 bool has_diverged(const std::vector<float>& losses);
 /// The key from which all orders of batches are drawn.

@@ -168,4 +168,15 @@ boost::program_options::options_description spec_options(Options& o) {
   return description;
 }
 
+void add_worker_options(boost::program_options::options_description& description, Options& o) {
+  description.add_options()("threads", boost::program_options::value(&o.threads),
+                            "worker threads (default: as many as affinity and cgroups allow)")(
+      "quiet,q", boost::program_options::bool_switch(&o.quiet), "print nothing but errors");
+}
+
+void check_threads(const boost::program_options::variables_map& values, const Options& o) {
+  if (values.count("threads") && (o.threads < 1 || o.threads > 1024))
+    throw UsageError("--threads must be between 1 and 1024");
+}
+
 }  // namespace lopt

@@ -45,6 +45,10 @@ std::vector<std::string> positional(const po::variables_map& values);
 /// The options of verbs that look at a spec: --seed, --data, --plugin-path.
 boost::program_options::options_description spec_options(Options& options);
 
+/// --threads and --quiet of verbs that compute; the first to be checked when it is read. Throws UsageError.
+void add_worker_options(boost::program_options::options_description& description, Options& options);
+void check_threads(const boost::program_options::variables_map& values, const Options& options);
+
 /// A registry with the plugin paths of the command line, then `first`, then the usual ones.
 Registry make_registry(const std::vector<std::string>& plugin_paths, const std::vector<std::string>& first = {});
 

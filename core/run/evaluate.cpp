@@ -25,32 +25,31 @@ std::string as_file_name(std::string name) {
   return name;
 }
 
-/// The rows that an earlier process has finished.
-std::vector<EvaluationRow> rows_in(const std::string& file) {
+/// The rows that an earlier process has finished, and how many bytes their lines are.
+std::pair<std::vector<EvaluationRow>, std::size_t> rows_in(const std::string& file) {
   std::vector<EvaluationRow> rows;
+  std::size_t bytes = 0;
   std::ifstream lines(file);
-  for (std::string line; std::getline(lines, line);) try {
+  for (std::string line; std::getline(lines, line) && !lines.eof(); bytes += line.size() + 1) try {
       rows.push_back(row_from(parse_json(line)));
     } catch (const Json::exception&) {
       break;  // a line that was being written when the process ended
     }
-  return rows;
+  return {std::move(rows), bytes};
 }
 
 class EvaluationRun {
  public:
-  EvaluationRun(const Options& options, Evaluated evaluated, Registry& registry, RunFolder folder)
+  EvaluationRun(const Options& options, Evaluated evaluated, RunFolder folder)
       : options_(options),
         evaluated_(std::move(evaluated)),
-        registry_(registry),
         folder_(std::move(folder)),
         threads_(options.threads ? options.threads : allowed_threads().threads) {}
 
   int run() {
-    rows_ = rows_in(folder_.file("metrics.jsonl"));
-    std::string kept;
-    for (const EvaluationRow& row : rows_) kept += to_text(to_json(row)) + "\n";
-    folder_.begin_metrics(kept.size());
+    auto [rows, bytes] = rows_in(folder_.file("metrics.jsonl"));
+    rows_ = std::move(rows);
+    folder_.begin_metrics(bytes);
     Progress progress("mean loss", parts(), options_.quiet, static_cast<int>(rows_.size()));
     int done = 0;
     for (const std::int64_t steps : evaluated_.steps)
@@ -113,7 +112,6 @@ class EvaluationRun {
 
   const Options& options_;
   Evaluated evaluated_;
-  Registry& registry_;
   RunFolder folder_;
   int threads_;
   std::vector<EvaluationRow> rows_;
@@ -140,15 +138,14 @@ int resume_evaluation(Options o) {
   Registry registry;
   Evaluated evaluated = evaluated_of(o, registry);
   hear_signals();
-  return EvaluationRun(o, std::move(evaluated), registry, RunFolder::open(folder)).run();
+  return EvaluationRun(o, std::move(evaluated), RunFolder::open(folder)).run();
 }
 
 int run_evaluate(int argc, char** argv) {
   Options o;
   po::options_description description = spec_options(o);
-  description.add_options()("out", po::value(&o.out), "folder to write (default: runs/DATE-NAME); never overwritten")(
-      "threads", po::value(&o.threads), "worker threads (default: as many as affinity and cgroups allow)")(
-      "quiet,q", po::bool_switch(&o.quiet), "print nothing but errors");
+  description.add_options()("out", po::value(&o.out), "folder to write (default: runs/DATE-NAME); never overwritten");
+  add_worker_options(description, o);
   const std::string usage = "lopt-run evaluate SPEC [key.path=value …] [options]";
   const auto values = options::parse(
       argc, argv, description, usage,
@@ -157,8 +154,7 @@ int run_evaluate(int argc, char** argv) {
       "length on\nproblems that are not counted), `steps` (a list) and `seeds` (how many). Problems are none that a "
       "meta-training has seen.\nlopt-run resume FOLDER goes on with one that was stopped.");
   if (!values) return success;
-  if (values->count("threads") && (o.threads < 1 || o.threads > 1024))
-    throw UsageError("--threads must be between 1 and 1024");
+  check_threads(*values, o);
   take_positional(*values, o, usage);
   Registry registry;
   Evaluated evaluated = evaluated_of(o, registry);
@@ -166,7 +162,7 @@ int run_evaluate(int argc, char** argv) {
   RunFolder folder = RunFolder::make(o.out, evaluated.name);
   folder.write("spec.yaml", to_yaml(evaluated.resolved));
   folder.write_json("run.json", {{"kind", kind}, {"lopt", LOPT_VERSION}, {"plugins", plugins_json(registry)}});
-  return EvaluationRun(o, std::move(evaluated), registry, std::move(folder)).run();
+  return EvaluationRun(o, std::move(evaluated), std::move(folder)).run();
 }
 
 }  // namespace lopt

@@ -215,27 +215,15 @@ class MetaRun {
 
   AppliedRow applied_row(const std::string& label, InnerTraining& training) {
     run_all(training);
-    AppliedRow row{label, 0, 0, Evaluation{}, 0};
-    std::vector<float> mean(static_cast<std::size_t>(training.steps_done()), 0.0F);
+    AppliedRow row{label, 0, 0, std::nullopt, 0};
+    const std::vector<float> mean = training.mean_curve();
     const std::size_t runs = training.losses().size();
-    for (std::size_t i = 0; i < runs; ++i) {
-      const std::vector<float>& losses = training.losses()[i];
-      for (std::size_t k = 0; k < losses.size(); ++k) mean[k] += losses[k] / static_cast<float>(runs);
+    for (const std::vector<float>& losses : training.losses()) {
       row.diverged += has_diverged(losses);
       const auto last = std::span(losses).last(std::min<std::size_t>(10, losses.size()));
       row.last += std::accumulate(last.begin(), last.end(), 0.0) / static_cast<double>(last.size() * runs);
-      const std::optional<Evaluation> test = training.test(i);
-      if (!test || !row.test) {
-        row.test.reset();
-        continue;
-      }
-      row.test->loss += test->loss / static_cast<double>(runs);
-      row.test->metrics.resize(test->metrics.size());
-      for (std::size_t k = 0; k < test->metrics.size(); ++k) {
-        row.test->metrics[k].first = test->metrics[k].first;
-        row.test->metrics[k].second += test->metrics[k].second / static_cast<double>(runs);
-      }
     }
+    if (const std::vector<Evaluation> tests = training.tests(); !tests.empty()) row.test = mean_of(tests);
     row.mean = std::accumulate(mean.begin(), mean.end(), 0.0) / static_cast<double>(mean.size());
     session_.applied_curves.push_back({label, mean});
     return row;

@@ -15,14 +15,8 @@ namespace {
 namespace po = boost::program_options;
 
 void add_run_options(po::options_description& description, Options& o) {
-  description.add_options()("trace", po::value(&o.trace), "npz file for the gradient and θ of every step")(
-      "threads", po::value(&o.threads), "worker threads (default: as many as affinity and cgroups allow)")(
-      "quiet,q", po::bool_switch(&o.quiet), "print nothing but errors");
-}
-
-void check_threads(const po::variables_map& values, const Options& o) {
-  if (values.count("threads") && (o.threads < 1 || o.threads > 1024))
-    throw UsageError("--threads must be between 1 and 1024");
+  description.add_options()("trace", po::value(&o.trace), "npz file for the gradient and θ of every step");
+  add_worker_options(description, o);
 }
 
 /// The first line in which two texts differ, as "`a` there, `b` now".

@@ -7,16 +7,16 @@
 namespace lopt {
 namespace {
 
-Tensor identity(std::int64_t n) {
-  std::vector<float> elements(static_cast<std::size_t>(n * n), 0.0F);
-  for (std::int64_t i = 0; i < n; ++i) elements[static_cast<std::size_t>(i * (n + 1))] = 1;
-  return Tensor(Array({n, n}, elements));
-}
-
 /// ‖x‖ over the last two dimensions, which stay as lengths of 1.
 Tensor matrix_norm(const Tensor& x) { return expand_dims(expand_dims(norm(x, {-2, -1}), -1), -1); }
 
 }  // namespace
+
+Tensor identity_matrix(std::int64_t n, double value) {
+  std::vector<float> elements(static_cast<std::size_t>(n * n), 0.0F);
+  for (std::int64_t i = 0; i < n; ++i) elements[static_cast<std::size_t>(i * (n + 1))] = static_cast<float>(value);
+  return Tensor(Array({n, n}, elements));
+}
 
 Tensor transposed(const Tensor& x) {
   std::vector<int> axes(static_cast<std::size_t>(x.rank()));
@@ -38,7 +38,7 @@ Tensor newton_schulz(const Tensor& matrix, int iterations, double epsilon) {
 
 Tensor inverse_root(const Tensor& a, int p, int iterations) {
   const auto order = static_cast<double>(p);
-  const Tensor one = identity(a.dim(-1)), z = (1 + order) / 2 / matrix_norm(a);
+  const Tensor one = identity_matrix(a.dim(-1)), z = (1 + order) / 2 / matrix_norm(a);
   Tensor m = z * a, x = power(z, 1 / order) * one;
   for (int i = 0; i < iterations; ++i) {
     const Tensor t = ((order + 1) * one - m) / order;
@@ -60,7 +60,7 @@ Tensor orthonormal_columns(const Tensor& x) {
     for (int time = 0; time < 2; ++time) rest = rest - matmul(matmul(rest, transpose(basis)), basis);
     return ScanStep{{basis + matmul(reshape(place, {n, 1}), normalize(rest))}, {}};
   };
-  return transpose(scan(step, {zeros({n, m})}, {transpose(x), identity(n)}).carry[0]);
+  return transpose(scan(step, {zeros({n, m})}, {transpose(x), identity_matrix(n)}).carry[0]);
 }
 
 }  // namespace lopt

@@ -1,8 +1,6 @@
 #include <lopt/schedule.h>
 
 namespace lopt {
-namespace {
-
 ScheduleContext schedule_context(const UpdateContext& update) {
   ScheduleContext context{convert(update.iteration, DType::float32), {}, update.num_steps};
   const auto known = static_cast<double>(update.num_steps);
@@ -14,8 +12,6 @@ ScheduleContext schedule_context(const UpdateContext& update) {
   }
   return context;
 }
-
-}  // namespace
 
 Tensor Rate::at(const UpdateContext& context) const {
   return schedule_ ? at(schedule_context(context)) : Tensor(number_);

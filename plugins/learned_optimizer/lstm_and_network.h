@@ -3,64 +3,21 @@
 // hidden → 3 on them, the history of the loss, and the LSTM over tensors. What the LSTM decides is theirs.
 
 #include "step_size.h"
+#include "tensor_moments.h"
 
 #include <array>
 #include <cmath>
 
 namespace lopt::lstm_and_network {
 
-inline constexpr double decays[] = {0.9, 0.99, 0.999};
 inline constexpr double size_decay = 0.999;
-/// Groups of features: of one or of three, 30 in all.
-inline constexpr std::int64_t group_sizes[] = {1, 1, 1, 3, 1, 3, 1, 3, 1, 3, 3, 3, 3, 3};
 inline constexpr std::int64_t features = 30;
 
 inline Tensor clipped(const Tensor& gradient) { return clamp(gradient, -1000, 1000); }
 
-/// The accumulators of one parameter tensor, without bias correction.
-struct Moments {
-  std::array<Tensor, 3> momenta;
-  Tensor size;  // second moment
-  std::array<FactoredMoment, 3> factored;
-
-  static Moments start(const Tensor& p) {
-    const FactoredMoment factored = FactoredMoment::start(p);
-    return {{zeros_like(p), zeros_like(p), zeros_like(p)}, zeros_like(p), {factored, factored, factored}};
-  }
-  Moments updated(const Tensor& gradient) const {
-    Moments next = *this;
-    next.size = moving_mean(size, square(gradient), size_decay);
-    for (std::size_t k = 0; k < 3; ++k) {
-      next.momenta[k] = moving_mean(momenta[k], gradient, decays[k]);
-      next.factored[k] = factored[k].updated(gradient, decays[k]);
-    }
-    return next;
-  }
-  Tree as_tree() const {
-    Tree tree{{"size", size}};
-    for (std::size_t k = 0; k < 3; ++k) {
-      const std::string number = std::to_string(k);
-      tree.set("momentum" + number, momenta[k]);
-      tree.set("row" + number, factored[k].row);
-      tree.set("column" + number, factored[k].column);
-    }
-    return tree;
-  }
-  static Moments from(const Tree& tree) {
-    Moments moments;
-    moments.size = tree["size"];
-    for (std::size_t k = 0; k < 3; ++k) {
-      const std::string number = std::to_string(k);
-      moments.momenta[k] = tree["momentum" + number];
-      moments.factored[k] = {tree["row" + number], tree["column" + number]};
-    }
-    return moments;
-  }
-};
-
 /// g, clip(g), p, m, v, m/√v, 1/√v, f, g/√v, rows, columns, 1/√rows, 1/√columns, m · r·c; of vectors the second moment
 /// stands for rows and columns.
-inline std::vector<Tensor> features_of(const Tensor& p, const Tensor& g, const Moments& moments) {
+inline std::vector<Tensor> features_of(const Tensor& p, const Tensor& g, const TensorMoments& moments) {
   constexpr double least = 1e-20;  // of a second moment that is divided by: products with its slope stay finite
   const Shape& shape = p.shape();
   const Tensor inverse = rsqrt(moments.size + 1e-6);
@@ -89,7 +46,7 @@ struct Network {
   std::vector<Tensor> weights, biases;
 };
 /// (direction, logarithm of the size, unused) for each parameter: [..., 3].
-inline Tensor outputs(const Network& network, const Tensor& p, const Tensor& gradient, const Moments& moments) {
+inline Tensor outputs(const Network& network, const Tensor& p, const Tensor& gradient, const TensorMoments& moments) {
   std::vector<Tensor> inputs = features_of(p, gradient, moments);
   for (Tensor& input : inputs) input = normalized_by_moment(input, 1e-5);
   return dense_network(stack(inputs, -1), network.weights, network.biases);
@@ -101,13 +58,13 @@ inline Tensor step_of(const Tensor& out, const Tensor& p, double exponent) {
 
 /// A bank of networks as θ: `w0__K` are the first layer's rows of group K.
 inline Tree initial_bank(const Key& key, std::int64_t networks, std::int64_t hidden) {
-  const std::vector<Key> keys = split(key, static_cast<int>(std::size(group_sizes)) + 2);
+  const std::vector<Key> keys = split(key, static_cast<int>(std::size(feature_groups)) + 2);
   const auto weights = [&](const Key& k, std::int64_t rows, std::int64_t width, std::int64_t fan_in) {
     return initial_weights("truncated_normal", k, {networks, rows, width}, 1 / std::sqrt(static_cast<double>(fan_in)));
   };
   std::vector<Tree::Entry> layers;
   std::size_t next = 0;
-  for (const std::int64_t size : group_sizes) {
+  for (const std::int64_t size : feature_groups) {
     layers.emplace_back("w0__" + std::to_string(next), weights(keys[next], size, hidden, features));
     ++next;
   }
@@ -124,7 +81,7 @@ struct Bank {
   explicit Bank(const Tree& theta) {
     const Tree& layers = theta["~"];
     std::vector<Tensor> rows;
-    for (std::size_t group = 0; group < std::size(group_sizes); ++group)
+    for (std::size_t group = 0; group < std::size(feature_groups); ++group)
       rows.push_back(layers["w0__" + std::to_string(group)]);
     weights = {concatenate(rows, 1), layers["w1"], layers["w2"]};
     biases = {layers["b0"], layers["b1"], layers["b2"]};
@@ -186,14 +143,10 @@ class LossHistory {
 };
 
 /// tanh(10 · (share of the updates − s)) for nine s: [9].
-inline Tensor embedded_share(const UpdateContext& context) {
+inline Tensor embedded_share(const UpdateContext& update) {
   constexpr float at[] = {0.03F, 0.1F, 0.2F, 0.4F, 0.6F, 0.8F, 0.9F, 1.0F, 1.1F};
-  Tensor steps = full({}, static_cast<double>(context.num_steps));
-  if (context.length) {
-    const Tensor length = convert(context.length, DType::float32);
-    steps = where(length > 0, length, steps);
-  }
-  const Tensor share = convert(context.iteration, DType::float32) / maximum(steps, 1);
+  const ScheduleContext context = schedule_context(update);
+  const Tensor share = context.step / maximum(context.steps, 1);
   return tanh((share - Tensor(Array({std::ssize(at)}, std::span<const float>(at)))) * 10);
 }
 
@@ -209,6 +162,15 @@ inline Tree initial_lstm(const Key& key, std::int64_t inputs, std::int64_t hidde
           {"rnn", Tree{{"linear", linear(keys[3], 2 * hidden, 4 * hidden)}}},
           {"rnn_to_controls", linear(keys[4], hidden, controls)},
           {"step_size", linear(keys[5], hidden, 1)}};
+}
+
+/// θ of both, by the names of the JAX releases.
+inline Tree initial_theta(const Key& key, std::int64_t lstm_inputs, std::int64_t lstm_hidden, std::int64_t networks,
+                          std::int64_t hidden) {
+  const std::vector<Key> keys = split(key, 2);
+  return {{"lstm_init_state", Tree{{"hidden", zeros({1, lstm_hidden})}, {"cell", zeros({1, lstm_hidden})}}},
+          {"rnn_params", initial_lstm(keys[0], lstm_inputs, lstm_hidden, networks)},
+          {"ff_mod_stack", initial_bank(keys[1], networks, hidden)}};
 }
 
 inline Tensor linear(const Tree& layer, const Tensor& x) { return matmul(x, layer["w"]) + layer["b"]; }

@@ -9,12 +9,6 @@ namespace lopt {
 inline Tensor as_matrix(const Tensor& x) { return reshape(x, {-1, x.dim(-1)}); }
 inline Shape matrix_shape(const Tensor& x) { return {element_count(x.shape()) / x.dim(-1), x.dim(-1)}; }
 
-inline Tensor identity_matrix(std::int64_t n, double value = 1) {
-  std::vector<float> elements(static_cast<std::size_t>(n * n), 0.0F);
-  for (std::int64_t i = 0; i < n; ++i) elements[static_cast<std::size_t>(i * (n + 1))] = static_cast<float>(value);
-  return Tensor(Array({n, n}, elements));
-}
-
 /// For each tensor f(tensor, n, side): n is the length of a side of its matrix, side 0 (rows) or 1 (columns), where it
 /// has a matrix on that side: of two dimensions or more, and at most `longest` long. A scalar stands for none.
 template <class Function>

@@ -2,7 +2,7 @@
 #include "execute/executor.h"
 #include "execute/rates.h"
 #include "execute/reference.h"
-#include "registry/registry.h"
+#include "unit/plugins.h"
 #include "unit/support.h"
 
 #include <lopt/optimizer.h>
@@ -16,24 +16,6 @@ using namespace lopt;
 using namespace lopt::test;
 
 namespace {
-
-Registry& registry() {
-  static Registry all = [] {
-    Registry made;
-    made.add_path(LOPT_BINARY "/lib/lopt/plugins", "the test", true);
-    return made;
-  }();
-  return all;
-}
-
-template <class Component>
-std::shared_ptr<const Component> make(const std::string& spec) {
-  SpecErrors errors;
-  SpecNode resolved;
-  auto object = registry().make(Component::kind, parse_spec(spec, "test"), Component::kind, errors, resolved);
-  errors.raise();
-  return std::static_pointer_cast<const Component>(object);
-}
 
 /// With RATE in the place of the learning rate.
 const std::vector<std::string>& optimizers() {

@@ -25,18 +25,19 @@ class Cifar final : public OnDemandDataset {
     Range range{};
     if (name != "label") return range;
     for (const Split split : {Split::train, Split::test})
-      for (std::int64_t i = 0; i < count(split); ++i)
-        range.most = std::max<std::int64_t>(range.most, records(split)[static_cast<std::size_t>(i)][-1]);
+      for (const std::uint8_t* planes : std::span(records(split)).first(static_cast<std::size_t>(count(split))))
+        range.most = std::max<std::int64_t>(range.most, planes[-1]);
     return range;
   }
   void rows(Split split, std::span<const std::int32_t> indices, std::vector<Array>& batch) const override {
     const std::vector<const std::uint8_t*>& all = records(split);
+    const std::int64_t examples = count(split);
     float* image = batch[0].mutable_values<float>().data();
     std::int32_t* label = batch[1].mutable_values<std::int32_t>().data();
     for (const std::int32_t index : indices) {
-      if (index < 0 || index >= count(split))
+      if (index < 0 || index >= examples)
         throw DataError(folder_ + ": is asked for example " + std::to_string(index) + " of " +
-                        std::to_string(count(split)));
+                        std::to_string(examples));
       const std::uint8_t* planes = all[static_cast<std::size_t>(index)];
       *label++ = planes[-1];
       for (std::size_t i = 0; i < plane; ++i)

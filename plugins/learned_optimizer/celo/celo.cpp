@@ -20,16 +20,14 @@ class Update final : public Optimizer {
         scheduled_(scheduled) {}
 
   Tree init(const Tree& params, const InitContext&) const override {
-    std::vector<Tree::Entry> moments;
-    for (const Tensor& p : params.leaves())
-      moments.emplace_back(std::to_string(moments.size()), Moments::start(p).as_tree());
     const Tree& lstm = theta_["lstm_init_state"];
-    return {{"params", params},
-            {"moments", Tree(std::move(moments))},
-            {"loss", LossHistory::start()},
-            {"hidden", lstm["hidden"]},
-            {"cell", lstm["cell"]},
-            {"count", zeros({}, DType::int32)}};
+    Tree state{{"params", params},
+               {"loss", LossHistory::start()},
+               {"hidden", lstm["hidden"]},
+               {"cell", lstm["cell"]},
+               {"count", zeros({}, DType::int32)}};
+    put_moments(state, params, TensorMoments::start(params));
+    return state;
   }
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
@@ -39,17 +37,16 @@ class Update final : public Optimizer {
     Tensor scale = full({}, multipliers_.step);
     if (scheduled_) scale = scale * schedule(state, context, convert(count, DType::float32), next);
     const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
+    std::vector<TensorMoments> moments = take_moments(state);
     std::vector<Tensor> params;
-    std::vector<Tree::Entry> moments;
     for (std::size_t i = 0; i < p.size(); ++i) {
-      const std::string number = std::to_string(i);
       const Tensor gradient = clipped(g[i]);
-      const Moments after = Moments::from(state["moments"][number]).updated(gradient);
-      params.push_back(p[i] - step_of(outputs(network_, p[i], gradient, after), p[i], multipliers_.exponent) * scale);
-      moments.emplace_back(number, after.as_tree());
+      moments[i] = moments[i].updated(gradient, size_decay);
+      params.push_back(p[i] -
+                       step_of(outputs(network_, p[i], gradient, moments[i]), p[i], multipliers_.exponent) * scale);
     }
     next.set("params", grads.with_leaves<Tensor>(params));
-    next.set("moments", Tree(std::move(moments)));
+    put_moments(next, grads, moments);
     return next;
   }
   Tree params(const Tree& state) const override { return state["params"]; }
@@ -89,12 +86,7 @@ class Celo final : public LearnedOptimizer {
         multipliers_{s.real("step_multiplier", 0.001).above(0).doc("scale of the step"),
                      s.real("exp_multiplier", 0.001).above(0).at_most(1).doc("scale of the logarithm of its size")} {}
 
-  Tree init(Key key) const override {
-    const std::vector<Key> keys = split(key, 2);
-    return {{"lstm_init_state", Tree{{"hidden", zeros({1, lstm_hidden_})}, {"cell", zeros({1, lstm_hidden_})}}},
-            {"rnn_params", initial_lstm(keys[0], 18, lstm_hidden_, 1)},
-            {"ff_mod_stack", initial_bank(keys[1], 1, hidden_)}};
-  }
+  Tree init(Key key) const override { return initial_theta(key, 18, lstm_hidden_, 1, hidden_); }
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override {
     return std::make_unique<Update>(theta, multipliers_, phase_ == 2);
   }

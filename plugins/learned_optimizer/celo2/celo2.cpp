@@ -18,29 +18,27 @@ class Update final : public Optimizer {
   Update(const Tree& theta, Rates rates) : direction_(theta), rates_(rates) {}
 
   Tree init(const Tree& params, const InitContext&) const override {
-    std::vector<celo2::Moments> moments;
-    for (const Tensor& p : params.leaves()) moments.push_back(celo2::Moments::start(p));
     Tree state{{"params", params}};
-    celo2::put_moments(state, params, moments);
+    put_moments(state, params, TensorMoments::start(params));
     return state;
   }
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
-    std::vector<celo2::Moments> moments = celo2::take_moments(state);
+    std::vector<TensorMoments> moments = take_moments(state);
     const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
     std::vector<Tensor> next;
     for (std::size_t i = 0; i < p.size(); ++i) {
       const Tensor gradient = celo2::clipped(g[i]);
-      moments[i] = moments[i].updated(gradient);
+      moments[i] = moments[i].updated(gradient, celo2::size_decay);
       // The first momentum and the second moment decay as Adam's do here.
-      static_assert(celo2::momentum_decays[0] == beta1 && celo2::size_decay == beta2);
+      static_assert(TensorMoments::decays[0] == beta1 && celo2::size_decay == beta2);
       const Tensor step = p[i].rank() >= 2
                               ? celo2::normalized(newton_schulz(direction_(p[i], gradient, moments[i]), 5, 1e-8))
                               : adam_rate * moments[i].momenta[0] * rsqrt(moments[i].size + 1e-8);
       next.push_back(p[i] - rates_.learning_rate.at(context) * (step + rates_.weight_decay.at(context) * p[i]));
     }
     Tree result{{"params", grads.with_leaves<Tensor>(next)}};
-    celo2::put_moments(result, grads, moments);
+    put_moments(result, grads, moments);
     return result;
   }
 

@@ -10,24 +10,22 @@ class Update final : public Optimizer {
   Update(const Tree& theta, Rate rate) : direction_(theta), rate_(std::move(rate)) {}
 
   Tree init(const Tree& params, const InitContext&) const override {
-    std::vector<celo2::Moments> moments;
-    for (const Tensor& p : params.leaves()) moments.push_back(celo2::Moments::start(p));
     Tree state{{"params", params}};
-    celo2::put_moments(state, params, moments);
+    put_moments(state, params, TensorMoments::start(params));
     return state;
   }
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
-    std::vector<celo2::Moments> moments = celo2::take_moments(state);
+    std::vector<TensorMoments> moments = take_moments(state);
     const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
     std::vector<Tensor> next;
     for (std::size_t i = 0; i < p.size(); ++i) {
       const Tensor gradient = celo2::clipped(g[i]);
-      moments[i] = moments[i].updated(gradient);
+      moments[i] = moments[i].updated(gradient, celo2::size_decay);
       next.push_back(p[i] - rate_.at(context) * celo2::normalized(direction_(p[i], gradient, moments[i])));
     }
     Tree result{{"params", grads.with_leaves<Tensor>(next)}};
-    celo2::put_moments(result, grads, moments);
+    put_moments(result, grads, moments);
     return result;
   }
 

@@ -24,19 +24,17 @@ class Update final : public Optimizer {
       : theta_(std::move(theta)), bank_(theta_["ff_mod_stack"]), multipliers_(multipliers) {}
 
   Tree init(const Tree& params, const InitContext&) const override {
-    std::vector<Tree::Entry> moments;
-    for (const Tensor& p : params.leaves())
-      moments.emplace_back(std::to_string(moments.size()), Moments::start(p).as_tree());
-    const auto rows = [&, count = std::ssize(moments)](const Tensor& row) {
+    const auto rows = [count = static_cast<std::int64_t>(params.leaf_count())](const Tensor& row) {
       return broadcast_to(row, {count, row.dim(-1)});
     };
     const Tree& lstm = theta_["lstm_init_state"];
-    return {{"params", params},
-            {"moments", Tree(std::move(moments))},
-            {"loss", LossHistory::start()},
-            {"hidden", rows(lstm["hidden"])},
-            {"cell", rows(lstm["cell"])},
-            {"count", zeros({}, DType::int32)}};
+    Tree state{{"params", params},
+               {"loss", LossHistory::start()},
+               {"hidden", rows(lstm["hidden"])},
+               {"cell", rows(lstm["cell"])},
+               {"count", zeros({}, DType::int32)}};
+    put_moments(state, params, TensorMoments::start(params));
+    return state;
   }
 
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
@@ -44,32 +42,30 @@ class Update final : public Optimizer {
     const Tensor count = state["count"].leaf() + 1;
     next.set("count", count);
     const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
-    std::vector<Moments> before;
-    for (std::size_t i = 0; i < p.size(); ++i) before.push_back(Moments::from(state["moments"][std::to_string(i)]));
-    const Tensor hidden = run(state, before, context, convert(count, DType::float32), next);
+    std::vector<TensorMoments> moments = take_moments(state);
+    const Tensor hidden = run(state, moments, context, convert(count, DType::float32), next);
     const Tree& lstm = theta_["rnn_params"];
     const Tensor shares = linear(lstm["rnn_to_controls"], hidden), scales = linear(lstm["step_size"], hidden);
 
     std::vector<Tensor> params;
-    std::vector<Tree::Entry> moments;
     for (std::size_t i = 0; i < p.size(); ++i) {
       const auto row = static_cast<std::int64_t>(i);
       const Tensor gradient = clipped(g[i]), share = take(shares, row, 0);
-      const Moments after = before[i].updated(gradient);
+      moments[i] = moments[i].updated(gradient, size_decay);
       const Network network = bank_.mixed(share * (multipliers_.mixed / static_cast<double>(share.dim(0))));
       const Tensor scale = multipliers_.step * reshape(take(scales, row, 0), {});
-      params.push_back(p[i] - step_of(outputs(network, p[i], gradient, after), p[i], multipliers_.exponent) * scale);
-      moments.emplace_back(std::to_string(i), after.as_tree());
+      params.push_back(p[i] -
+                       step_of(outputs(network, p[i], gradient, moments[i]), p[i], multipliers_.exponent) * scale);
     }
     next.set("params", grads.with_leaves<Tensor>(params));
-    next.set("moments", Tree(std::move(moments)));
+    put_moments(next, grads, moments);
     return next;
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  Tensor run(const Tree& state, const std::vector<Moments>& moments, const UpdateContext& context, const Tensor& count,
-             Tree& next) const {
+  Tensor run(const Tree& state, const std::vector<TensorMoments>& moments, const UpdateContext& context,
+             const Tensor& count, Tree& next) const {
     const LossHistory history(context.num_steps);
     const Tree losses = history.updated(state["loss"], context.loss, count);
     const Tensor share = embedded_share(context), progress = history.features(losses, count);
@@ -89,7 +85,7 @@ class Update final : public Optimizer {
 
   /// Of the accumulators before this update, over the rms of the tensor: mean of v, how many dimensions are longer than
   /// 1, variance of each m, and of v around each m's mean.
-  static std::vector<Tensor> statistics(const Tensor& p, const Moments& moments) {
+  static std::vector<Tensor> statistics(const Tensor& p, const TensorMoments& moments) {
     const Tensor scale = rsqrt(maximum(mean(square(p)), 1e-9)), size = moments.size * scale;
     std::vector<Tensor> of_momenta, of_sizes;
     for (const Tensor& momentum : moments.momenta) {
@@ -124,12 +120,7 @@ class Velo final : public LearnedOptimizer {
                      s.real("exp_multiplier", 0.001).above(0).at_most(1).doc("scale of the logarithm of its size"),
                      s.real("ff_multiplier", 100).above(0).doc("scale of the mixed weights")} {}
 
-  Tree init(Key key) const override {
-    const std::vector<Key> keys = split(key, 2);
-    return {{"lstm_init_state", Tree{{"hidden", zeros({1, lstm_hidden_})}, {"cell", zeros({1, lstm_hidden_})}}},
-            {"rnn_params", initial_lstm(keys[0], lstm_inputs, lstm_hidden_, networks_)},
-            {"ff_mod_stack", initial_bank(keys[1], networks_, hidden_)}};
-  }
+  Tree init(Key key) const override { return initial_theta(key, lstm_inputs, lstm_hidden_, networks_, hidden_); }
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override {
     return std::make_unique<Update>(theta, multipliers_);
   }

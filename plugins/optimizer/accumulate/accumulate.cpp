@@ -1,14 +1,13 @@
-#include <lopt/plugin.h>
+#include "../around.h"
 
 using namespace lopt;
 
 /// One update of the inner optimizer for every `every` gradients, with their mean and the mean of their losses. The
 /// inner optimizer and its schedules count its own updates: the first is at step 0, of as many as there are.
-class Accumulate final : public OptimizerWrapper {
+class Accumulate final : public Around {
  public:
   explicit Accumulate(Settings& s)
-      : OptimizerWrapper(s.component<Optimizer>("inner").doc("what is trained with")),
-        every_(s.integer("every").at_least(1).unit("gradients").doc("that make an update")) {}
+      : Around(s), every_(s.integer("every").at_least(1).unit("gradients").doc("that make an update")) {}
 
   Tree init(const Tree& params, const InitContext& context) const override {
     return {{"inner", inner().init(params, {context.num_steps / every_, context.key})},
@@ -17,26 +16,21 @@ class Accumulate final : public OptimizerWrapper {
             {"count", zeros({}, DType::int32)}};
   }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
-    const Tensor every = full({}, static_cast<double>(every_), DType::int32), zero = zeros({}, DType::int32);
-    const Tensor count = state["count"].leaf() + 1;
-    const Tensor due = remainder(count, every) == zero;
+    const Tensor count = state["count"].leaf() + 1, due = is_due(count, every_);
     const Tree sum = state["sum"] + grads;
     const Tensor losses = context.loss ? state["loss"].leaf() + context.loss : state["loss"].leaf();
     const double share = 1 / static_cast<double>(every_);
-    UpdateContext own{losses * share, divided(count - every), context.num_steps / every_, context.key, {}};
+    UpdateContext own{losses * share,
+                      divided(count - full({}, static_cast<double>(every_), DType::int32)),
+                      context.num_steps / every_,
+                      context.key,
+                      {}};
     if (context.length) own.length = divided(context.length);
     const Tree updated = inner().update(state["inner"], share * sum, own);
     return {{"inner", chosen(due, updated, state["inner"])},
             {"sum", chosen(due, zeros_like(sum), sum)},
             {"loss", where(due, 0, losses)},
             {"count", count}};
-  }
-  Tree params(const Tree& state) const override { return inner().params(state["inner"]); }
-  Tree evaluation_params(const Tree& state) const override { return inner().evaluation_params(state["inner"]); }
-  Tree with_params(const Tree& state, const Tree& params) const override {
-    Tree moved = state;
-    moved.set("inner", inner().with_params(state["inner"], params));
-    return moved;
   }
 
  private:
@@ -46,9 +40,6 @@ class Accumulate final : public OptimizerWrapper {
     const Tensor whole = maximum(n, zeros({}, DType::int32));
     return convert(convert(whole - remainder(whole, every), DType::float32) / static_cast<double>(every_),
                    DType::int32);
-  }
-  static Tree chosen(const Tensor& condition, const Tree& a, const Tree& b) {
-    return map([&](const Tensor& x, const Tensor& y) { return where(broadcast_to(condition, x.shape()), x, y); }, a, b);
   }
 
   std::int64_t every_;

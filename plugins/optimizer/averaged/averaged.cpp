@@ -1,14 +1,14 @@
-#include <lopt/plugin.h>
+#include "../around.h"
 
 using namespace lopt;
 
 /// An average of the parameters on the way, at which they are judged: with `decay` d > 0 the running mean
 /// a ← d·a + (1 − d)·p over 1 − dⁿ, else the mean of all n parameters since `after` updates (Polyak and Juditsky,
 /// 1992).
-class Averaged final : public OptimizerWrapper {
+class Averaged final : public Around {
  public:
   explicit Averaged(Settings& s)
-      : OptimizerWrapper(s.component<Optimizer>("inner").doc("what is trained with")),
+      : Around(s),
         decay_(s.real("decay", 0.99).at_least(0).below(1).doc("of the running mean; 0: the mean of all")),
         after_(s.integer("after", 0).at_least(0).unit("updates").doc("that do not count")) {}
 
@@ -26,17 +26,11 @@ class Averaged final : public OptimizerWrapper {
             state["average"], inner().params(next));
     return {{"inner", next}, {"average", average}, {"count", count}};
   }
-  Tree params(const Tree& state) const override { return inner().params(state["inner"]); }
   Tree evaluation_params(const Tree& state) const override {
     const Tensor n = counted(state["count"]), any = n > 0;
     const Tensor weight = decay_ > 0 ? where(any, 1 - power(decay_, n), 1) : Tensor(1);
     return map([&](const Tensor& a, const Tensor& p) { return where(broadcast_to(any, p.shape()), a / weight, p); },
                state["average"], inner().evaluation_params(state["inner"]));
-  }
-  Tree with_params(const Tree& state, const Tree& params) const override {
-    Tree moved = state;
-    moved.set("inner", inner().with_params(state["inner"], params));
-    return moved;
   }
 
  private:

@@ -1,13 +1,13 @@
-#include <lopt/plugin.h>
+#include "../around.h"
 
 using namespace lopt;
 
 /// Look-ahead: every `every` updates of the inner optimizer, slow ← slow + share · (p − slow), and p begins again from
 /// there; the inner optimizer's state stays. The parameters are judged at `slow`.
-class LookAhead final : public OptimizerWrapper {
+class LookAhead final : public Around {
  public:
   explicit LookAhead(Settings& s)
-      : OptimizerWrapper(s.component<Optimizer>("inner").doc("what is trained with")),
+      : Around(s),
         every_(s.integer("every", 5).at_least(1).unit("updates").doc("after which the slow parameters move")),
         share_(s.real("share", 0.5).above(0).at_most(1).doc("of the way that they go")) {}
 
@@ -17,19 +17,14 @@ class LookAhead final : public OptimizerWrapper {
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tensor count = state["count"].leaf() + 1;
     const Tree next = inner().update(state["inner"], grads, context), params = inner().params(next);
-    const Tensor due = remainder(count, full({}, static_cast<double>(every_), DType::int32)) == zeros({}, DType::int32);
-    const auto chosen = [&](const Tree& a, const Tree& b) {
-      return map([&](const Tensor& x, const Tensor& y) { return where(broadcast_to(due, x.shape()), x, y); }, a, b);
-    };
-    const Tree slow = chosen(state["slow"] + share_ * (params - state["slow"]), state["slow"]);
-    return {{"inner", inner().with_params(next, chosen(slow, params))}, {"slow", slow}, {"count", count}};
+    const Tensor due = is_due(count, every_);
+    const Tree slow = chosen(due, state["slow"] + share_ * (params - state["slow"]), state["slow"]);
+    return {{"inner", inner().with_params(next, chosen(due, slow, params))}, {"slow", slow}, {"count", count}};
   }
-  Tree params(const Tree& state) const override { return inner().params(state["inner"]); }
   Tree evaluation_params(const Tree& state) const override { return state["slow"]; }
   Tree with_params(const Tree& state, const Tree& params) const override {
-    Tree moved = state;
+    Tree moved = Around::with_params(state, params);
     moved.set("slow", state["slow"] + (params - this->params(state)));
-    moved.set("inner", inner().with_params(state["inner"], params));
     return moved;
   }
 

@@ -1,3 +1,4 @@
+#include "../due.h"
 #include "../moments.h"
 #include "../sides.h"
 
@@ -82,16 +83,13 @@ class Soap final : public Optimizer {
         },
         state[statistic_names[side]], grads);
     next.set(statistic_names[side], statistics);
-    const Tensor due =
-        remainder(count, full({}, static_cast<double>(frequency_), DType::int32)) == zeros({}, DType::int32);
-    next.set(basis_names[side], map(
-                                    [&](const Tensor& statistic, const Tensor& basis) {
-                                      if (basis.rank() != 2) return basis;
-                                      const Tensor shifted = matmul(statistic, basis) + shift * norm(statistic) * basis;
-                                      const Tensor turned = orthonormal_columns(shifted);
-                                      return where(broadcast_to(due, basis.shape()), turned, basis);
-                                    },
-                                    statistics, state[basis_names[side]]));
+    const Tree turned = map(
+        [&](const Tensor& statistic, const Tensor& basis) {
+          if (basis.rank() != 2) return basis;
+          return orthonormal_columns(matmul(statistic, basis) + shift * norm(statistic) * basis);
+        },
+        statistics, state[basis_names[side]]);
+    next.set(basis_names[side], chosen(is_due(count, frequency_), turned, state[basis_names[side]]));
   }
 
   MomentSettings s_;

@@ -6,6 +6,9 @@
 
 namespace lopt {
 
+/// value · 1, [n, n].
+Tensor identity_matrix(std::int64_t n, double value = 1);
+
 /// x with its last two dimensions exchanged.
 Tensor transposed(const Tensor& x);
 

@@ -13,6 +13,9 @@ struct ScheduleContext {
   std::int64_t num_steps = 0;  // the same, as far as it is known before the run, at most; 0: not known
 };
 
+/// Of an update: `steps` are those of its problem, or of the run where that is not known.
+ScheduleContext schedule_context(const UpdateContext& update);
+
 /// A rate as a function of the update.
 class Schedule {
  public:
