@@ -2,6 +2,7 @@
 
 #include "data/sha256.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include <cstring>
@@ -50,6 +51,9 @@ Values tree_of(const json& structure, std::span<const std::uint8_t>& elements, i
 
 }  // namespace
 
+bool Checkpoint::has_tree(const std::string& name) const {
+  return std::any_of(trees.begin(), trees.end(), [&](const auto& tree) { return tree.first == name; });
+}
 const Values& Checkpoint::tree(const std::string& name) const {
   for (const auto& [known, tree] : trees)
     if (known == name) return tree;

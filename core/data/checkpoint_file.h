@@ -19,6 +19,7 @@ struct Checkpoint {
 
   /// Throws DataError where there is none.
   const Values& tree(const std::string& name) const;
+  bool has_tree(const std::string& name) const;
 };
 
 /// Gives the bytes piece by piece: no copy of all of them is made.

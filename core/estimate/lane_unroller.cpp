@@ -163,8 +163,25 @@ Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Value
   const float weight = 1.0F / static_cast<float>(lanes.size() * static_cast<std::size_t>(options.steps));
   std::vector<std::vector<Array>> gradients;
   Unrolled result = unroll_with_gradients(std::move(lanes), theta, options, from_start, weight, gradients);
+  clip_lanes(gradients, options.most_lane_norm);
   gradient = sum_in_order(gradient, gradients);
   return result;
+}
+
+void clip_lanes(std::vector<std::vector<Array>>& gradients, float most_norm) {
+  if (most_norm <= 0) return;
+  const auto lanes = static_cast<double>(gradients.size());
+  for (std::vector<Array>& gradient : gradients) {
+    double sum = 0;
+    for (const Array& leaf : gradient)
+      for (const float x : leaf.values<float>()) sum += static_cast<double>(x) * static_cast<double>(x);
+    const double norm = lanes * std::sqrt(sum);
+    if (norm <= static_cast<double>(most_norm)) continue;
+    const bool is_finite = std::isfinite(norm);
+    const auto factor = static_cast<float>(static_cast<double>(most_norm) / norm);
+    for (Array& leaf : gradient)
+      for (float& x : leaf.mutable_values<float>()) x = is_finite ? x * factor : 0;
+  }
 }
 
 Values sum_in_order(const Values& start, const std::vector<std::vector<Array>>& gradients) {

@@ -62,6 +62,8 @@ class LaneUnroller final : public Unroller {
   mutable tbb::enumerable_thread_specific<std::unique_ptr<LaneWorker>> workers_;
 };
 
+/// Bounds each lane's part [lane][leaf] of a mean over lanes, as UnrollOptions::most_lane_norm says.
+void clip_lanes(std::vector<std::vector<Array>>& gradients, float most_norm);
 /// `start` + the gradients of all lanes, in the order of the lanes.
 Values sum_in_order(const Values& start, const std::vector<std::vector<Array>>& gradients);
 

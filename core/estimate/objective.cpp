@@ -8,6 +8,9 @@
 #include <cmath>
 
 namespace lopt {
+namespace {
+constexpr float least_counted = 1e-30F;  // whose logarithm and quotient are finite
+}
 
 CountedLoss counted_loss(float loss, float clip) {
   if (std::isinf(clip)) return {loss, 1};
@@ -16,17 +19,19 @@ CountedLoss counted_loss(float loss, float clip) {
   return {clip, loss == clip ? 0.5F : 0.0F};
 }
 
+float ObjectiveLosses::scale_of(Lane& lane, float loss) const {
+  if (objective_.baseline) return objective_.baseline->scale(lane);
+  if (std::isnan(lane.first_loss)) lane.first_loss = loss;
+  if (!objective_.normalized || !std::isfinite(lane.first_loss)) return 1;
+  return std::max(std::abs(lane.first_loss), least_counted);
+}
+
 void ObjectiveLosses::add(Lane& lane, std::size_t k, bool begins, float loss) {
-  auto [value, slope] = counted_loss(loss, clip_);
+  if (!objective_.is_losses_as_they_are() && begins) end_part(k);
+  const float scale = objective_.is_losses_as_they_are() ? 1 : scale_of(lane, loss);
+  auto [value, slope] = counted_loss(loss / scale, clip_);
   if (!objective_.is_losses_as_they_are()) {
-    constexpr float least_counted = 1e-30F;  // whose logarithm and quotient are finite
-    if (begins) end_part(k);
-    if (std::isnan(lane.first_loss)) lane.first_loss = value;
-    if (objective_.normalized) {
-      const float first = std::max(std::abs(lane.first_loss), least_counted);
-      value /= first;
-      slope /= first;
-    }
+    slope /= scale;
     if (objective_.log) {
       slope = value > least_counted ? slope / value : 0;
       value = std::log(std::max(value, least_counted));

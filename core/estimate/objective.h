@@ -1,6 +1,8 @@
 #pragma once
 // What is minimised: what the losses of an unroll count for.
 
+#include "estimate/baseline_losses.h"
+
 #include <lopt/estimator.h>
 #include <lopt/task.h>
 
@@ -19,7 +21,10 @@ struct MetaObjective {
   double validation_share = 0;  // of the training examples that are set apart; 0: none
   std::string metric = {};      // a metric of the task in place of its loss
 
-  bool is_losses_as_they_are() const { return over == Over::mean && !normalized && !log; }
+  bool relative_by_step = false;  // what the baseline's losses are taken at
+  std::shared_ptr<const BaselineLosses> baseline = {};  // each loss over those of another optimizer; null: not
+
+  bool is_losses_as_they_are() const { return over == Over::mean && !normalized && !log && !baseline; }
 };
 
 /// The loss that counts, and d counted / d loss: 1 below the clip, ½ at it (as in JAX), 0 above it and at NaN.
@@ -43,6 +48,7 @@ class ObjectiveLosses {
 
  private:
   void end_part(std::size_t end);
+  float scale_of(Lane& lane, float loss) const;
 
   const MetaObjective& objective_;
   float clip_;

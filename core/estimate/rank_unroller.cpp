@@ -109,6 +109,7 @@ Unrolled RankUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Value
       at += leaf.size();
     }
   }
+  clip_lanes(all_gradients, options.most_lane_norm);
   gradient = sum_in_order(gradient, all_gradients);
   return result;
 }

@@ -28,12 +28,11 @@ class EvaluationLoader {
     result_.steps = settings_.integers("steps").between(1, most).doc("how long each is trained: a list, rising");
     for (std::size_t i = 1; i < result_.steps.size(); ++i)
       if (result_.steps[i] <= result_.steps[i - 1]) reader_.error(*spec_.find("steps"), "steps", "must rise");
-    each("tasks", [&](const std::string& label, const SpecNode& node, const std::string& path) {
-      return add_problem(label, node, path);
-    });
-    each("optimizers", [&](const std::string& label, const SpecNode& node, const std::string& path) {
-      return add_contender(label, node, path);
-    });
+    result_.problems = read_named_families(reader_, spec_, "", "tasks", registry_, errors_);
+    read_named(reader_, spec_, "", "optimizers",
+               [&](const std::string& label, const SpecNode& node, const std::string& path, Labels& labels) {
+                 return add_contender(label, node, path, labels);
+               });
     reader_.take("plugin_path");
     reader_.check_unknown();
     errors_.raise();
@@ -42,68 +41,21 @@ class EvaluationLoader {
   }
 
  private:
-  /// Calls add(label, node, path) for the entries of a list, or of a mapping from labels, and keeps what it resolves.
-  template <class Add>
-  void each(const std::string& key, Add add) {
-    const SpecNode* node = reader_.take(key);
-    const std::size_t count = !node ? 0 : node->is_mapping() ? node->entries.size() : node->items.size();
-    if (count == 0)
-      return reader_.error(node ? *node : spec_, key, "must be a list, or a mapping of names, with at least one");
-    SpecNode resolved = SpecNode::mapping();
-    for (std::size_t i = 0; i < count; ++i) {
-      const SpecNode& item = node->is_mapping() ? node->entries[i].second : node->items[i];
-      const std::string path =
-          node->is_mapping() ? fmt::format("{}.{}", key, node->entries[i].first) : fmt::format("{}[{}]", key, i);
-      std::string label = node->is_mapping() ? node->entries[i].first : "";
-      SpecNode whole = add(label, item, path);
-      if (label.empty()) label = labels_.back();
-      resolved.set(label, std::move(whole));
-    }
-    labels_.clear();
-    reader_.set_resolved(key, std::move(resolved));
-  }
-
-  static std::string plugin_of(const SpecNode& node) {
-    if (node.kind == SpecNode::Kind::scalar) return node.text;
-    const SpecNode* plugin = node.find("plugin");
-    return plugin ? plugin->text : "";
-  }
-  /// A label that no other entry has.
-  std::string unique(std::string label) {
-    const std::string base = label;
-    for (int number = 2; std::find(labels_.begin(), labels_.end(), label) != labels_.end(); ++number)
-      label = fmt::format("{} {}", base, number);
-    labels_.push_back(label);
-    return label;
-  }
-
-  SpecNode add_problem(const std::string& label, const SpecNode& node, const std::string& path) {
-    SpecNode resolved;
-    const std::string plugin = plugin_of(node);
-    const bool family = registry_.find(Task::kind, plugin).empty() && !registry_.find(TaskFamily::kind, plugin).empty();
-    auto made = registry_.make(family ? TaskFamily::kind : Task::kind, node, path, errors_, resolved);
-    const std::string name = unique(label.empty() ? plugin : label);
-    if (!made) return resolved;
-    result_.problems.push_back({name, family ? std::static_pointer_cast<const TaskFamily>(made)
-                                             : family_of(std::static_pointer_cast<const Task>(made))});
-    return resolved;
-  }
-
-  SpecNode add_contender(const std::string& label, const SpecNode& node, const std::string& path) {
+  SpecNode add_contender(const std::string& label, const SpecNode& node, const std::string& path, Labels& labels) {
     SpecNode resolved;
     if (const SpecNode* tuned = node.find("tuned"); tuned && node.entries.size() == 1) {
       const auto made = std::make_shared<const TunedOptimizer>(*tuned, path + ".tuned", registry_, errors_);
       resolved = SpecNode::mapping({{"tuned", made->resolved()}});
       result_.contenders.push_back(
-          {unique(label.empty() ? "tuned " + made->label() : label), nullptr, made, to_line(resolved)});
+          {labels.unique(label.empty() ? "tuned " + made->label() : label), nullptr, made, to_line(resolved)});
       return resolved;
     }
     auto made = registry_.make(Optimizer::kind, node, path, errors_, resolved);
     std::string name = plugin_of(node);
     if (const SpecNode* rate = resolved.find("learning_rate"); rate && rate->kind == SpecNode::Kind::scalar)
       name += " " + rate->text;
-    result_.contenders.push_back({unique(label.empty() ? name : label), std::static_pointer_cast<const Optimizer>(made),
-                                  nullptr, to_line(resolved)});
+    result_.contenders.push_back({labels.unique(label.empty() ? name : label),
+                                  std::static_pointer_cast<const Optimizer>(made), nullptr, to_line(resolved)});
     return resolved;
   }
 
@@ -112,12 +64,11 @@ class EvaluationLoader {
   SpecErrors errors_;
   SpecReader reader_;
   Settings settings_;
-  std::vector<std::string> labels_;
   Evaluated result_;
 };
 
 /// Problems of one task, each trained from a seed of its own. Null where it was interrupted.
-std::unique_ptr<InnerTraining> trained(const Evaluated& e, const Evaluated::Problem& problem,
+std::unique_ptr<InnerTraining> trained(const Evaluated& e, const NamedFamily& problem,
                                        std::shared_ptr<const Optimizer> optimizer, std::int64_t steps,
                                        std::uint64_t first_seed, int threads,
                                        const std::function<bool()>& interrupted) {
@@ -157,7 +108,7 @@ Score scored(const InnerTraining& training, double seconds, int threads) {
 
 Evaluated load_evaluation(const SpecNode& spec, Registry& registry) { return EvaluationLoader(spec, registry).load(); }
 
-std::optional<Score> score_of(const Evaluated& e, const Evaluated::Problem& problem,
+std::optional<Score> score_of(const Evaluated& e, const NamedFamily& problem,
                               const Evaluated::Contender& contender, std::int64_t steps, int threads,
                               const std::function<bool()>& interrupted) {
   std::shared_ptr<const Optimizer> optimizer = contender.optimizer;

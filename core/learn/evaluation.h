@@ -1,7 +1,7 @@
 #pragma once
 // Optimizers against optimizers on tasks: what a spec of `lopt-run evaluate` asks for, and one part of it at a time.
 
-#include "learn/experiment.h"
+#include "learn/named_tasks.h"
 #include "learn/training.h"
 #include "learn/tuned_optimizer.h"
 #include "spec/reader.h"
@@ -15,15 +15,11 @@ struct Evaluated {
     std::shared_ptr<const TunedOptimizer> tuned = {};
     std::string settings;  // as YAML on a line
   };
-  struct Problem {
-    std::string label;
-    std::shared_ptr<const TaskFamily> family;
-  };
   std::string name;
   std::uint64_t seed = 0;
   std::int64_t seeds = 10;
   std::vector<std::int64_t> steps;  // rising
-  std::vector<Problem> problems;
+  std::vector<NamedFamily> problems;
   std::vector<Contender> contenders;
   SpecNode resolved;
 };
@@ -44,7 +40,7 @@ struct Score {
 /// Tunes the rate where that is wanted, on problems that are not counted, and runs the problems that are. The rate is
 /// chosen by mean loss from nine in half-decades, 10⁻⁴ to 1, and then from two between the best of them and each of its
 /// neighbours. Null where `interrupted` says true meanwhile.
-std::optional<Score> score_of(const Evaluated& evaluated, const Evaluated::Problem& problem,
+std::optional<Score> score_of(const Evaluated& evaluated, const NamedFamily& problem,
                               const Evaluated::Contender& contender, std::int64_t steps, int threads,
                               const std::function<bool()>& interrupted);
 

@@ -1,33 +1,19 @@
 #include "learn/experiment.h"
 
+#include "learn/experiment_sections.h"
 #include "learn/theta_file.h"
-#include "learn/tuned_optimizer.h"
+#include "learn/training.h"
+#include "spec/compose.h"
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
+
 
 namespace lopt {
 namespace {
 
-/// The family of a spec that names one task.
-class SingleTask final : public TaskFamily {
- public:
-  SingleTask(std::shared_ptr<const Task> task, std::string text) : task_(std::move(task)), text_(std::move(text)) {}
-  std::size_t size() const override { return 1; }
-  const Task& task(std::size_t) const override { return *task_; }
-  std::string description(std::size_t) const override { return text_; }
-
- private:
-  std::shared_ptr<const Task> task_;
-  std::string text_;
-};
-
 constexpr int most_steps = 1 << 30;
-/// Half-decades, among which `tuned` chooses.
-constexpr double tuning_rates[] = {1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1, 3};
-
 class Loader {
  public:
   Loader(const SpecNode& spec, Registry& registry, std::optional<int> train_length)
@@ -52,12 +38,10 @@ class Loader {
     load_optimizer();
     load_application();
     load_comparisons();
-    load_objective();
     load_freeze();
-    load_gradient_rules();
-    load_checkpoint_rules();
-    load_measure_rules();
+    load_sections();
     reader_.take("plugin_path");
+    reader_.take("stages");
     reader_.check_unknown();
     errors_.raise();
     result_.resolved = reader_.resolved();
@@ -158,64 +142,32 @@ class Loader {
     resolved_list.kind = SpecNode::Kind::sequence;
     for (std::size_t i = 0; i < node->items.size(); ++i) {
       const std::string path = fmt::format("compare[{}]", i);
-      if (const SpecNode* tuned = node->items[i].find("tuned"); tuned && node->items[i].entries.size() == 1) {
-        SpecNode resolved = SpecNode::mapping();
-        load_tuned(*tuned, path + ".tuned", resolved);
-        resolved_list.items.push_back(std::move(resolved));
-        continue;
-      }
       SpecNode resolved;
-      auto made = registry_.make(Optimizer::kind, node->items[i], path, errors_, resolved);
-      std::string label = resolved.find("plugin") ? resolved.find("plugin")->text : "";
-      if (const SpecNode* rate = resolved.find("learning_rate")) label += " " + rate->text;
-      result_.comparisons.push_back({label, std::static_pointer_cast<const Optimizer>(made)});
+      if (auto comparison = read_comparison(node->items[i], path, registry_, errors_, resolved))
+        result_.comparisons.push_back(std::move(*comparison));
       resolved_list.items.push_back(std::move(resolved));
     }
     reader_.set_resolved("compare", std::move(resolved_list));
   }
 
-  /// An optimizer whose rate is tuned: one for each rate of a grid.
-  void load_tuned(const SpecNode& node, const std::string& path, SpecNode& resolved) {
-    SpecErrors own;
-    const TunedOptimizer tuned(node, path, registry_, own);
-    if (!own.empty()) return errors_.add(own);
-    Comparison comparison{tuned.label(), nullptr, {}};
-    for (const double rate : tuning_rates) comparison.candidates.push_back({rate, tuned.with_rate(rate)});
-    resolved.set("tuned", tuned.resolved());
-    result_.comparisons.push_back(std::move(comparison));
-  }
-
-  void load_objective() {
-    if (result_.kind != Experiment::Kind::meta_training && spec_.find("meta_objective"))
-      return complain("meta_objective", "needs an `estimator` beside it");
-    load_section(
-        "meta_objective", "{of: last, data: validation}", [&](Settings& s, const SpecNode& node, SpecReader& reader) {
-          MetaObjective& objective = result_.objective;
-          using Over = MetaObjective::Over;
-          const std::string over =
-              s.text("of", "mean")
-                  .one_of({"mean", "last", "least"})
-                  .doc("the mean over an unroll's losses, the last, or the smallest of the problem so far");
-          objective.over = over == "last" ? Over::last : over == "least" ? Over::least : Over::mean;
-          objective.validation =
-              std::string(s.text("data", "train")
-                              .one_of({"train", "validation"})
-                              .doc("whose losses: of the batches that are trained on, or of others")) == "validation";
-          const double share = s.real("validation_share", 0.2)
-                                   .above(0)
-                                   .below(1)
-                                   .doc("of the training examples, which no inner problem is trained on then");
-          if (objective.validation) objective.validation_share = share;
-          const std::string metric =
-              s.text("metric", "loss").doc("what is measured: the loss, or a metric of the task, as in accuracy");
-          if (metric != "loss") objective.metric = metric;
-          objective.normalized = s.boolean("normalized", false).doc("each loss over the problem's first");
-          objective.log = s.boolean("log", false).doc("the logarithm of each loss");
-          objective.normalizer =
-              s.boolean("normalizer", false).doc("each loss on the task's own scale, where about 1 is a guess");
-          if (!objective.metric.empty() && (objective.log || objective.normalized))
-            reader.error(node, objective.log ? "log" : "normalized", "goes with losses alone, not with a metric");
-        });
+  void load_sections() {
+    const bool is_meta = result_.kind == Experiment::Kind::meta_training;
+    for (const char* key : {"meta_objective", "meta_gradient", "validate"})
+      if (!is_meta && spec_.find(key)) complain(key, "needs an `estimator` beside it");
+    if (is_meta && spec_.find("metrics"))
+      complain("metrics", "goes with an inner training; here `apply` measures on test data at its end");
+    load_section("meta_objective", "{of: last, data: validation}",
+                 [&](const SpecSection& s) { read_objective(s, result_.objective, result_.relative_to); });
+    load_section("meta_gradient", "{clip_norm: 1}",
+                 [&](const SpecSection& s) { read_gradient_rules(s, result_.gradient_rules); });
+    load_section("checkpoint", "{every: 50 steps, keep: 3}",
+                 [&](const SpecSection& s) { read_checkpoint_rules(s, result_.checkpoint_rules); });
+    load_section("metrics", "{every: 100}", [&](const SpecSection& s) { read_measure_rules(s, result_.measure); });
+    if (spec_.find("validate"))
+      load_section("validate", "{every: 100, tasks: [mlp_classifier], steps: 100}",
+                   [&](const SpecSection& s) { read_validation(s, result_.validation, train_length_); });
+    if (result_.relative_to && result_.estimator && result_.estimator->problem_steps() == 0)
+      complain("meta_objective", "relative_to needs an estimator whose problems have an end");
   }
 
   void load_freeze() {
@@ -241,78 +193,9 @@ class Loader {
     if (node && !node->is_mapping()) return complain(key, "must be a mapping, as in " + example);
     SpecReader reader(node ? *node : nothing, key, errors_, registry_.maker());
     Settings settings(reader);
-    load(settings, node ? *node : nothing, reader);
+    load(SpecSection{settings, node ? *node : nothing, reader, key, registry_, errors_});
     reader.check_unknown();
     if (node) reader_.set_resolved(key, reader.resolved());
-  }
-
-  void load_gradient_rules() {
-    if (result_.kind != Experiment::Kind::meta_training && spec_.find("meta_gradient"))
-      return complain("meta_gradient", "needs an `estimator` beside it");
-    load_section("meta_gradient", "{clip_norm: 1}", [&](Settings& s, const SpecNode&, SpecReader&) {
-      GradientRules& rules = result_.gradient_rules;
-      const double clip = s.real("clip_norm", 0).at_least(0).at_most(1e30).doc("largest global norm; 0: any");
-      if (clip > 0) rules.clip_norm = static_cast<float>(clip);
-      rules.clip_non_finite =
-          std::string(
-              s.text("non_finite", "skip")
-                  .one_of({"skip", "clip"})
-                  .doc("what becomes of it: the step is skipped, or elements that are not finite count as 0")) ==
-          "clip";
-      rules.stop_after = s.integer("stop_after", 20).between(1, most_steps).unit("steps").doc("skipped in a row");
-      rules.roll_back_above = static_cast<float>(
-          double{s.real("roll_back_above", 0)
-                     .between(0, 1e6)
-                     .doc("times the best mean meta-loss of 20 steps, at which θ goes back; 0: never")});
-      rules.most_roll_backs = s.integer("most_roll_backs", 5).between(1, most_steps).doc("after which training ends");
-    });
-  }
-
-  void load_checkpoint_rules() {
-    load_section(
-        "checkpoint", "{every: 50 steps, keep: 3}", [&](Settings& s, const SpecNode& node, SpecReader& reader) {
-          CheckpointRules& rules = result_.checkpoint_rules;
-          const std::string every = s.text("every", "60 s").doc("`50 steps`, `60 s` or `never`");
-          if (!read_every(every, rules) && node.find("every"))
-            reader.error(*node.find("every"), "every",
-                         "must be a number of steps or seconds, as in `50 steps` or `60 s`, or `never`");
-          rules.keep = s.integer("keep", 3).between(1, 1000000).doc("how many checkpoints stay");
-          rules.stop_if_it_fails = std::string(s.text("if_it_fails", "go_on")
-                                                   .one_of({"go_on", "stop"})
-                                                   .doc("what the run does where one cannot be written")) == "stop";
-        });
-  }
-
-  void load_measure_rules() {
-    if (result_.kind == Experiment::Kind::meta_training && spec_.find("metrics"))
-      return complain("metrics", "goes with an inner training; here `apply` measures on test data at its end");
-    load_section("metrics", "{every: 100}", [&](Settings& s, const SpecNode&, SpecReader&) {
-      result_.measure.every_steps =
-          s.integer("every", 0)
-              .between(0, most_steps)
-              .unit("steps")
-              .doc("after which loss and metrics are measured on the split; 0: at the end alone");
-      result_.measure.split =
-          std::string(s.text("split", "test").one_of({"test", "train"}).doc("what is measured on")) == "train"
-              ? Split::train
-              : Split::test;
-    });
-  }
-
-  /// Reads "50 steps", "60 s" or "never"; false for anything else.
-  static bool read_every(const std::string& text, CheckpointRules& rules) {
-    rules.wanted = text != "never";
-    if (!rules.wanted) return true;
-    double number = 0;
-    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-    std::string unit(end, text.data() + text.size());
-    unit.erase(0, unit.find_first_not_of(' '));
-    if (code != std::errc() || !(number > 0) || number > most_steps) return false;
-    const bool by_steps = unit == "steps" || unit == "step" || unit.empty();
-    if (by_steps && number != std::floor(number)) return false;
-    rules.every_steps = by_steps ? static_cast<int>(number) : 0;
-    rules.every_seconds = by_steps ? 0 : unit == "min" ? 60 * number : unit == "h" ? 3600 * number : number;
-    return by_steps || unit == "s" || unit == "min" || unit == "h";
   }
 
   const SpecNode& spec_;
@@ -324,13 +207,108 @@ class Loader {
   Experiment result_;
 };
 
-}  // namespace
+/// Keys that are of the whole, which a stage leaves as they are.
+constexpr const char* common_keys[] = {"name", "seed", "apply", "compare", "checkpoint", "plugin_path", "init_theta"};
+/// Keys of which a spec has one.
+constexpr std::pair<const char*, const char*> either_or[] = {{"task", "task_family"}, {"task_family", "task"}};
 
-std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task, std::string description) {
-  return std::make_shared<SingleTask>(std::move(task), std::move(description));
+void remove(SpecNode& mapping, const std::string& key) {
+  std::erase_if(mapping.entries, [&](const auto& entry) { return entry.first == key; });
 }
 
+/// The stages of a spec, each as an experiment of its own.
+class StagesLoader {
+ public:
+  StagesLoader(const SpecNode& spec, Registry& registry, std::optional<int> train_length)
+      : spec_(spec), registry_(registry), train_length_(train_length), stages_(*spec.find("stages")) {}
+
+  Experiment load() {
+    if (stages_.kind != SpecNode::Kind::sequence || stages_.items.empty())
+      complain(stages_, "stages",
+               "must be a list, as in [{steps: 1000}, {steps: 500, estimator: {problem_length: 1000}}]");
+    errors_.raise();
+    std::vector<std::shared_ptr<const Experiment>> made;
+    SpecNode resolved_list;
+    resolved_list.kind = SpecNode::Kind::sequence;
+    int steps = 0;
+    for (std::size_t i = 0; i < stages_.items.size(); ++i) {
+      made.push_back(std::make_shared<const Experiment>(Loader(spec_of(i), registry_, train_length_).load()));
+      require_like_the_first(*made[0], *made[i], i);
+      steps += made.back()->steps;
+      SpecNode resolved = made.back()->resolved;
+      for (const char* key : common_keys) remove(resolved, key);
+      resolved_list.items.push_back(std::move(resolved));
+    }
+    bool all_have_steps = true;
+    for (const SpecNode& stage : stages_.items) all_have_steps = all_have_steps && stage.find("steps");
+    if (const SpecNode* all = spec_.find("steps"); all && all_have_steps)
+      complain(*all, "steps", "says nothing here: each stage has its own");
+    errors_.raise();
+    Experiment result = *made.back();
+    result.steps = steps;
+    result.theta_file = made.front()->theta_file;
+    result.resolved = SpecNode::mapping();
+    for (const char* key : common_keys)
+      for (const auto& stage : {made.front(), made.back()})
+        if (const SpecNode* node = stage->resolved.find(key)) result.resolved.set(key, *node);
+    result.resolved.set("learned_optimizer", *made.back()->resolved.find("learned_optimizer"));
+    result.resolved.set("stages", std::move(resolved_list));
+    result.stages = std::move(made);
+    return result;
+  }
+
+ private:
+  void complain(const SpecNode& node, const std::string& path, const std::string& message) {
+    errors_.add(node.where, path, message);
+  }
+
+  /// The spec with what a stage says laid over it.
+  SpecNode spec_of(std::size_t index) {
+    const SpecNode& stage = stages_.items[index];
+    const std::string path = fmt::format("stages[{}]", index);
+    SpecNode below = spec_;
+    remove(below, "stages");
+    if (index > 0) remove(below, "init_theta");
+    if (index + 1 < stages_.items.size())
+      for (const char* key : {"apply", "compare"}) remove(below, key);
+    if (!stage.is_mapping()) complain(stage, path, "must be a mapping, as in {steps: 500}");
+    for (const auto& [key, value] : stage.entries) {
+      if (key == "stages") complain(value, path, "a stage has no stages of its own");
+      if (std::find(std::begin(common_keys), std::end(common_keys), key) != std::end(common_keys))
+        complain(value, path + "." + key, "is the same for all stages: it stands beside `stages`");
+    }
+    for (const auto& [one, other] : either_or)
+      if (stage.find(one)) remove(below, other);
+    errors_.raise();
+    SpecNode whole = merged(below, stage);
+    whole.where = stage.where;
+    return whole;
+  }
+
+  /// θ goes from stage to stage.
+  void require_like_the_first(const Experiment& first, const Experiment& stage, std::size_t index) {
+    const SpecNode& node = stages_.items[index];
+    const std::string path = fmt::format("stages[{}]", index);
+    if (stage.kind != Experiment::Kind::meta_training)
+      return complain(node, path, "is no meta-training: it needs an `estimator`");
+    const Types one = types_of(initial_theta(*first.learned_optimizer, 0)),
+                other = types_of(initial_theta(*stage.learned_optimizer, 0));
+    if (one.paths() != other.paths() || one.leaves() != other.leaves())
+      complain(node, path, "has a learned optimizer whose θ has other parts, or other shapes, than that of the first");
+  }
+
+  const SpecNode& spec_;
+  Registry& registry_;
+  std::optional<int> train_length_;
+  const SpecNode& stages_;
+  SpecErrors errors_;
+};
+
+}  // namespace
+
 Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length) {
+  const SpecNode* stages = spec.find("stages");
+  if (stages && stages->kind != SpecNode::Kind::null) return StagesLoader(spec, registry, train_length).load();
   return Loader(spec, registry, train_length).load();
 }
 

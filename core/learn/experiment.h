@@ -2,6 +2,8 @@
 // What a spec asks for, with all of its components made.
 
 #include "estimate/objective.h"
+#include "learn/comparison.h"
+#include "learn/named_tasks.h"
 #include "registry/registry.h"
 
 #include <lopt/estimator.h>
@@ -17,18 +19,6 @@ namespace lopt {
 struct Application {
   int steps = 0;
   std::vector<std::int64_t> seeds;
-};
-
-/// An optimizer to compare with.
-struct Comparison {
-  std::string label;
-  std::shared_ptr<const Optimizer> optimizer;
-  /// Where its rate is to be tuned: the same optimizer with each of these rates, `optimizer` being empty.
-  struct Candidate {
-    double rate;
-    std::shared_ptr<const Optimizer> optimizer;
-  };
-  std::vector<Candidate> candidates = {};
 };
 
 /// Parts of θ by name, as in "lstm*".
@@ -61,6 +51,15 @@ struct MeasureRules {
   Split split = Split::test;
 };
 
+/// What θ is tried on while it is trained: tasks that it is not trained on.
+struct ValidationRules {
+  int every_steps = 0;  // meta-steps; 0: never
+  int steps = 0;        // of each problem
+  int seeds = 0;
+  std::vector<NamedFamily> problems;
+  std::optional<Comparison> against;  // losses are divided by those of this one
+};
+
 struct Experiment {
   enum class Kind {
     inner_training,  // a task trained by an optimizer
@@ -85,11 +84,13 @@ struct Experiment {
   GradientRules gradient_rules;
   CheckpointRules checkpoint_rules;
   MeasureRules measure;
+  std::optional<Comparison> relative_to;  // whose losses those of inner problems are divided by
+  ValidationRules validation;
+  /// Meta-trainings that follow each other, each from the θ of the one before. Then what stands here is the last one's,
+  /// and `steps` those of all together.
+  std::vector<std::shared_ptr<const Experiment>> stages;
   SpecNode resolved;  // the spec with every default
 };
-
-/// A family of one task.
-std::shared_ptr<const TaskFamily> family_of(std::shared_ptr<const Task> task, std::string description = "");
 
 /// Makes the components of a spec. Throws SpecError with all that is wrong, or PluginError. `train_length` replaces the
 /// length of every loop, where it is given.

@@ -10,6 +10,7 @@ namespace lopt {
 /// θ as two parts: leaves that are trained, and leaves that a pattern of `freeze` names.
 class FrozenTheta {
  public:
+  FrozenTheta() = default;
   /// Throws SpecError where a pattern names no leaf, or where nothing is left to be trained.
   FrozenTheta(Values whole, const std::vector<FreezePattern>& patterns);
 
@@ -18,6 +19,8 @@ class FrozenTheta {
   /// θ with its trained leaves replaced.
   Values whole(const Values& trained) const;
   Tree whole(const Tree& trained) const;
+  /// As it was given.
+  const Values& at_start() const { return whole_; }
   bool is_whole() const { return trained_.size() == whole_.leaf_count(); }
 
  private:

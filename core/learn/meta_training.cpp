@@ -42,28 +42,78 @@ float mean_of(const std::deque<float>& values) {
 }  // namespace
 
 MetaTraining::MetaTraining(const Experiment& experiment, int threads, Communicator* ranks)
-    : experiment_(experiment),
-      ranks_(ranks),
-      all_theta_(experiment.theta_file.empty() ? initial_theta(*experiment.learned_optimizer, experiment.seed)
-                                               : read_theta(*experiment.learned_optimizer, experiment.theta_file),
-                 experiment.freeze) {
+    : experiment_(experiment), stage_(&experiment), threads_(threads), ranks_(ranks) {
   now_.key = HostKey::from_seed(experiment.seed);
+  begin_stage(0, experiment.theta_file.empty() ? initial_theta(*experiment.learned_optimizer, experiment.seed)
+                                               : read_theta(*experiment.learned_optimizer, experiment.theta_file));
+}
+
+void MetaTraining::begin_stage(std::size_t index, Values whole) {
+  stage_ = experiment_.stages.empty() ? &experiment_ : experiment_.stages.at(index).get();
+  now_.stage = index;
+  now_.stage_begin = now_.step;
+  all_theta_ = FrozenTheta(std::move(whole), stage_->freeze);
   now_.theta = all_theta_.trained();
-  const OptimizerSource source = [frozen = all_theta_, rule = source_of(experiment.learned_optimizer)](
-                                     const Tree& theta) { return rule(frozen.whole(theta)); };
-  lanes_ = std::make_unique<LaneUnroller>(experiment.family, source, types_of(now_.theta), data_key(experiment.seed),
-                                          threads, experiment.estimator->problem_steps(), experiment.objective);
-  if (ranks) shared_lanes_ = std::make_unique<RankUnroller>(*lanes_, *ranks);
-  unroller_ = std::make_unique<MemberLosses>(ranks ? static_cast<const Unroller&>(*shared_lanes_) : *lanes_);
-  now_.state = experiment.estimator->init(now_.theta, now_.key, *unroller_);
+  MetaObjective objective = stage_->objective;
+  baseline_ = stage_->relative_to ? std::make_shared<BaselineLosses>(objective.relative_by_step) : nullptr;
+  objective.baseline = baseline_;
+  const OptimizerSource source = [frozen = all_theta_, rule = source_of(stage_->learned_optimizer)](const Tree& theta) {
+    return rule(frozen.whole(theta));
+  };
+  // Each stage sees batches in an order of its own.
+  const HostKey batches = data_key(experiment_.seed);
+  unroller_.reset();
+  shared_lanes_.reset();
+  lanes_ = std::make_unique<LaneUnroller>(stage_->family, source, types_of(now_.theta),
+                                          index == 0 ? batches : fold_in(batches, static_cast<std::uint32_t>(index)),
+                                          threads_, stage_->estimator->problem_steps(), objective);
+  if (ranks_) shared_lanes_ = std::make_unique<RankUnroller>(*lanes_, *ranks_);
+  unroller_ = std::make_unique<MemberLosses>(ranks_ ? static_cast<const Unroller&>(*shared_lanes_) : *lanes_);
+  now_.state = stage_->estimator->init(now_.theta, now_.key, *unroller_);
+  now_.recent.clear();
+  best_ = {};
+  best_validated_ = {};
+  validation_baseline_.clear();
   trace_optimizer();
+  if (has_average_) now_.average = now_.theta;
+}
+
+void MetaTraining::find_baseline() {
+  if (!baseline_ || baseline_->filled()) return;
+  constexpr std::uint64_t first_seed = std::uint64_t{1} << 57U;
+  constexpr int problems = 4;
+  std::vector<std::uint64_t> seeds;
+  for (std::uint64_t i = 0; i < problems; ++i) seeds.push_back(first_seed + experiment_.seed * 100'000 + i);
+  const Comparison& other = *stage_->relative_to;
+  const auto steps = static_cast<int>(stage_->estimator->problem_steps());
+  std::vector<std::vector<float>> losses;
+  for (std::size_t member = 0; member < stage_->family->size(); ++member) {
+    const auto run = [&](const std::shared_ptr<const Optimizer>& optimizer) {
+      InnerTraining training(family_of_member(stage_->family, member), source_of(optimizer),
+                             std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
+                             data_key(first_seed + experiment_.seed), threads_, steps, stage_->objective);
+      run_to_end(training, interrupt_);
+      return std::pair(training.mean_loss(), training.mean_curve());
+    };
+    if (other.candidates.empty()) {
+      losses.push_back(run(other.optimizer).second);
+      continue;
+    }
+    BestRate best;
+    losses.emplace_back();
+    for (const Comparison::Candidate& candidate : other.candidates) {
+      auto [mean, curve] = run(candidate.optimizer);
+      if (best.add(candidate.rate, mean)) losses.back() = std::move(curve);
+    }
+  }
+  baseline_->fill(losses);
 }
 
 void MetaTraining::trace_optimizer() {
-  const Optimizer& optimizer = *experiment_.meta_optimizer;
+  const Optimizer& optimizer = *stage_->meta_optimizer;
   Key key{make_input("key", {DType::uint32, {2}})};
   const Tree theta = inputs_like("theta", types_of(now_.theta));
-  const Tree start = optimizer.init(theta, {experiment_.steps, key});
+  const Tree start = optimizer.init(theta, {stage_->steps, key});
   optimizer_types_ = types_of(start);
   std::vector<Tensor> inputs = theta.leaves();
   inputs.push_back(key.bits);
@@ -74,17 +124,25 @@ void MetaTraining::trace_optimizer() {
 
   const Tree state = inputs_like("state", optimizer_types_), gradient = inputs_like("gradient", types_of(now_.theta));
   const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
-  const Tree next = optimizer.update(state, gradient, {loss, iteration, experiment_.steps, key});
+  const Tree next = optimizer.update(state, gradient, {loss, iteration, stage_->steps, key});
   inputs = state.leaves();
   for (const Tensor& leaf : gradient.leaves()) inputs.push_back(leaf);
   inputs.insert(inputs.end(), {loss, iteration, key.bits});
   std::vector<Tensor> outputs = next.leaves();
-  for (const Tensor& leaf : optimizer.params(next).leaves()) outputs.push_back(leaf);
+  const std::vector<Tensor> params = optimizer.params(next).leaves(),
+                            average = optimizer.evaluation_params(next).leaves();
+  outputs.insert(outputs.end(), params.begin(), params.end());
+  has_average_ = !std::equal(params.begin(), params.end(), average.begin(), average.end(),
+                             [](const Tensor& a, const Tensor& b) { return a.node() == b.node(); });
+  if (has_average_) outputs.insert(outputs.end(), average.begin(), average.end());
   update_ = std::make_unique<Executable>(compile(make_program("meta-optimizer update", inputs, outputs)));
 }
 
 MetaStep MetaTraining::step() {
   using Clock = std::chrono::steady_clock;
+  if (stage_steps_done() == stage_->steps && now_.stage + 1 < stage_count())
+    begin_stage(now_.stage + 1, whole(has_average_ ? now_.average : now_.theta));
+  find_baseline();
   const auto start = Clock::now();
   const bool may_be_long = interrupt_ && last_seconds_ > long_step_seconds;
   const Now before = now_;  // its arrays are copied where they change
@@ -93,16 +151,16 @@ MetaStep MetaTraining::step() {
   now_.key = keys[1];
   Estimate estimate;
   try {
-    estimate = experiment_.estimator->estimate(now_.theta, keys[0], now_.state, *unroller_);
+    estimate = stage_->estimator->estimate(now_.theta, keys[0], now_.state, *unroller_);
   } catch (const Interrupted&) {
     now_ = before;
     throw;
   }
   gradient_ = std::move(estimate.gradient);
-  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0, {},
-                  "",        gradient_,     now_.theta};
+  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0, {}, {},
+                  {},        "",            gradient_,           now_.theta};
   std::map<std::uint32_t, double> members = unroller_->take();
-  if (experiment_.family->size() > 1) result.member_losses = std::move(members);
+  if (stage_->family->size() > 1) result.member_losses = std::move(members);
   for (const Lane& lane : now_.state.lanes) {
     result.lane_age += static_cast<double>(lane.iteration) / static_cast<double>(now_.state.lanes.size());
     result.lane_length += static_cast<double>(lane.length) / static_cast<double>(now_.state.lanes.size());
@@ -117,8 +175,16 @@ MetaStep MetaTraining::step() {
   now_.skipped_in_a_row = result.skipped ? now_.skipped_in_a_row + 1 : 0;
   if (!result.skipped) apply(treated, estimate.loss, keys[0]);
   ++now_.step;
+  const Best best_before = best_;
   remember_best(estimate.loss);
   result.rolled_back = roll_back();
+  try {
+    validate(result);
+  } catch (const Interrupted&) {
+    now_ = before;
+    best_ = best_before;
+    throw;
+  }
   last_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
 }
@@ -128,7 +194,7 @@ std::string MetaTraining::find_fault(const Now& before) const {
   Now copy = before;
   lanes_->set_interrupt({});
   lanes_->set_observer(&finder);
-  const Estimate estimate = experiment_.estimator->estimate(copy.theta, split(copy.key)[0], copy.state, *unroller_);
+  const Estimate estimate = stage_->estimator->estimate(copy.theta, split(copy.key)[0], copy.state, *unroller_);
   lanes_->set_observer(nullptr);
   static_cast<void>(lanes_->take_diverged());
   std::string found = finder.sentence();
@@ -144,7 +210,7 @@ std::string MetaTraining::find_fault(const Now& before) const {
 std::string MetaTraining::explain() const { return find_fault(now_); }
 
 bool MetaTraining::treat(Values& gradient, float norm, MetaStep& step) const {
-  const GradientRules& rules = experiment_.gradient_rules;
+  const GradientRules& rules = stage_->gradient_rules;
   if (!std::isfinite(norm)) {
     if (!rules.clip_non_finite) return false;
     gradient = map_elements(gradient, [](float x) { return std::isfinite(x) ? x : 0; });
@@ -163,12 +229,14 @@ void MetaTraining::apply(const Values& gradient, float loss, HostKey key) {
   std::vector<Array> inputs = now_.optimizer.leaves();
   for (const Array& leaf : gradient.leaves()) inputs.push_back(leaf);
   inputs.push_back(Array::scalar(loss));
-  inputs.push_back(Array::scalar(static_cast<std::int32_t>(now_.step)));
+  inputs.push_back(Array::scalar(static_cast<std::int32_t>(stage_steps_done())));
   inputs.push_back(to_array(fold_in(key, meta)));
   const std::vector<Array> outputs = update_->run(inputs);
   const std::size_t count = optimizer_types_.leaf_count();
   now_.optimizer = optimizer_types_.with_leaves<Array>(std::span(outputs).first(count));
-  now_.theta = types_of(now_.theta).with_leaves<Array>(std::span(outputs).subspan(count));
+  const Types types = types_of(now_.theta);
+  now_.theta = types.with_leaves<Array>(std::span(outputs).subspan(count, types.leaf_count()));
+  if (has_average_) now_.average = types.with_leaves<Array>(std::span(outputs).last(types.leaf_count()));
 }
 
 void MetaTraining::remember_best(float loss) {
@@ -179,14 +247,35 @@ void MetaTraining::remember_best(float loss) {
   best_.step = now_.step;
   best_.loss = mean;
   best_.theta = now_.theta;
-  if (experiment_.gradient_rules.roll_back_above > 0) {
+  if (stage_->gradient_rules.roll_back_above > 0) {
     best_.optimizer = now_.optimizer;
     best_.state = now_.state;
   }
 }
 
+void MetaTraining::validate(MetaStep& step) {
+  if (!validates() || (stage_steps_done() % stage_->validation.every_steps != 0 && stage_steps_done() != stage_->steps))
+    return;
+  const Validation validation(*stage_, threads_);
+  const auto measured = [&](const Values& theta) {
+    const ValidationScore score = validation(whole(theta), validation_baseline_, interrupt_);
+    const auto loss = static_cast<float>(score.score);
+    if (best_validated_.step == 0 ? std::isfinite(loss) : loss < best_validated_.loss)
+      best_validated_ = {now_.step, loss, theta};
+    return score;
+  };
+  const BestValidated best_before = best_validated_;
+  try {
+    step.validation = measured(now_.theta);
+    if (has_average_) step.average_validation = measured(now_.average);
+  } catch (const Interrupted&) {
+    best_validated_ = best_before;
+    throw;
+  }
+}
+
 bool MetaTraining::roll_back() {
-  const float above = experiment_.gradient_rules.roll_back_above;
+  const float above = stage_->gradient_rules.roll_back_above;
   if (above <= 0 || best_.step == 0 || now_.recent.size() < recent_steps) return false;
   if (mean_of(now_.recent) <= above * std::abs(best_.loss)) return false;
   // The key goes on: the same perturbations would lead to the same place.

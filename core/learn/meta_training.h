@@ -6,6 +6,7 @@
 #include "estimate/rank_unroller.h"
 #include "learn/frozen_theta.h"
 #include "learn/training.h"
+#include "learn/validation.h"
 
 #include <deque>
 
@@ -23,13 +24,16 @@ struct MetaStep {
   double lane_age = 0,
          lane_length = 0;  // mean steps that problems under way have behind them, and have in all; 0: none
   std::map<std::uint32_t, double> member_losses{};  // of a family of several tasks: mean loss by member
+  std::optional<ValidationScore> validation{};          // of θ after the step, where one was due
+  std::optional<ValidationScore> average_validation{};  // of its average
   std::string fault;  // where the run's first value that is not finite came from, at the step where it was met
   const Values& gradient;
   const Values& theta;  // after the step
 };
 
-/// Trains θ. Keys are those of the tutorial: θ = init(PRNGKey(seed)), and each step does k, key = split(key).
-/// All that it needs to go on is in a checkpoint; the results do not depend on where it was taken.
+/// Trains θ, in stages where the experiment has some. Keys are those of the tutorial: θ = init(PRNGKey(seed)), and each
+/// step does k, key = split(key). All that it needs to go on is in a checkpoint; the results do not depend on where it
+/// was taken.
 class MetaTraining {
  public:
   /// Traces everything. Throws ShapeError, TreeError or DataError where the spec's parts do not fit together.
@@ -44,18 +48,26 @@ class MetaTraining {
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
 
   int steps_done() const { return now_.step; }
+  /// The stage that the next step belongs to, or the last one's: from 0, and what it asks for.
+  std::size_t stage_index() const { return now_.stage; }
+  const Experiment& stage() const { return *stage_; }
   /// What is trained of θ; whole() adds what is frozen.
   const Values& theta() const { return now_.theta; }
   Values whole(const Values& theta) const { return all_theta_.whole(theta); }
+  /// What the meta-optimizer would have judged, where that is another θ than its own: an average.
+  bool has_average() const { return has_average_; }
+  const Values& average() const { return now_.average; }
   const EstimatorState& state() const { return now_.state; }
   const LaneUnroller& unroller() const { return *lanes_; }
   /// Steps skipped one after the other, up to now.
   int skipped_in_a_row() const { return now_.skipped_in_a_row; }
   int roll_backs() const { return now_.roll_backs; }
-  /// θ where the mean meta-loss of 20 steps was least, after which step, and that mean. Step 0: none yet.
-  const Values& best_theta() const { return best_.theta; }
-  int best_step() const { return best_.step; }
-  float best_loss() const { return best_.loss; }
+  /// θ (or its average) where the validation's score was least, or without one the mean meta-loss of 20 steps; after
+  /// which step, and that score or mean. Step 0: none yet. Each stage begins anew.
+  const Values& best_theta() const { return validates() ? best_validated_.theta : best_.theta; }
+  int best_step() const { return validates() ? best_validated_.step : best_.step; }
+  float best_loss() const { return validates() ? best_validated_.loss : best_.loss; }
+  bool validates() const { return stage_->validation.every_steps > 0; }
 
   /// Every lane's state comes to rank 0, where processes share them. All of them must call it.
   void gather_lanes();
@@ -71,6 +83,9 @@ class MetaTraining {
     HostKey key;
     Values theta, optimizer;
     EstimatorState state;
+    std::size_t stage = 0;
+    int stage_begin = 0;  // steps before the stage
+    Values average = Values(std::vector<Values::Entry>{});
     int skipped_in_a_row = 0, roll_backs = 0;
     std::deque<float> recent;  // the last 20 meta-losses
   };
@@ -82,7 +97,20 @@ class MetaTraining {
     EstimatorState state;
   };
 
+  struct BestValidated {
+    int step = 0;
+    float loss = 0;
+    Values theta;
+  };
+
+  /// Makes all that a stage needs, its θ and what is frozen of it being there.
+  void begin_stage(std::size_t index, Values whole);
+  std::size_t stage_count() const { return std::max<std::size_t>(1, experiment_.stages.size()); }
+  int stage_steps_done() const { return now_.step - now_.stage_begin; }
   void trace_optimizer();
+  /// The losses that those of inner problems are divided by, found where they are wanted and not yet known.
+  void find_baseline();
+  void validate(MetaStep& step);
   std::string find_fault(const Now& before) const;
   /// Applies the rules to a gradient; false where the step is to be skipped.
   bool treat(Values& gradient, float norm, MetaStep& step) const;
@@ -91,15 +119,21 @@ class MetaTraining {
   bool roll_back();
 
   const Experiment& experiment_;
+  const Experiment* stage_;  // the same, or the stage that it is in
+  int threads_;
   Communicator* ranks_;
-  FrozenTheta all_theta_;  // as it was at the start
+  FrozenTheta all_theta_;  // as it was at the stage's start
+  std::shared_ptr<BaselineLosses> baseline_;
+  std::vector<double> validation_baseline_;
   std::unique_ptr<LaneUnroller> lanes_;
   std::unique_ptr<RankUnroller> shared_lanes_;
   std::unique_ptr<MemberLosses> unroller_;
   std::unique_ptr<Executable> update_;
   Types optimizer_types_;
   Now now_;
+  bool has_average_ = false;
   Best best_;
+  BestValidated best_validated_;
   Values gradient_;
   std::function<bool()> interrupt_;
   bool fault_found_ = false;

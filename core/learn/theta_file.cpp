@@ -1,5 +1,7 @@
 #include "learn/theta_file.h"
 
+#include "learn/named_tasks.h"
+
 #include "data/npz.h"
 
 #include <boost/dll/runtime_symbol_info.hpp>
@@ -13,11 +15,6 @@ namespace lopt {
 namespace {
 
 constexpr std::string_view mark = "lopt learned_optimizer\n";
-
-std::string plugin_of(const SpecNode& component) {
-  const SpecNode* plugin = component.is_mapping() ? component.find("plugin") : &component;
-  return plugin ? plugin->text : "";
-}
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 #include "learn/tuned_optimizer.h"
 
+#include "learn/named_tasks.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -16,11 +18,6 @@ void as_mapping(SpecNode& node) {
   node = std::move(mapping);
 }
 
-std::string name_of(const SpecNode& component) {
-  const SpecNode* plugin = component.find("plugin");
-  return plugin ? plugin->text : "";
-}
-
 /// Sets the value at a path of keys, the mappings on the way being there.
 void set_at(SpecNode& node, std::span<const std::string> keys, SpecNode value) {
   if (keys.size() == 1) return node.set(keys[0], std::move(value));
@@ -34,7 +31,7 @@ TunedOptimizer::TunedOptimizer(SpecNode node, std::string path, Registry& regist
   as_mapping(node_);
   const Location where = node_.where;
   SpecNode* place = &node_;
-  label_ = name_of(*place);
+  label_ = plugin_of(*place);
   bool is_from_file = false;  // the rate of what was trained stands in its file: it is tuned all the same
   while (!place->find("learning_rate")) {
     const char* const key = place->find("inner") ? "inner" : "learned_optimizer";
@@ -43,13 +40,13 @@ TunedOptimizer::TunedOptimizer(SpecNode node, std::string path, Registry& regist
     as_mapping(*place);
     keys_.emplace_back(key);
     is_from_file = keys_.back() == "learned_optimizer";
-    label_ += " " + name_of(*place);
+    label_ += " " + plugin_of(*place);
   }
   keys_.emplace_back("learning_rate");
   SpecNode* rate = place->find("learning_rate");
   while (rate && rate->is_mapping()) {
-    label_ += fmt::format(" ({})", name_of(*rate));
-    const bool goes_on = rate->find("then") || name_of(*rate) == "warm_up";
+    label_ += fmt::format(" ({})", plugin_of(*rate));
+    const bool goes_on = rate->find("then") || plugin_of(*rate) == "warm_up";
     keys_.emplace_back(goes_on ? "then" : "value");
     rate = rate->find(keys_.back());
   }

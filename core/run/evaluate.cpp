@@ -53,7 +53,7 @@ class EvaluationRun {
     Progress progress("mean loss", parts(), options_.quiet, static_cast<int>(rows_.size()));
     int done = 0;
     for (const std::int64_t steps : evaluated_.steps)
-      for (const Evaluated::Problem& problem : evaluated_.problems)
+      for (const NamedFamily& problem : evaluated_.problems)
         for (const Evaluated::Contender& contender : evaluated_.contenders) {
           const bool is_known = has(problem.label, contender.label, steps);
           if (!is_known && !add(problem, contender, steps)) return stopped();
@@ -79,7 +79,7 @@ class EvaluationRun {
     return sum / static_cast<double>(curve.size());
   }
 
-  bool add(const Evaluated::Problem& problem, const Evaluated::Contender& contender, std::int64_t steps) {
+  bool add(const NamedFamily& problem, const Evaluated::Contender& contender, std::int64_t steps) {
     const std::optional<Score> score = score_of(evaluated_, problem, contender, steps, threads_, stop_wanted);
     if (!score) return false;
     rows_.push_back({problem.label, contender.label, contender.settings, steps, *score});

@@ -71,6 +71,7 @@ class MetaRun {
       skipped_ += json.value("skipped", false);
       clipped_ += json.value("clipped", false);
       diverged_ += json.value("inner_diverged", std::int64_t{0});
+      if (json.contains("validation")) note_validation(json);
     }
     if (losses_.size() != static_cast<std::size_t>(training_.steps_done()))
       throw DataError(fmt::format("{}: has {} lines where the checkpoint has {} steps",
@@ -131,6 +132,8 @@ class MetaRun {
                  {"rolled_back", step.rolled_back},
                  {"lane_age", step.lane_age},
                  {"lane_length", step.lane_length}};
+    if (!experiment_.stages.empty()) metrics["stage"] = training_.stage_index();
+    if (step.validation) add_validation(metrics, step);
     if (!step.member_losses.empty()) {
       Json members = Json::object();
       for (const auto& [member, loss] : step.member_losses) members[std::to_string(member)] = loss;
@@ -142,7 +145,7 @@ class MetaRun {
       session_.summary["first_not_finite"] = fmt::format("meta-step {}, {}", step.step, step.fault);
       session_.say(fmt::format("\nNot finite from meta-step {}, {}.", step.step, step.fault));
     }
-    const GradientRules& rules = experiment_.gradient_rules;
+    const GradientRules& rules = training_.stage().gradient_rules;
     if (training_.skipped_in_a_row() >= rules.stop_after)
       ended_early_ = fmt::format(
           "training ends at step {}: {} meta-gradients in a row were not finite (meta_gradient.stop_after says how "
@@ -154,6 +157,24 @@ class MetaRun {
           "training ends at step {}: the meta-loss has blown up {} times, and θ went back each "
           "time; a smaller step size may help",
           training_.steps_done(), training_.roll_backs());
+  }
+
+  /// What θ is worth on the tasks of `validate`, in the line of its meta-step.
+  void add_validation(Json& metrics, const MetaStep& step) {
+    metrics["validation"] = step.validation->score;
+    Json losses = Json::object();
+    for (std::size_t i = 0; i < step.validation->losses.size(); ++i)
+      losses[training_.stage().validation.problems[i].label] = step.validation->losses[i];
+    metrics["validation_losses"] = std::move(losses);
+    if (step.average_validation) metrics["validation_of_average"] = step.average_validation->score;
+    note_validation(metrics);
+  }
+  void note_validation(const Json& metrics) {
+    const auto number = [&](const char* key) {
+      return metrics.contains(key) && metrics[key].is_number() ? metrics[key].get<float>() : std::nanf("");
+    };
+    validations_.push_back({metrics.at("step").get<int>(), number("validation"), number("validation_of_average"),
+                            metrics.contains("validation_of_average")});
   }
 
   void keep() {
@@ -177,13 +198,16 @@ class MetaRun {
   void report() {
     write_theta(session_.folder().file("theta.npz"), training_.whole(training_.theta()), rule());
     if (training_.best_step() == 0) write_best(training_.theta());  // too few steps for a mean of 20
+    if (training_.has_average()) write_average();
     session_.curves.push_back({"meta-loss", losses_});
+    add_validation_curves();
     Json& summary = session_.summary;
     summary["meta_steps"] = losses_.size();
     summary["meta_loss_first_20"] = mean_first(losses_);
     summary["meta_loss_last_20"] = mean_last(losses_);
     summary["best_step"] = training_.best_step();
-    summary["best_meta_loss"] = training_.best_step() ? Json(training_.best_loss()) : nullptr;
+    summary[training_.validates() ? "best_validation" : "best_meta_loss"] =
+        training_.best_step() ? Json(training_.best_loss()) : nullptr;
     summary["skipped_steps"] = skipped_;
     summary["clipped_steps"] = clipped_;
     summary["roll_backs"] = training_.roll_backs();
@@ -202,6 +226,31 @@ class MetaRun {
     if (training_.roll_backs())
       session_.say(
           fmt::format("θ went back to its best {} times: the meta-loss had blown up.", training_.roll_backs()));
+  }
+
+  void write_average() {
+    std::filesystem::create_directories(session_.folder().file("average"));
+    write_theta(session_.folder().file("average/theta.npz"), training_.whole(training_.average()), rule());
+  }
+
+  /// Validations are as many steps apart, but for the last of a stage: as a curve, each holds until the next.
+  void add_validation_curves() {
+    if (validations_.empty()) return;
+    const auto curve = [&](const std::string& label, float Validated::* value) {
+      Curve result{label, {}, validations_.front().step, 1};
+      for (std::size_t i = 0; i < validations_.size(); ++i) {
+        const int until = i + 1 < validations_.size() ? validations_[i + 1].step : validations_[i].step + 1;
+        result.values.insert(result.values.end(), static_cast<std::size_t>(until - validations_[i].step),
+                             validations_[i].*value);
+      }
+      session_.curves.push_back(std::move(result));
+    };
+    curve("validation", &Validated::score);
+    if (validations_.back().has_average) curve("validation, averaged θ", &Validated::of_average);
+    if (training_.best_step() > 0)
+      session_.say(fmt::format("Validation: {:.3f} → {:.3f}; best {:.3f} after step {}, in best/theta.npz.",
+                               validations_.front().score, validations_.back().score, training_.best_loss(),
+                               training_.best_step()));
   }
 
   std::uint64_t bytes_sent() const { return session_.ranks() ? session_.ranks()->bytes_sent() : 0; }
@@ -234,6 +283,11 @@ class MetaRun {
     std::vector<AppliedRow> rows;
     rows.push_back(applied_row("learned optimizer",
                                *make_application(experiment_, training_.whole(training_.theta()), session_.threads())));
+    if (training_.has_average())
+      rows.push_back(
+          applied_row("with averaged θ", *make_application(experiment_, training_.whole(training_.average()),
+                                                           session_.threads())));
+    const std::size_t own_rows = rows.size();
     for (const Comparison& asked : experiment_.comparisons) {
       const Comparison comparison = asked.candidates.empty() ? asked : tuned(experiment_, asked, session_.threads());
       rows.push_back(
@@ -256,7 +310,7 @@ class MetaRun {
                       {"diverged", row.diverged}});
       if (row.test && !row.test->metrics.empty()) json.back()["test_metrics"] = metrics_json(row.test->metrics);
     }
-    text += verdict(rows);
+    text += verdict(rows, own_rows);
     session_.say(text);
     session_.summary["applied"] = json;
   }
@@ -269,9 +323,10 @@ class MetaRun {
   }
 
   /// The learned optimizer beside the best of the others, in words.
-  static std::string verdict(const std::vector<AppliedRow>& rows) {
-    if (rows.size() < 2) return "";
-    const auto best = std::min_element(rows.begin() + 1, rows.end(), [](const AppliedRow& a, const AppliedRow& b) {
+  static std::string verdict(const std::vector<AppliedRow>& rows, std::size_t own_rows) {
+    if (rows.size() <= own_rows) return "";
+    const auto others = rows.begin() + static_cast<std::ptrdiff_t>(own_rows);
+    const auto best = std::min_element(others, rows.end(), [](const AppliedRow& a, const AppliedRow& b) {
       return std::isnan(b.mean) || a.mean < b.mean;
     });
     const AppliedRow& own = rows.front();
@@ -287,6 +342,12 @@ class MetaRun {
   Experiment& experiment_;
   MetaTraining training_;
   std::vector<float> losses_;
+  struct Validated {
+    int step;
+    float score, of_average;
+    bool has_average;
+  };
+  std::vector<Validated> validations_;
   int skipped_ = 0, clipped_ = 0, written_best_ = 0;
   std::int64_t diverged_ = 0;
   bool resumed_ = false;

@@ -44,6 +44,19 @@ Tensor tensor_kind(const FeatureView& v, Decays) {
   const int rank = v.parameter.rank();
   return constant({rank < 2 ? 1.0F : 0.0F, rank == 2 ? 1.0F : 0.0F, rank > 2 ? 1.0F : 0.0F});
 }
+/// Of a matrix the rows are all dimensions but the last; of a vector its one dimension is the columns.
+Tensor tensor_shape(const FeatureView& v, Decays) {
+  const Shape& shape = v.parameter.shape();
+  const auto columns = static_cast<double>(shape.empty() ? 1 : shape.back());
+  const double rows = static_cast<double>(element_count(shape)) / columns;
+  return constant({static_cast<float>(std::log10(rows) / 3), static_cast<float>(std::log10(columns) / 3)});
+}
+/// What is left of the gradients in their mean: its root mean square over that of the gradients.
+Tensor signal(const FeatureView& v, Decays d) {
+  const Tensor mean_square = mean(square(v.unbiased_momentum(d[0]))),
+               square_mean = mean(v.unbiased_second_moment(d[1]));
+  return one(clamp(log((mean_square + 1e-20) / (square_mean + 1e-20)) * 0.2, -2, 2));
+}
 
 const FeatureRow table[] = {
     {.name = "parameter", .meaning = "p", .compute = [](const FeatureView& v, Decays) { return v.parameter; }},
@@ -118,6 +131,13 @@ const FeatureRow table[] = {
      .meaning = "log of the step, times 0.2",
      .shared = 1,
      .compute = [](const FeatureView& v, Decays) { return one(log(v.step) * 0.2); }},
+    {.name = "horizon",
+     .meaning = "log₁₀ of how many steps the problem has, over 4; without an end, as for 1000",
+     .shared = 1,
+     .compute =
+         [](const FeatureView& v, Decays) {
+           return one(log(where(v.length > 0, maximum(v.length, 1), 1000)) * (0.25 / std::log(10.0)));
+         }},
     {.name = "loss_trend",
      .numbers = {{"β fast", 0.9}, {"β slow", 0.98}},
      .meaning = "how fast the loss falls: the difference of a slow and a fast mean over the slow one, times 5",
@@ -130,6 +150,12 @@ const FeatureRow table[] = {
      .shared = 1,
      .accumulators = momentum,
      .compute = gradient_alignment},
+    {.name = "signal",
+     .numbers = {{"β1", 0.9}, {"β2", 0.999}},
+     .meaning = "log of the momentum's mean square over that of the gradients, in the tensor, times 0.2",
+     .shared = 1,
+     .accumulators = both_moments,
+     .compute = signal},
     {.name = "tensor_rms",
      .meaning = "tanh(0.3 · log of the parameters' root mean square in the tensor)",
      .shared = 1,
@@ -142,6 +168,10 @@ const FeatureRow table[] = {
            return constant(
                {static_cast<float>(std::log10(static_cast<double>(element_count(v.parameter.shape()))) / 4)});
          }},
+    {.name = "tensor_shape",
+     .meaning = "log₁₀ of the tensor's rows and of its columns, over 3",
+     .shared = 2,
+     .compute = tensor_shape},
     {.name = "tensor_kind",
      .meaning = "which the tensor is: a vector or scalar, a matrix, or of more dimensions (a convolution)",
      .shared = 3,

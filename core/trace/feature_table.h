@@ -25,6 +25,7 @@ struct FeatureView {
   std::function<FactoredMoment(double decay)> factored;
   Tensor step;      // 1, 2, …: float32
   Tensor progress;  // share of the problem's steps that are done, in (0, 1]
+  Tensor length;    // the problem's steps: float32; 0: without an end
 
   /// Without the bias of the zeros that they start from.
   Tensor unbiased_momentum(double decay) const;

@@ -65,6 +65,10 @@ Tensor progress_of(const Tensor& step, const UpdateContext& context) {
   const Tensor length = convert(context.length, DType::float32);
   return where(context.length > 0, minimum(step / maximum(length, 1), 1), of_endless);
 }
+/// How many steps a problem has, 0 where it is without an end.
+Tensor length_of(const UpdateContext& context) {
+  return context.length ? convert(context.length, DType::float32) : Tensor(static_cast<float>(context.num_steps));
+}
 std::string row_name(const Accumulator& a) { return a.name() + " row"; }
 std::string column_name(const Accumulator& a) { return a.name() + " column"; }
 
@@ -179,7 +183,7 @@ std::vector<Features::OfTensor> Features::of(const Tree& params, const Tree& gra
                                              const UpdateContext& context) const {
   const std::vector<Tensor> p = params.leaves(), g = grads.leaves();
   const Tensor step = convert(context.iteration, DType::float32) + 1;
-  const Tensor progress = progress_of(step, context);
+  const Tensor progress = progress_of(step, context), length = length_of(context);
   std::vector<OfTensor> result;
   for (std::size_t i = 0; i < p.size(); ++i) {
     const auto leaf = [&, i](const std::string& name) { return accumulators[name].leaves().at(i); };
@@ -200,7 +204,8 @@ std::vector<Features::OfTensor> Features::of(const Tree& params, const Tree& gra
                              return FactoredMoment{leaf(row_name(a)), leaf(column_name(a))};
                            },
                            step,
-                           progress};
+                           progress,
+                           length};
     OfTensor of_tensor;
     std::vector<Tensor> shared;
     for (const Request& request : requests_) {

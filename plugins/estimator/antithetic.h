@@ -1,7 +1,9 @@
 #pragma once
 // What the evolution strategies share: each task runs twice, with θ + ε and with θ − ε, on the same batches.
 
-#include <lopt/estimator.h>
+#include "task_clip.h"
+
+#include <cmath>
 
 namespace lopt {
 
@@ -46,5 +48,57 @@ struct PairLosses {
     return static_cast<float>(total / static_cast<double>(unrolled.losses.size()));
   }
 };
+
+/// The mean over tasks of their own gradients, each no longer than the clip says.
+class MeanGradient {
+ public:
+  MeanGradient(const Values& theta, std::size_t tasks, TaskClip clip)
+      : tasks_(static_cast<float>(tasks)), clip_(clip), mean_(zeros_like(theta)) {}
+
+  /// A task's gradient as a sum of multiples of perturbations.
+  struct Part {
+    float factor;
+    const Values& noise;
+  };
+  void add(std::initializer_list<Part> parts) {
+    if (!clip_) {
+      for (const Part& part : parts) add_scaled(mean_, part.factor / tasks_, part.noise);
+      return;
+    }
+    Values own = zeros_like(mean_);
+    for (const Part& part : parts) add_scaled(own, part.factor, part.noise);
+    if (const float factor = clip_.factor(own); factor > 0) add_scaled(mean_, factor / tasks_, own);
+  }
+  Values take() { return std::move(mean_); }
+
+ private:
+  float tasks_;
+  TaskClip clip_;
+  Values mean_;
+};
+
+/// Trees below each other: leaves [trees, …].
+inline Values stacked(const std::vector<Values>& trees) {
+  std::vector<Array> leaves;
+  for (std::size_t leaf = 0; leaf < trees[0].leaf_count(); ++leaf) {
+    std::vector<Array> rows;
+    for (const Values& tree : trees) rows.push_back(tree.leaves()[leaf]);
+    leaves.push_back(stack_arrays(rows));
+  }
+  return trees[0].with_leaves<Array>(leaves);
+}
+/// Leaves [count, …] of zeros.
+inline Values stacked_zeros(const Values& tree, int count) {
+  return map(
+      [&](const Array& leaf) {
+        Shape shape = leaf.shape();
+        shape.insert(shape.begin(), count);
+        return Array(DType::float32, shape);
+      },
+      tree);
+}
+inline Values row_of(const Values& stacked, std::size_t row) {
+  return map([&](const Array& rows) { return rows.row(row); }, stacked);
+}
 
 }  // namespace lopt

@@ -11,7 +11,8 @@ namespace lopt {
 
 class TruncationSettings {
  public:
-  TruncationSettings(Settings& s, int default_tasks, int default_problem_length, const std::string& tasks_doc)
+  TruncationSettings(Settings& s, int default_tasks, int default_problem_length, const std::string& tasks_doc,
+                     const std::string& default_starts = "random")
       : tasks(s.integer("tasks", default_tasks).between(1, 1 << 20).doc(tasks_doc)),
         unroll_length(s.integer("unroll_length", 10)
                           .between(1, 1 << 20)
@@ -35,11 +36,10 @@ class TruncationSettings {
                               .between(1, 1 << 30)
                               .unit("meta-steps")
                               .doc("until a curriculum has come to problem_length")),
-        staggered_(
-            std::string(s.text("starts", "random")
-                            .one_of({"random", "staggered"})
-                            .doc("the first problems stand at random iterations, as in the JAX tutorial, or end one "
-                                 "after the other, so that the meta-loss does not swing")) == "staggered") {}
+        starts_(s.text("starts", default_starts)
+                    .one_of({"random", "staggered", "together"})
+                    .doc("the first problems stand at random iterations, as in the JAX tutorial; or end one after the "
+                         "other, so that the meta-loss does not swing; or all begin at once")) {}
 
   /// One problem a task, and what the estimator has to remember of them.
   EstimatorState start(const Values& theta, HostKey key, const Unroller& unroller) const {
@@ -85,7 +85,8 @@ class TruncationSettings {
     for (std::size_t task = 0; task < lanes.size(); ++task) {
       Lane& lane = lanes[task];
       lane.length = drawn_length(options, lane.key);
-      if (staggered_)
+      if (starts_ == "together") continue;
+      if (starts_ == "staggered")
         lane.length = std::max<std::int64_t>(1, lane.length * static_cast<std::int64_t>(task + 1) / tasks);
       else
         lane.iteration = iterations.values<std::int32_t>()[task] * lane.length / *options.problem_length;
@@ -96,7 +97,7 @@ class TruncationSettings {
   float loss_clip_;
   std::string truncation_;
   int least_length_, curriculum_steps_;
-  bool staggered_;
+  std::string starts_;
 };
 
 /// Gives each lane the key of its task; lanes of both signs of a task get the same.

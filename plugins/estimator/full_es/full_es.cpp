@@ -16,8 +16,8 @@ class FullEs final : public GradientEstimator {
         unroll_length_(
             s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")),
         std_(static_cast<float>(
-            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})) {
-  }
+            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        clip_(s) {}
 
   EstimatorState init(const Values&, HostKey, const Unroller&) const override {
     return {{}, {{"position", Array::scalar<std::int32_t>(0)}}};
@@ -36,12 +36,11 @@ class FullEs final : public GradientEstimator {
     options.steps = unroll_length_;
     const Unrolled unrolled = unroller.unroll(unroller.start(starts), pairs.thetas, options);
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(unroll_length_)};
-    Estimate result{losses.mean(), zeros_like(theta)};
+    MeanGradient gradient(theta, keys.size(), clip_);
     for (std::size_t task = 0; task < keys.size(); ++task)
-      add_scaled(result.gradient, losses.difference(task) / (2 * std_ * std_) / static_cast<float>(tasks_),
-                 pairs.noise[task]);
+      gradient.add({{losses.difference(task) / (2 * std_ * std_), pairs.noise[task]}});
     state.values = {{"position", Array::scalar<std::int32_t>(position + unroll_length_)}};
-    return result;
+    return {losses.mean(), gradient.take()};
   }
 
   std::int64_t problem_steps() const override { return unroll_length_; }
@@ -49,6 +48,7 @@ class FullEs final : public GradientEstimator {
  private:
   int tasks_, unroll_length_;
   float std_;
+  TaskClip clip_;
 };
 
 LOPT_PLUGIN(

@@ -1,3 +1,5 @@
+#include "../task_clip.h"
+
 #include <lopt/plugin.h>
 
 #include <numeric>
@@ -14,7 +16,8 @@ class FullGradient final : public GradientEstimator {
         unroll_length_(
             s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")),
         recompute_states_(s.boolean("recompute_states", false)
-                              .doc("keep every √n-th state and compute the others again: less memory, more time")) {}
+                              .doc("keep every √n-th state and compute the others again: less memory, more time")),
+        clip_(s) {}
 
   EstimatorState init(const Values&, HostKey, const Unroller&) const override {
     return {{}, {{"position", Array::scalar<std::int32_t>(0)}}};
@@ -29,6 +32,7 @@ class FullGradient final : public GradientEstimator {
     UnrollOptions options;
     options.steps = unroll_length_;
     options.recompute_states = recompute_states_;
+    options.most_lane_norm = clip_.most_norm();
     const Unrolled unrolled =
         unroller.unroll_with_gradient(unroller.start(starts), theta, options, true, result.gradient);
     result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
@@ -42,6 +46,7 @@ class FullGradient final : public GradientEstimator {
  private:
   int tasks_, unroll_length_;
   bool recompute_states_;
+  TaskClip clip_;
 };
 
 LOPT_PLUGIN(FullGradient, "full_gradient",

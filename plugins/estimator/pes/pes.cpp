@@ -20,6 +20,7 @@ class Pes final : public GradientEstimator {
       : truncation_(s, 32, 30, "inner problems under way, each run with both signs (antithetic pairs)"),
         std_(static_cast<float>(
             double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        clip_(s),
         as_in_tutorial_(s.boolean("as_in_tutorial", false)
                             .doc("divide by 2σ, and credit a new problem one step late, as the JAX tutorial does")) {}
 
@@ -27,14 +28,7 @@ class Pes final : public GradientEstimator {
     EstimatorState state = truncation_.start(theta, key, unroller);
     const std::vector<Lane> negative = state.lanes;
     state.lanes.insert(state.lanes.end(), negative.begin(), negative.end());
-    const Values accumulator = map(
-        [&](const Array& leaf) {
-          Shape shape = leaf.shape();
-          shape.insert(shape.begin(), truncation_.tasks);
-          return Array(DType::float32, shape);
-        },
-        theta);
-    state.values.set("accumulator", accumulator);
+    state.values.set("accumulator", stacked_zeros(theta, truncation_.tasks));
     return state;
   }
 
@@ -48,12 +42,11 @@ class Pes final : public GradientEstimator {
     Unrolled unrolled = unroller.unroll(std::move(state.lanes), pairs.thetas, truncation_.next_options(state));
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(truncation_.unroll_length)};
 
-    Estimate result{losses.mean(), zeros_like(theta)};
-    const float scale = (as_in_tutorial_ ? 2 * std_ : 2 * std_ * std_) *
-                        static_cast<float>(truncation_.unroll_length * truncation_.tasks);
+    MeanGradient gradient(theta, keys.size(), clip_);
+    const float scale = (as_in_tutorial_ ? 2 * std_ : 2 * std_ * std_) * static_cast<float>(truncation_.unroll_length);
     std::vector<Values> accumulators;
     for (std::size_t task = 0; task < keys.size(); ++task) {
-      Values sum = map([&](const Array& rows) { return rows.row(task); }, state.values["accumulator"]);
+      Values sum = row_of(state.values["accumulator"], task);
       add_scaled(sum, 1, pairs.noise[task]);
       double old_problem = 0, new_problem = 0;
       bool is_new = false;
@@ -63,13 +56,13 @@ class Pes final : public GradientEstimator {
         (is_new ? new_problem : old_problem) +=
             static_cast<double>(losses.positive(task, step)) - static_cast<double>(losses.negative(task, step));
       }
-      add_scaled(result.gradient, static_cast<float>(old_problem) / scale, sum);
-      add_scaled(result.gradient, static_cast<float>(new_problem) / scale, pairs.noise[task]);
+      gradient.add({{static_cast<float>(old_problem) / scale, sum},
+                    {static_cast<float>(new_problem) / scale, pairs.noise[task]}});
       accumulators.push_back(is_new ? pairs.noise[task] : sum);
     }
     state.values.set("accumulator", stacked(accumulators));
     state.lanes = std::move(unrolled.lanes);
-    return result;
+    return {losses.mean(), gradient.take()};
   }
 
   std::string bias() const override {
@@ -78,19 +71,9 @@ class Pes final : public GradientEstimator {
   std::int64_t problem_steps() const override { return truncation_.problem_steps(); }
 
  private:
-  /// Trees below each other: leaves [tasks, …].
-  static Values stacked(const std::vector<Values>& trees) {
-    std::vector<Array> leaves;
-    for (std::size_t leaf = 0; leaf < trees[0].leaf_count(); ++leaf) {
-      std::vector<Array> rows;
-      for (const Values& tree : trees) rows.push_back(tree.leaves()[leaf]);
-      leaves.push_back(stack_arrays(rows));
-    }
-    return trees[0].with_leaves<Array>(leaves);
-  }
-
   TruncationSettings truncation_;
   float std_;
+  TaskClip clip_;
   bool as_in_tutorial_;
 };
 

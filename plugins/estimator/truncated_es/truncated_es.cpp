@@ -14,6 +14,7 @@ class TruncatedEs final : public GradientEstimator {
       : truncation_(s, 32, 30, "inner problems under way, each run with both signs"),
         std_(static_cast<float>(
             double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        clip_(s),
         as_in_tutorial_(
             s.boolean("as_in_tutorial", false).doc("divide by 2σ as the JAX tutorial does, not by the unbiased 2σ²")) {}
 
@@ -29,13 +30,13 @@ class TruncatedEs final : public GradientEstimator {
     set_keys(lanes, keys);
     Unrolled unrolled = unroller.unroll(std::move(lanes), pairs.thetas, truncation_.next_options(state));
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(truncation_.unroll_length)};
-    Estimate result{losses.mean(), zeros_like(theta)};
-    const float scale = (as_in_tutorial_ ? 2 * std_ : 2 * std_ * std_) * static_cast<float>(truncation_.tasks);
+    MeanGradient gradient(theta, keys.size(), clip_);
+    const float scale = as_in_tutorial_ ? 2 * std_ : 2 * std_ * std_;
     for (std::size_t task = 0; task < keys.size(); ++task)
-      add_scaled(result.gradient, losses.difference(task) / scale, pairs.noise[task]);
+      gradient.add({{losses.difference(task) / scale, pairs.noise[task]}});
     unrolled.lanes.resize(keys.size());
     state.lanes = std::move(unrolled.lanes);
-    return result;
+    return {losses.mean(), gradient.take()};
   }
 
   std::string bias() const override { return "the dependence of a segment's first state on θ"; }
@@ -44,6 +45,7 @@ class TruncatedEs final : public GradientEstimator {
  private:
   TruncationSettings truncation_;
   float std_;
+  TaskClip clip_;
   bool as_in_tutorial_;
 };
 

@@ -1,3 +1,4 @@
+#include "../task_clip.h"
 #include "../truncation.h"
 
 #include <lopt/plugin.h>
@@ -13,7 +14,8 @@ class TruncatedGradient final : public GradientEstimator {
   explicit TruncatedGradient(Settings& s)
       : truncation_(s, 16, 100, "inner problems under way"),
         recompute_states_(s.boolean("recompute_states", false)
-                              .doc("keep every √n-th state and compute the others again: less memory, more time")) {}
+                              .doc("keep every √n-th state and compute the others again: less memory, more time")),
+        clip_(s) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
     return truncation_.start(theta, key, unroller);
@@ -24,6 +26,7 @@ class TruncatedGradient final : public GradientEstimator {
     Estimate result{0, zeros_like(theta)};
     UnrollOptions options = truncation_.next_options(state);
     options.recompute_states = recompute_states_;
+    options.most_lane_norm = clip_.most_norm();
     Unrolled unrolled = unroller.unroll_with_gradient(std::move(state.lanes), theta, options, false, result.gradient);
     result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
                                      static_cast<double>(unrolled.losses.size()));
@@ -37,6 +40,7 @@ class TruncatedGradient final : public GradientEstimator {
  private:
   TruncationSettings truncation_;
   bool recompute_states_;
+  TaskClip clip_;
 };
 
 LOPT_PLUGIN(TruncatedGradient, "truncated_gradient",

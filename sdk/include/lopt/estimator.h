@@ -44,6 +44,9 @@ struct UnrollOptions {
   bool recompute_states = false;
   /// Above 0: each new problem's length is drawn log-uniformly from here to problem_length.
   std::int64_t least_length = 0;
+  /// With gradients, above 0: the norm that the gradient of one lane's mean loss may have; a longer one is scaled down,
+  /// one that is not finite counts as 0.
+  float most_lane_norm = 0;
 };
 /// A length for a problem that begins with this key; problem_length, or 0 where there is none.
 std::int64_t drawn_length(const UnrollOptions& options, HostKey key);
