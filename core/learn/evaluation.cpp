@@ -1,5 +1,7 @@
 #include "learn/evaluation.h"
 
+#include "learn/theta_file.h"
+
 #include <fmt/format.h>
 
 #include <chrono>
@@ -41,13 +43,25 @@ class EvaluationLoader {
   }
 
  private:
+  /// The least of the horizons of the learned rules in it; 0 where there is none.
+  static std::int64_t horizon_of(const SpecNode& node) {
+    std::int64_t least = 0;
+    const auto take = [&](std::int64_t horizon) {
+      if (horizon > 0) least = least > 0 ? std::min(least, horizon) : horizon;
+    };
+    if (const SpecNode* theta = node.find("theta"); theta && plugin_of(node) == "learned") take(horizon_in(theta->text));
+    for (const auto& [key, inner] : node.entries) take(horizon_of(inner));
+    return least;
+  }
+
   SpecNode add_contender(const std::string& label, const SpecNode& node, const std::string& path, Labels& labels) {
     SpecNode resolved;
     if (const SpecNode* tuned = node.find("tuned"); tuned && node.entries.size() == 1) {
       const auto made = std::make_shared<const TunedOptimizer>(*tuned, path + ".tuned", registry_, errors_);
       resolved = SpecNode::mapping({{"tuned", made->resolved()}});
       result_.contenders.push_back(
-          {labels.unique(label.empty() ? "tuned " + made->label() : label), nullptr, made, to_line(resolved)});
+          {labels.unique(label.empty() ? "tuned " + made->label() : label), nullptr, made, to_line(resolved),
+           horizon_of(resolved)});
       return resolved;
     }
     auto made = registry_.make(Optimizer::kind, node, path, errors_, resolved);
@@ -55,7 +69,8 @@ class EvaluationLoader {
     if (const SpecNode* rate = resolved.find("learning_rate"); rate && rate->kind == SpecNode::Kind::scalar)
       name += " " + rate->text;
     result_.contenders.push_back({labels.unique(label.empty() ? name : label),
-                                  std::static_pointer_cast<const Optimizer>(made), nullptr, to_line(resolved)});
+                                  std::static_pointer_cast<const Optimizer>(made), nullptr, to_line(resolved),
+                                  horizon_of(resolved)});
     return resolved;
   }
 

@@ -13,7 +13,8 @@ struct Evaluated {
     std::string label;
     std::shared_ptr<const Optimizer> optimizer;  // null where its rate is tuned
     std::shared_ptr<const TunedOptimizer> tuned = {};
-    std::string settings;  // as YAML on a line
+    std::string settings;      // as YAML on a line
+    std::int64_t horizon = 0;  // of a learned rule: steps of the longest problem it was trained on; 0: not known
   };
   std::string name;
   std::uint64_t seed = 0;

@@ -9,17 +9,31 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 namespace lopt {
 namespace {
 
 constexpr std::string_view mark = "lopt learned_optimizer\n";
+/// A comment of the YAML behind the mark.
+constexpr std::string_view horizon_mark = "# horizon: ";
 
 }  // namespace
 
-void write_theta(const std::string& path, const Values& theta, const SpecNode& learned_optimizer) {
-  write_npz(path, theta, std::string(mark) + to_yaml(learned_optimizer));
+void write_theta(const std::string& path, const Values& theta, const SpecNode& learned_optimizer,
+                 std::int64_t horizon) {
+  const std::string steps = horizon > 0 ? fmt::format("{}{}\n", horizon_mark, horizon) : "";
+  write_npz(path, theta, std::string(mark) + to_yaml(learned_optimizer) + steps);
+}
+
+std::int64_t horizon_in(const std::string& file) {
+  const std::string comment = npz_comment(file);
+  const std::size_t at = comment.find(horizon_mark);
+  std::int64_t horizon = 0;
+  if (comment.starts_with(mark) && at != std::string::npos)
+    std::from_chars(comment.data() + at + horizon_mark.size(), comment.data() + comment.size(), horizon);
+  return horizon;
 }
 
 std::string theta_file(const std::string& name) {

@@ -7,14 +7,18 @@
 
 namespace lopt {
 
-/// Writes θ, and which learned optimizer it is of, with its settings. Throws std::runtime_error.
-void write_theta(const std::string& path, const Values& theta, const SpecNode& learned_optimizer);
+/// Writes θ, which learned optimizer it is of, with its settings, and how many steps its longest problem had (0: without
+/// an end). Throws std::runtime_error.
+void write_theta(const std::string& path, const Values& theta, const SpecNode& learned_optimizer,
+                 std::int64_t horizon = 0);
 
 /// The file of a run's folder, of a recipe that comes with lopt, by its name, or of a path. Throws DataError for a
 /// plain name that is none of these.
 std::string theta_file(const std::string& name);
 /// The learned optimizer that a file names; a null node where it names none. Throws DataError.
 SpecNode rule_in(const std::string& file);
+/// The steps of the longest problem that a file's θ was trained on; 0: not known. Throws DataError.
+std::int64_t horizon_in(const std::string& file);
 
 /// Writes the learned optimizer of its file into each {plugin: learned, theta: RUN_OR_FILE} of a spec that names none,
 /// and the file for a folder. Throws SpecError where the file names none, or another than the spec does.

@@ -49,6 +49,16 @@ std::string in_percent(double ratio) {
                                  : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
 }
 
+/// Half the width of the 95 % bootstrap interval of the ratio of two means over the same problems, in percent.
+double half_width_of_ratio(const std::vector<double>& own, const std::vector<double>& other) {
+  // To first order, the ratio of means is the mean of these.
+  std::vector<double> parts;
+  const double ratio = mean(own) / mean(other);
+  for (std::size_t i = 0; i < own.size(); ++i) parts.push_back(ratio + (own[i] - ratio * other[i]) / mean(other));
+  const auto [low, high] = bootstrap_interval(parts);
+  return 50 * (high - low);
+}
+
 Json numbers(const std::vector<double>& values) {
   Json list = Json::array();
   for (const double value : values) list.push_back(std::isfinite(value) ? Json(value) : Json());
@@ -107,6 +117,7 @@ Json to_json(const EvaluationRow& row) {
           {"optimizer", row.optimizer},
           {"settings", row.settings},
           {"steps", row.steps},
+          {"horizon", row.horizon},
           {"mean_losses", numbers(score.mean_loss)},
           {"final_losses", numbers(score.final_loss)},
           {"test_losses", numbers(score.test_loss)},
@@ -118,7 +129,7 @@ Json to_json(const EvaluationRow& row) {
 }
 
 EvaluationRow row_from(const Json& json) {
-  EvaluationRow row{json.at("task"), json.at("optimizer"), json.at("settings"), json.at("steps"), {}};
+  EvaluationRow row{json.at("task"), json.at("optimizer"), json.at("settings"), json.at("steps"), json.at("horizon"), {}};
   row.score.mean_loss = numbers_from(json.at("mean_losses"));
   row.score.final_loss = numbers_from(json.at("final_losses"));
   row.score.test_loss = numbers_from(json.at("test_losses"));
@@ -204,6 +215,8 @@ std::string EvaluationReport::verdict(const std::string& optimizer, std::int64_t
   std::vector<double> ratios, shares, tests;
   std::string worst;
   std::size_t below = 0, diverged = 0;
+  std::int64_t horizon = 0;
+  double half_width = 0;
   for (const auto& [task, length] : groups()) {
     const EvaluationRow* baseline = length == steps ? baseline_of(task, steps) : nullptr;
     if (!baseline) continue;
@@ -214,6 +227,8 @@ std::string EvaluationReport::verdict(const std::string& optimizer, std::int64_t
       ratios.push_back(std::isfinite(b.ratio) ? b.ratio : std::numeric_limits<double>::infinity());
       below += b.ratio < 1;
       diverged += row->score.diverged;
+      horizon = row->horizon;
+      half_width = half_width_of_ratio(row->score.mean_loss, baseline->score.mean_loss);
       if (b.reached) shares.push_back(static_cast<double>(*b.reached) / static_cast<double>(steps));
       if (!row->score.test_loss.empty() && !baseline->score.test_loss.empty())
         tests.push_back(mean(row->score.test_loss) / mean(baseline->score.test_loss));
@@ -222,7 +237,8 @@ std::string EvaluationReport::verdict(const std::string& optimizer, std::int64_t
   if (ratios.empty()) return "";
   std::string text = fmt::format("{} steps: ", steps);
   if (ratios.size() == 1)
-    text += fmt::format("mean loss {}", in_percent(ratios[0]));
+    text += fmt::format("mean loss {}{}", in_percent(ratios[0]),
+                        std::isfinite(ratios[0]) && ratios[0] < 3 ? fmt::format(" (± {:.0f})", half_width) : "");
   else
     text += fmt::format("below on {} of {} tasks; median {}, worst {} ({})", below, ratios.size(),
                         in_percent(median(ratios)), in_percent(*std::max_element(ratios.begin(), ratios.end())), worst);
@@ -231,6 +247,7 @@ std::string EvaluationReport::verdict(const std::string& optimizer, std::int64_t
               ? fmt::format("; as low as it ends on {} of {}", shares.size(), ratios.size())
               : fmt::format("; as low as it ends after {:.0f} % of the steps", 100 * median(shares));
   if (diverged) text += fmt::format("; {} problems diverged", diverged);
+  if (horizon > 0 && steps > horizon) text += fmt::format("; the horizon of its training was {}", horizon);
   return wrapped(text, "    ");
 }
 

@@ -10,6 +10,7 @@ namespace lopt {
 struct EvaluationRow {
   std::string task, optimizer, settings;
   std::int64_t steps = 0;
+  std::int64_t horizon = 0;  // steps of the longest problem that a learned rule was trained on; 0: not known
   Score score;
 };
 

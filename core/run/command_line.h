@@ -78,6 +78,11 @@ int run_evaluate(int argc, char** argv);
 /// Goes on with the evaluation of a folder, which is one where is_evaluation() says so.
 bool is_evaluation(const std::string& run_folder);
 int resume_evaluation(Options options);
+int run_sweep(int argc, char** argv);
+/// The same for a sweep's folder.
+bool is_sweep(const std::string& run_folder);
+int resume_sweep(const Options& options);
+int run_new_experiment(int argc, char** argv);
 int run_explain(int argc, char** argv);
 int run_check(int argc, char** argv);
 int run_sample(int argc, char** argv);

@@ -82,7 +82,7 @@ class EvaluationRun {
   bool add(const NamedFamily& problem, const Evaluated::Contender& contender, std::int64_t steps) {
     const std::optional<Score> score = score_of(evaluated_, problem, contender, steps, threads_, stop_wanted);
     if (!score) return false;
-    rows_.push_back({problem.label, contender.label, contender.settings, steps, *score});
+    rows_.push_back({problem.label, contender.label, contender.settings, steps, contender.horizon, *score});
     folder_.metrics().add(to_text(to_json(rows_.back())) + "\n");
     return true;
   }

@@ -24,6 +24,7 @@ constexpr Verb verbs[] = {
     {"train", lopt::run_train, "run a spec: an inner training, or a meta-training"},
     {"resume", lopt::run_resume, "go on with a run that ended early, or for longer"},
     {"evaluate", lopt::run_evaluate, "train tasks by optimizers, and say which is better"},
+    {"sweep", lopt::run_sweep, "run a spec with many values of some of its keys"},
     {"explain", lopt::run_explain, "say where values that are not finite come from in a step of a run"},
     {"check", lopt::run_check, "report all that is wrong with a spec, without running it"},
     {"sample", lopt::run_sample, "show members of a spec's task family"},
@@ -32,13 +33,14 @@ constexpr Verb verbs[] = {
     {"list", lopt::run_list, "show the plugins that are found"},
     {"describe", lopt::run_describe, "explain a plugin and its settings"},
     {"replay-updates", lopt::run_replay_updates, "compare a rule with the updates of another program"},
+    {"new-experiment", lopt::run_new_experiment, "write a meta-training for a task of yours, and its evaluation"},
     {"new-plugin", lopt::run_new_plugin, "write the folder of a plugin to begin with"},
     {"check-plugin", lopt::run_check_plugin, "check a plugin file before others use it"},
 };
 
 void print_help() {
   fmt::print("lopt-run: meta-training of learned optimizers\n\nUsage: lopt-run VERB …\n\n");
-  for (const Verb& verb : verbs) fmt::print("  {:<14} {}\n", verb.name, verb.summary);
+  for (const Verb& verb : verbs) fmt::print("  {:<15}{}\n", verb.name, verb.summary);
   fmt::print(
       "\n`lopt-run VERB --help` explains each; --version shows the version.\n"
       "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");

@@ -81,6 +81,13 @@ class MetaRun {
   /// The learned optimizer with all of its settings, as the spec has it.
   const SpecNode& rule() const { return *experiment_.resolved.find("learned_optimizer"); }
 
+  /// Steps of the longest problem of all stages.
+  std::int64_t horizon() const {
+    std::int64_t longest = experiment_.estimator->problem_steps();
+    for (const auto& stage : experiment_.stages) longest = std::max(longest, stage->estimator->problem_steps());
+    return longest;
+  }
+
   std::size_t weights() const {
     std::size_t count = 0;
     for (const Array& leaf : training_.theta().leaves()) count += leaf.size();
@@ -188,7 +195,7 @@ class MetaRun {
   void write_best(const Values& theta) {
     try {
       std::filesystem::create_directories(session_.folder().file("best"));
-      write_theta(session_.folder().file("best/theta.npz"), training_.whole(theta), rule());
+      write_theta(session_.folder().file("best/theta.npz"), training_.whole(theta), rule(), horizon());
       written_best_ = training_.best_step();
     } catch (const std::exception& error) {
       Session::warn(error.what());
@@ -196,7 +203,7 @@ class MetaRun {
   }
 
   void report() {
-    write_theta(session_.folder().file("theta.npz"), training_.whole(training_.theta()), rule());
+    write_theta(session_.folder().file("theta.npz"), training_.whole(training_.theta()), rule(), horizon());
     if (training_.best_step() == 0) write_best(training_.theta());  // too few steps for a mean of 20
     if (training_.has_average()) write_average();
     session_.curves.push_back({"meta-loss", losses_});
@@ -230,7 +237,8 @@ class MetaRun {
 
   void write_average() {
     std::filesystem::create_directories(session_.folder().file("average"));
-    write_theta(session_.folder().file("average/theta.npz"), training_.whole(training_.average()), rule());
+    write_theta(session_.folder().file("average/theta.npz"), training_.whole(training_.average()), rule(),
+                horizon());
   }
 
   /// Validations are as many steps apart, but for the last of a stage: as a curve, each holds until the next.

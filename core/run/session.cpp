@@ -264,7 +264,7 @@ int Session::finish(bool is_meta, int steps_done) {
     say(fmt::format("Stopped after {} steps; `lopt-run resume {}` goes on.", steps_done, folder_->path()));
   say(fmt::format("The run's folder: {}  (curves.svg, metrics.jsonl, summary.json{})", folder_->path(),
                   is_meta ? ", theta.npz" : ", params.npz"));
-  if (is_meta && !stop_wanted())
+  if (is_meta && !stop_wanted() && experiment_.stages.empty())
     say(fmt::format("Next: lopt-run resume {} steps={} trains it longer; lopt-run describe NAME explains a plugin.",
                     folder_->path(), 2 * experiment_.steps));
   return code;

@@ -2,6 +2,7 @@
 #include "report/provenance.h"
 #include "run/ranks.h"
 #include "run/session.h"
+#include "spec/compose.h"
 
 #include <fmt/format.h>
 
@@ -128,6 +129,10 @@ int run_resume(int argc, char** argv) {
     if (!o.overrides.empty()) throw UsageError("nothing can be changed in an evaluation that goes on");
     return resume_evaluation(o);
   }
+  if (is_sweep(o.spec)) {
+    if (!o.overrides.empty()) throw UsageError("nothing can be changed in a sweep that goes on");
+    return resume_sweep(o);
+  }
   const std::string path = o.spec;
   o.spec = path + "/spec.yaml";
   for (const std::string& assignment : o.overrides)
@@ -140,7 +145,9 @@ int run_resume(int argc, char** argv) {
   const std::optional<Checkpoint> checkpoint = checkpoint_of(folder.get(), ranks.get(), path);
   if (!checkpoint) return begin_again(o, std::move(folder), ranks.get());
   const auto& run = checkpoint->facts.at("run");
-  if (o.overrides.empty()) o.overrides.push_back(fmt::format("steps={}", run.at("steps").get<int>()));
+  const bool has_stages = read_spec(o.spec).find("stages");
+  if (o.overrides.empty() && !has_stages)
+    o.overrides.push_back(fmt::format("steps={}", run.at("steps").get<int>()));
   if (!o.trace.empty() && run.at("trace").get<std::string>().empty())
     throw UsageError(path + ": kept no trace until now, and --trace goes on with one");
   if (o.trace.empty()) o.trace = run.at("trace").get<std::string>();
