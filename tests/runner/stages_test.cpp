@@ -150,3 +150,33 @@ estimator: {plugin: pes, tasks: 16, unroll_length: 10, problem_length: 30, start
     CHECK(mean < 1.4);
   }
 }
+
+TEST_CASE("clip_task bounds what each task gives to the meta-gradient") {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("spec.yaml", R"(name: clipped
+steps: 6
+task: {plugin: mlp_classifier, hidden: [4], batch_size: 16}
+learned_optimizer: {plugin: per_parameter_mlp, hidden: [4]}
+meta_optimizer: {plugin: sgd, learning_rate: 0.001}
+estimator: {plugin: pes, tasks: 4}
+)");
+  for (const char* estimator : {"pes", "nres", "truncated_es", "full_es", "truncated_gradient", "full_gradient"}) {
+    const auto norms = [&](const std::string& name, const std::string& clip) {
+      const std::string out = folder.file(std::string(estimator) + name);
+      const Result result = run("train " + file + " estimator.plugin=" + estimator + " estimator.clip_task=" + clip + " --out " + out);
+      INFO(result.output);
+      REQUIRE(result.code == 0);
+      std::vector<double> all;
+      for (const Json& line : lines_of(out + "/metrics.jsonl")) all.push_back(line["gradient_norm"].get<double>());
+      return all;
+    };
+    const std::vector<double> any = norms("any", "0"), wide = norms("wide", "1e20"), tight = norms("tight", "1e-3");
+    INFO(estimator);
+    for (std::size_t step = 0; step < any.size(); ++step) {
+      CHECK(wide[step] == Approx(any[step]).epsilon(1e-3));
+      CHECK(tight[step] <= 1.0001e-3);
+      CHECK(tight[step] > 0);
+    }
+    CHECK(any[0] > 1e-3);
+  }
+}

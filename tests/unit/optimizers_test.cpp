@@ -46,6 +46,7 @@ const std::vector<std::string>& optimizers() {
       "{plugin: clip_by_value, value: 0.3, inner: {plugin: sgd, learning_rate: RATE}}",
       "{plugin: weight_decay, inner: {plugin: adam, learning_rate: RATE}}",
       "{plugin: weight_decay, weight_decay: RATE, inner: {plugin: adam, learning_rate: 0.01}}",
+      "{plugin: guard, inner: {plugin: adam, learning_rate: RATE}}",
       "{plugin: look_ahead, every: 3, inner: {plugin: adam, learning_rate: RATE}}",
       "{plugin: averaged, inner: {plugin: sgd, learning_rate: RATE}}",
       "{plugin: by_leaf, inner: {plugin: adam, learning_rate: RATE}, leaves: {\"b*\": {plugin: sgd, learning_rate: "

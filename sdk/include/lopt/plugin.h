@@ -48,7 +48,7 @@ struct lopt_manifest {
 namespace lopt {
 
 /// Plugins of another API version are refused.
-inline constexpr std::uint32_t api_version = 5;
+inline constexpr std::uint32_t api_version = 6;
 inline constexpr char manifest_magic[8] = {'l', 'o', 'p', 't', '\0', 'p', 'l', 'g'};
 inline constexpr const char* manifest_symbol = "lopt_plugin_manifest";
 
