@@ -21,7 +21,7 @@ struct MetaObjective {
   double validation_share = 0;  // of the training examples that are set apart; 0: none
   std::string metric = {};      // a metric of the task in place of its loss
 
-  bool relative_by_step = false;  // what the baseline's losses are taken at
+  bool relative_by_step = false;                        // what the baseline's losses are taken at
   std::shared_ptr<const BaselineLosses> baseline = {};  // each loss over those of another optimizer; null: not
 
   bool is_losses_as_they_are() const { return over == Over::mean && !normalized && !log && !baseline; }

@@ -49,7 +49,8 @@ class EvaluationLoader {
     const auto take = [&](std::int64_t horizon) {
       if (horizon > 0) least = least > 0 ? std::min(least, horizon) : horizon;
     };
-    if (const SpecNode* theta = node.find("theta"); theta && plugin_of(node) == "learned") take(horizon_in(theta->text));
+    if (const SpecNode* theta = node.find("theta"); theta && plugin_of(node) == "learned")
+      take(horizon_in(theta->text));
     for (const auto& [key, inner] : node.entries) take(horizon_of(inner));
     return least;
   }
@@ -59,9 +60,8 @@ class EvaluationLoader {
     if (const SpecNode* tuned = node.find("tuned"); tuned && node.entries.size() == 1) {
       const auto made = std::make_shared<const TunedOptimizer>(*tuned, path + ".tuned", registry_, errors_);
       resolved = SpecNode::mapping({{"tuned", made->resolved()}});
-      result_.contenders.push_back(
-          {labels.unique(label.empty() ? "tuned " + made->label() : label), nullptr, made, to_line(resolved),
-           horizon_of(resolved)});
+      result_.contenders.push_back({labels.unique(label.empty() ? "tuned " + made->label() : label), nullptr, made,
+                                    to_line(resolved), horizon_of(resolved)});
       return resolved;
     }
     auto made = registry_.make(Optimizer::kind, node, path, errors_, resolved);
@@ -123,9 +123,8 @@ Score scored(const InnerTraining& training, double seconds, int threads) {
 
 Evaluated load_evaluation(const SpecNode& spec, Registry& registry) { return EvaluationLoader(spec, registry).load(); }
 
-std::optional<Score> score_of(const Evaluated& e, const NamedFamily& problem,
-                              const Evaluated::Contender& contender, std::int64_t steps, int threads,
-                              const std::function<bool()>& interrupted) {
+std::optional<Score> score_of(const Evaluated& e, const NamedFamily& problem, const Evaluated::Contender& contender,
+                              std::int64_t steps, int threads, const std::function<bool()>& interrupted) {
   std::shared_ptr<const Optimizer> optimizer = contender.optimizer;
   BestRate best;
   if (contender.tuned) {

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 
-
 namespace lopt {
 namespace {
 
@@ -45,6 +44,7 @@ class Loader {
     reader_.check_unknown();
     errors_.raise();
     result_.resolved = reader_.resolved();
+    result_.most_steps = train_length_;
     return std::move(result_);
   }
 

@@ -86,6 +86,7 @@ struct Experiment {
   MeasureRules measure;
   std::optional<Comparison> relative_to;  // whose losses those of inner problems are divided by
   ValidationRules validation;
+  std::optional<int> most_steps = {};  // of every loop, where it is limited: LOPT_TRAIN_LENGTH
   /// Meta-trainings that follow each other, each from the θ of the one before. Then what stands here is the last one's,
   /// and `steps` those of all together.
   std::vector<std::shared_ptr<const Experiment>> stages;

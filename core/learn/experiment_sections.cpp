@@ -40,9 +40,10 @@ bool read_every(const std::string& text, CheckpointRules& rules) {
 void read_objective(const SpecSection& section, MetaObjective& objective, std::optional<Comparison>& relative_to) {
   Settings& s = section.settings;
   using Over = MetaObjective::Over;
-  const std::string over = s.text("of", "mean")
-                               .one_of({"mean", "last", "least"})
-                               .doc("the mean over an unroll's losses, the last, or the smallest of the problem so far");
+  const std::string over =
+      s.text("of", "mean")
+          .one_of({"mean", "last", "least"})
+          .doc("the mean over an unroll's losses, the last, or the smallest of the problem so far");
   objective.over = over == "last" ? Over::last : over == "least" ? Over::least : Over::mean;
   objective.validation =
       std::string(s.text("data", "train")
@@ -67,7 +68,10 @@ void read_objective(const SpecSection& section, MetaObjective& objective, std::o
                       .doc("relative_to: each loss over the mean of that optimizer's on the same member, or over its "
                            "loss at the same step")) == "step";
   if (!objective.metric.empty() && (objective.log || objective.normalized || relative_to))
-    section.reader.error(section.node, objective.log ? "log" : objective.normalized ? "normalized" : "relative_to",
+    section.reader.error(section.node,
+                         objective.log          ? "log"
+                         : objective.normalized ? "normalized"
+                                                : "relative_to",
                          "goes with losses alone, not with a metric");
   if (relative_to && objective.normalized)
     section.reader.error(section.node, "normalized", "goes without relative_to: both say what a loss is divided by");
@@ -83,10 +87,10 @@ void read_gradient_rules(const SpecSection& section, GradientRules& rules) {
                       .doc("what becomes of it: the step is skipped, or elements that are not finite count as 0")) ==
       "clip";
   rules.stop_after = s.integer("stop_after", 20).between(1, most_count).unit("steps").doc("skipped in a row");
-  rules.roll_back_above = static_cast<float>(
-      double{s.real("roll_back_above", 0)
-                 .between(0, 1e6)
-                 .doc("times the best mean meta-loss of 20 steps, at which θ goes back; 0: never")});
+  rules.roll_back_above =
+      static_cast<float>(double{s.real("roll_back_above", 0)
+                                    .between(0, 1e6)
+                                    .doc("times the best mean meta-loss of 20 steps, at which θ goes back; 0: never")});
   rules.most_roll_backs = s.integer("most_roll_backs", 5).between(1, most_count).doc("after which training ends");
 }
 

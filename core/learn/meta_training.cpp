@@ -85,7 +85,8 @@ void MetaTraining::find_baseline() {
   std::vector<std::uint64_t> seeds;
   for (std::uint64_t i = 0; i < problems; ++i) seeds.push_back(first_seed + experiment_.seed * 100'000 + i);
   const Comparison& other = *stage_->relative_to;
-  const auto steps = static_cast<int>(stage_->estimator->problem_steps());
+  auto steps = static_cast<int>(stage_->estimator->problem_steps());
+  if (stage_->most_steps) steps = std::min(steps, *stage_->most_steps);
   std::vector<std::vector<float>> losses;
   for (std::size_t member = 0; member < stage_->family->size(); ++member) {
     const auto run = [&](const std::shared_ptr<const Optimizer>& optimizer) {
@@ -157,8 +158,8 @@ MetaStep MetaTraining::step() {
     throw;
   }
   gradient_ = std::move(estimate.gradient);
-  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0, {}, {},
-                  {},        "",            gradient_,           now_.theta};
+  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0, {}, {}, {},
+                  "",        gradient_,     now_.theta};
   std::map<std::uint32_t, double> members = unroller_->take();
   if (stage_->family->size() > 1) result.member_losses = std::move(members);
   for (const Lane& lane : now_.state.lanes) {

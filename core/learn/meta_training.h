@@ -23,7 +23,7 @@ struct MetaStep {
   std::int64_t diverged = 0;  // inner problems that had a loss that was not finite
   double lane_age = 0,
          lane_length = 0;  // mean steps that problems under way have behind them, and have in all; 0: none
-  std::map<std::uint32_t, double> member_losses{};  // of a family of several tasks: mean loss by member
+  std::map<std::uint32_t, double> member_losses{};      // of a family of several tasks: mean loss by member
   std::optional<ValidationScore> validation{};          // of θ after the step, where one was due
   std::optional<ValidationScore> average_validation{};  // of its average
   std::string fault;  // where the run's first value that is not finite came from, at the step where it was met

@@ -50,7 +50,8 @@ SweepSpace::SweepSpace(const std::vector<std::string>& assignments) {
 
 std::size_t SweepSpace::grid_size() const {
   std::size_t size = 1;
-  for (const Axis& axis : axes_) size = std::min(most_combinations, size * std::max<std::size_t>(1, axis.values.items.size()));
+  for (const Axis& axis : axes_)
+    size = std::min(most_combinations, size * std::max<std::size_t>(1, axis.values.items.size()));
   return size;
 }
 
@@ -76,8 +77,7 @@ std::vector<std::vector<std::string>> SweepSpace::trials(std::optional<std::size
     std::vector<std::string> trial = shared_;
     SpecErrors none;
     for (const Axis& axis : axes_) {
-      const SpecNode choice =
-          axis.values.is_mapping() ? axis.values : SpecNode::mapping({{"choice", axis.values}});
+      const SpecNode choice = axis.values.is_mapping() ? axis.values : SpecNode::mapping({{"choice", axis.values}});
       trial.push_back(axis.key + "=" + text_of(draw.of(choice, axis.key, none)));
     }
     const bool is_new = std::find(result.begin(), result.end(), trial) == result.end();

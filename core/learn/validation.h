@@ -7,8 +7,8 @@
 namespace lopt {
 
 struct ValidationScore {
-  /// Geometric mean over the tasks of the mean loss of all steps, each over that of `against` where there is one. Losses
-  /// below 1e-30 count as that; infinite where a task's is not finite.
+  /// Geometric mean over the tasks of the mean loss of all steps, each over that of `against` where there is one.
+  /// Losses below 1e-30 count as that; infinite where a task's is not finite.
   double score = 0;
   std::vector<double> losses;  // of each task: the mean over its problems and steps
 };

@@ -129,7 +129,8 @@ Json to_json(const EvaluationRow& row) {
 }
 
 EvaluationRow row_from(const Json& json) {
-  EvaluationRow row{json.at("task"), json.at("optimizer"), json.at("settings"), json.at("steps"), json.at("horizon"), {}};
+  EvaluationRow row{json.at("task"),  json.at("optimizer"), json.at("settings"),
+                    json.at("steps"), json.at("horizon"),   {}};
   row.score.mean_loss = numbers_from(json.at("mean_losses"));
   row.score.final_loss = numbers_from(json.at("final_losses"));
   row.score.test_loss = numbers_from(json.at("test_losses"));

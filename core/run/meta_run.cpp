@@ -237,14 +237,13 @@ class MetaRun {
 
   void write_average() {
     std::filesystem::create_directories(session_.folder().file("average"));
-    write_theta(session_.folder().file("average/theta.npz"), training_.whole(training_.average()), rule(),
-                horizon());
+    write_theta(session_.folder().file("average/theta.npz"), training_.whole(training_.average()), rule(), horizon());
   }
 
   /// Validations are as many steps apart, but for the last of a stage: as a curve, each holds until the next.
   void add_validation_curves() {
     if (validations_.empty()) return;
-    const auto curve = [&](const std::string& label, float Validated::* value) {
+    const auto curve = [&](const std::string& label, float Validated::*value) {
       Curve result{label, {}, validations_.front().step, 1};
       for (std::size_t i = 0; i < validations_.size(); ++i) {
         const int until = i + 1 < validations_.size() ? validations_[i + 1].step : validations_[i].step + 1;
@@ -292,9 +291,8 @@ class MetaRun {
     rows.push_back(applied_row("learned optimizer",
                                *make_application(experiment_, training_.whole(training_.theta()), session_.threads())));
     if (training_.has_average())
-      rows.push_back(
-          applied_row("with averaged θ", *make_application(experiment_, training_.whole(training_.average()),
-                                                           session_.threads())));
+      rows.push_back(applied_row(
+          "with averaged θ", *make_application(experiment_, training_.whole(training_.average()), session_.threads())));
     const std::size_t own_rows = rows.size();
     for (const Comparison& asked : experiment_.comparisons) {
       const Comparison comparison = asked.candidates.empty() ? asked : tuned(experiment_, asked, session_.threads());

@@ -76,12 +76,14 @@ int run_new_experiment(int argc, char** argv) {
   const bool is_task = !registry.find(Task::kind, words[0]).empty();
   const Problem problem{words[0], !is_task};
   if (!is_task && registry.find(TaskFamily::kind, words[0]).empty())
-    throw UsageError(fmt::format("there is no task or task family '{}'; `lopt-run list` shows them, and --plugin-path "
-                                 "says where yours is",
-                                 words[0]));
+    throw UsageError(
+        fmt::format("there is no task or task family '{}'; `lopt-run list` shows them, and --plugin-path "
+                    "says where yours is",
+                    words[0]));
   const std::string folder = o.out.empty() ? words[0] + "_experiment" : o.out;
   std::error_code error;
-  if (fs::exists(fs::symlink_status(folder, error))) throw UsageError(folder + ": is there already; nothing was changed");
+  if (fs::exists(fs::symlink_status(folder, error)))
+    throw UsageError(folder + ": is there already; nothing was changed");
   if (!fs::create_directories(folder, error))
     throw UsageError(fmt::format("{}: cannot be made: {}", folder, error.message()));
   SpecNode paths;

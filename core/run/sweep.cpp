@@ -34,7 +34,8 @@ std::optional<double> number_at(const Json& json, const std::string& path) {
   std::istringstream words(path);
   for (std::string word; std::getline(words, word, '.');) {
     std::size_t index = 0;
-    const bool is_index = std::from_chars(word.data(), word.data() + word.size(), index).ptr == word.data() + word.size();
+    const bool is_index =
+        std::from_chars(word.data(), word.data() + word.size(), index).ptr == word.data() + word.size();
     if (at->is_object() && at->contains(word))
       at = &at->at(word);
     else if (at->is_array() && is_index && index < at->size())
@@ -85,11 +86,11 @@ class Sweep {
     const std::size_t rungs = std::max<std::size_t>(1, plan_.rungs.size());
     for (std::size_t rung = 0; rung < rungs; ++rung) {
       if (!plan_.rungs.empty())
-        say(fmt::format("{} {}, {} steps each:", left.size(), left.size() == 1 ? "trial" : "trials", plan_.rungs[rung]));
+        say(fmt::format("{} {}, {} steps each:", left.size(), left.size() == 1 ? "trial" : "trials",
+                        plan_.rungs[rung]));
       if (!run_rung(left, rung)) return stopped();
       std::stable_sort(left.begin(), left.end(), [&](std::size_t a, std::size_t b) { return score(a) < score(b); });
-      if (rung + 1 < rungs)
-        left.resize((left.size() + halving_factor - 1) / halving_factor);
+      if (rung + 1 < rungs) left.resize((left.size() + halving_factor - 1) / halving_factor);
     }
     return report();
   }
@@ -128,14 +129,16 @@ class Sweep {
     std::vector<std::size_t> waiting;
     for (std::size_t i = 0; i < trials.size(); ++i) {
       const std::optional<Outcome> known = outcome_of(trials[i]);
-      const bool is_mine = !ranks_ || i % static_cast<std::size_t>(ranks_->size()) == static_cast<std::size_t>(ranks_->rank());
+      const bool is_mine =
+          !ranks_ || i % static_cast<std::size_t>(ranks_->size()) == static_cast<std::size_t>(ranks_->rank());
       if (is_mine && !(known && (known->rung >= rung || !known->failed.empty()))) waiting.push_back(trials[i]);
     }
     std::reverse(waiting.begin(), waiting.end());
     std::vector<std::pair<pid_t, std::size_t>> running;
     bool was_stopped = false;
     while (!waiting.empty() || !running.empty()) {
-      while (!was_stopped && !stop_wanted() && !waiting.empty() && running.size() < static_cast<std::size_t>(plan_.jobs)) {
+      while (!was_stopped && !stop_wanted() && !waiting.empty() &&
+             running.size() < static_cast<std::size_t>(plan_.jobs)) {
         running.emplace_back(start(waiting.back(), rung), waiting.back());
         waiting.pop_back();
       }
@@ -143,7 +146,8 @@ class Sweep {
       std::vector<pid_t> processes;
       for (const auto& [process, trial] : running) processes.push_back(process);
       const EndedRun ended = wait_for_run(processes);
-      const auto at = std::find_if(running.begin(), running.end(), [&](const auto& r) { return r.first == ended.process; });
+      const auto at =
+          std::find_if(running.begin(), running.end(), [&](const auto& r) { return r.first == ended.process; });
       const std::size_t trial = at->second;
       running.erase(at);
       if (ended.code == interrupted || ended.code == terminated)
@@ -156,7 +160,8 @@ class Sweep {
   }
 
   pid_t start(std::size_t trial, std::size_t rung) const {
-    const std::string run = name_of(trial), steps = plan_.rungs.empty() ? "" : fmt::format("steps={}", plan_.rungs[rung]);
+    const std::string run = name_of(trial),
+                      steps = plan_.rungs.empty() ? "" : fmt::format("steps={}", plan_.rungs[rung]);
     std::error_code error;
     std::vector<std::string> words;
     if (std::filesystem::exists(run + "/spec.yaml", error)) {
@@ -176,10 +181,12 @@ class Sweep {
     Json json{{"rung", rung}, {"assignments", plan_.trials[trial]}};
     const auto found = code == success ? score_in(read_json(run + "/summary.json"), plan_.by) : std::nullopt;
     if (code != success)
-      json["failed"] = code > 128 ? fmt::format("it was ended by signal {}: {}", code - 128, last_sentence(run + ".log"))
-                                  : last_sentence(run + ".log");
+      json["failed"] = code > 128
+                           ? fmt::format("it was ended by signal {}: {}", code - 128, last_sentence(run + ".log"))
+                           : last_sentence(run + ".log");
     else if (!found)
-      json["failed"] = plan_.by.empty() ? "its summary has no loss" : fmt::format("its summary has no number '{}'", plan_.by);
+      json["failed"] =
+          plan_.by.empty() ? "its summary has no loss" : fmt::format("its summary has no number '{}'", plan_.by);
     else
       json.update({{"by", found->first}, {"score", found->second}});
     write_durably(run + ".json", to_text(json) + "\n");
@@ -218,7 +225,8 @@ class Sweep {
     std::string text = fmt::format("\n  trial  {}\n", of_best && of_best->score ? of_best->path : "score");
     for (const std::size_t trial : order) {
       const Outcome outcome = outcome_of(trial).value_or(Outcome());
-      csv += fmt::format("{},{},{},\"{}\",\"{}\"\n", trial, outcome.rung, outcome.score ? fmt::format("{:.9g}", *outcome.score) : "",
+      csv += fmt::format("{},{},{},\"{}\",\"{}\"\n", trial, outcome.rung,
+                         outcome.score ? fmt::format("{:.9g}", *outcome.score) : "",
                          quoted(fmt::format("{}", fmt::join(plan_.trials[trial], " "))), quoted(outcome.failed));
       text += line_of(trial) + "\n";
     }
@@ -250,8 +258,8 @@ class Sweep {
 };
 
 Json to_json(const SweepPlan& plan) {
-  return {{"kind", sweep_kind}, {"lopt", LOPT_VERSION}, {"trials", plan.trials},
-          {"rungs", plan.rungs}, {"jobs", plan.jobs},   {"by", plan.by}};
+  return {{"kind", sweep_kind},  {"lopt", LOPT_VERSION}, {"trials", plan.trials},
+          {"rungs", plan.rungs}, {"jobs", plan.jobs},    {"by", plan.by}};
 }
 SweepPlan plan_from(const Json& json, const std::string& file) {
   try {
@@ -271,7 +279,9 @@ std::vector<int> rungs_of(std::size_t trials, int steps) {
   return rungs;
 }
 
-int threads_of(const Options& o) { return o.threads ? o.threads : std::max(1, allowed_threads().threads / ranks_on_this_machine()); }
+int threads_of(const Options& o) {
+  return o.threads ? o.threads : std::max(1, allowed_threads().threads / ranks_on_this_machine());
+}
 
 }  // namespace
 
@@ -306,18 +316,22 @@ int run_sweep(int argc, char** argv) {
   const auto values = options::parse(
       argc, argv, description, usage,
       "Runs a spec with many values of some of its keys, and writes the best spec out.\n"
-      "'key.path=[a, b, c]' is a list, 'key.path=log_uniform(1e-4, 1e-2)', uniform(…) or integers(…) a distribution; what "
-      "else is\nassigned holds for all. Lists alone give all of their combinations, --trials draws. Trials are compared by "
+      "'key.path=[a, b, c]' is a list, 'key.path=log_uniform(1e-4, 1e-2)', uniform(…) or integers(…) a distribution; "
+      "what "
+      "else is\nassigned holds for all. Lists alone give all of their combinations, --trials draws. Trials are "
+      "compared by "
       "the validation's best\nscore, or what `apply` gave, or the last losses. Each trial is a run of its own under "
       "trials/; one that fails does not end the\nsweep. `lopt-run resume FOLDER` goes on. Under mpirun the ranks share "
       "the trials.");
   if (!values) return success;
   check_threads(*values, o);
   if (plan.jobs < 1 || plan.jobs > 1024) throw UsageError("--jobs must be between 1 and 1024");
-  if (values->count("trials") && (count < 1 || count > 100'000)) throw UsageError("--trials must be between 1 and 100000");
+  if (values->count("trials") && (count < 1 || count > 100'000))
+    throw UsageError("--trials must be between 1 and 100000");
   take_positional(*values, o, usage);
   const SweepSpace space(std::exchange(o.overrides, {}));
-  if (space.has_distributions() && count == 0) throw UsageError("a distribution is drawn from: say how often by --trials");
+  if (space.has_distributions() && count == 0)
+    throw UsageError("a distribution is drawn from: say how often by --trials");
   Registry registry;
   const SpecNode spec = ready_spec(o, registry);
   std::uint64_t seed = 0;

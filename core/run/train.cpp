@@ -146,8 +146,7 @@ int run_resume(int argc, char** argv) {
   if (!checkpoint) return begin_again(o, std::move(folder), ranks.get());
   const auto& run = checkpoint->facts.at("run");
   const bool has_stages = read_spec(o.spec).find("stages");
-  if (o.overrides.empty() && !has_stages)
-    o.overrides.push_back(fmt::format("steps={}", run.at("steps").get<int>()));
+  if (o.overrides.empty() && !has_stages) o.overrides.push_back(fmt::format("steps={}", run.at("steps").get<int>()));
   if (!o.trace.empty() && run.at("trace").get<std::string>().empty())
     throw UsageError(path + ": kept no trace until now, and --trace goes on with one");
   if (o.trace.empty()) o.trace = run.at("trace").get<std::string>();

@@ -3,6 +3,9 @@
 
 #include "data/json.h"
 
+#include <algorithm>
+#include <numeric>
+
 using namespace lopt;
 using namespace lopt::test;
 
@@ -38,13 +41,15 @@ TEST_CASE("a guard takes back a rule that blows up") {
   const TemporaryFolder folder;
   const auto both = [&](const std::string& name, const std::string& rule, const std::string& task) {
     const std::vector<double> alone = losses_of(folder, name, rule, task, 400),
-                              guarded = losses_of(folder, name + "_guarded",
-                                                  "{plugin: guard, fallback: {plugin: adam, learning_rate: 0.01}, inner: " +
-                                                      rule + "}",
-                                                  task, 400);
+                              guarded = losses_of(
+                                  folder, name + "_guarded",
+                                  "{plugin: guard, fallback: {plugin: adam, learning_rate: 0.01}, inner: " + rule + "}",
+                                  task, 400);
     INFO(name << ": alone " << alone.back() << ", guarded " << guarded.back() << " of " << guarded.front());
-    CHECK_FALSE(alone.back() < alone.front());
-    CHECK(guarded.back() < 0.5 * guarded.front());
+    CHECK_FALSE(alone.back() < 10 * alone.front());
+    // Its promise: what is lost is what the tolerance allows, but for the noise of batches.
+    const double least = *std::min_element(guarded.begin(), guarded.end());
+    CHECK(std::accumulate(guarded.end() - 20, guarded.end(), 0.0) / 20 < 2 * least + 0.01);
   };
   both("bowl", "{plugin: sgd, learning_rate: 3}", "{plugin: quadratic, dimensions: 20}");
   both("classifier", "{plugin: sgd, learning_rate: 1000}", "{plugin: mlp_classifier, hidden: [16]}");

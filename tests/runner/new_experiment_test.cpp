@@ -11,7 +11,8 @@ TEST_CASE("new-experiment writes a meta-training and its evaluation, which run a
   const Result written = run("new-experiment quadratic --out " + out);
   INFO(written.output);
   REQUIRE(written.code == 0);
-  CHECK_THAT(written.output, Contains("train " + out + "/spec.yaml") && Contains("evaluate " + out + "/evaluation.yaml"));
+  CHECK_THAT(written.output,
+             Contains("train " + out + "/spec.yaml") && Contains("evaluate " + out + "/evaluation.yaml"));
   const Result trained =
       run("train " + out + "/spec.yaml steps=4 estimator.tasks=2 estimator.problem_length=20 --out " + out + "/run");
   INFO(trained.output);
@@ -20,7 +21,8 @@ TEST_CASE("new-experiment writes a meta-training and its evaluation, which run a
       run("evaluate " + out + "/evaluation.yaml seeds=2 'steps=[5, 40]' --out " + out + "/evaluation");
   INFO(evaluated.output);
   REQUIRE(evaluated.code == 0);
-  CHECK_THAT(evaluated.output, Contains("mine") && Contains("mean loss") && Contains("the horizon of its training was 20"));
+  CHECK_THAT(evaluated.output,
+             Contains("mine") && Contains("mean loss") && Contains("the horizon of its training was 20"));
 }
 
 TEST_CASE("new-experiment refuses what is no task, and a folder that is there") {

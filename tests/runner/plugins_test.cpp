@@ -262,10 +262,10 @@ TEST_CASE("check-plugin: the plugins that lopt has pass, those that need setting
       CHECK_THAT(without.output, Contains("give it"));
     }
     if (with_files.contains(name)) continue;  // their files are made for other tests
-    const std::string more = settings != needs.end() ? settings->second
-                             : name == "mixture"     ? "'tasks=[ackley, quadratic]'"
+    const std::string more = settings != needs.end()         ? settings->second
+                             : name == "mixture"             ? "'tasks=[ackley, quadratic]'"
                              : name == "averaged_estimators" ? "'estimators=[pes, {plugin: nres, tasks: 8}]'"
-                                                     : "";
+                                                             : "";
     const Result result = run("check-plugin " + entry.path().string() + " " + more + " --time-limit 20", 100);
     INFO(result.output);
     CHECK(result.code == 0);

@@ -75,9 +75,11 @@ TEST_CASE("what is frozen in a stage stays as the stage before left it") {
     REQUIRE(result.code == 0);
     return read_npz(folder.file(name) + "/theta.npz");
   };
-  const std::string only_first = "'stages=[{steps: 6, estimator: {problem_length: 6}, freeze: [b0]}]' meta_optimizer=adam";
+  const std::string only_first =
+      "'stages=[{steps: 6, estimator: {problem_length: 6}, freeze: [b0]}]' meta_optimizer=adam";
   const Values frozen = theta_after("a", only_first),
-               longer = theta_after("b", "'stages=[{steps: 1, estimator: {problem_length: 6}, freeze: [b0]}]' meta_optimizer=adam");
+               longer = theta_after(
+                   "b", "'stages=[{steps: 1, estimator: {problem_length: 6}, freeze: [b0]}]' meta_optimizer=adam");
   const auto same = [](const Array& a, const Array& b) {
     return std::equal(a.values<float>().begin(), a.values<float>().end(), b.values<float>().begin());
   };
@@ -163,7 +165,8 @@ estimator: {plugin: pes, tasks: 4}
   for (const char* estimator : {"pes", "nres", "truncated_es", "full_es", "truncated_gradient", "full_gradient"}) {
     const auto norms = [&](const std::string& name, const std::string& clip) {
       const std::string out = folder.file(std::string(estimator) + name);
-      const Result result = run("train " + file + " estimator.plugin=" + estimator + " estimator.clip_task=" + clip + " --out " + out);
+      const Result result =
+          run("train " + file + " estimator.plugin=" + estimator + " estimator.clip_task=" + clip + " --out " + out);
       INFO(result.output);
       REQUIRE(result.code == 0);
       std::vector<double> all;

@@ -27,7 +27,8 @@ TEST_CASE("a sweep tries all combinations of lists, and writes the best spec out
   const TemporaryFolder folder;
   const std::string file = folder.write("spec.yaml", spec), out = folder.file("out");
   const Result result =
-      run("sweep " + file + " 'optimizer.learning_rate=[0.001, 0.5, 0.01]' 'task.dimensions=[4, 5]' steps=10 --jobs 2 --out " + out);
+      run("sweep " + file +
+          " 'optimizer.learning_rate=[0.001, 0.5, 0.01]' 'task.dimensions=[4, 5]' steps=10 --jobs 2 --out " + out);
   INFO(result.output);
   REQUIRE(result.code == 0);
   CHECK_THAT(result.output, Contains("runs.0.loss_last_20") && Contains("Best: trial"));
@@ -58,8 +59,8 @@ TEST_CASE("a trial that fails is shown with its sentence, and the sweep goes on"
 TEST_CASE("a halving lets a third of the trials go on, each time for longer") {
   const TemporaryFolder folder;
   const std::string file = folder.write("spec.yaml", spec), out = folder.file("out");
-  const Result result =
-      run("sweep " + file + " steps=90 'optimizer.learning_rate=log_uniform(1e-3, 1)' --trials 9 --halving --out " + out);
+  const Result result = run(
+      "sweep " + file + " steps=90 'optimizer.learning_rate=log_uniform(1e-3, 1)' --trials 9 --halving --out " + out);
   INFO(result.output);
   REQUIRE(result.code == 0);
   CHECK_THAT(result.output, Contains("9 trials, 10 steps each") && Contains("3 trials, 30 steps each") &&
@@ -73,8 +74,9 @@ TEST_CASE("a halving lets a third of the trials go on, each time for longer") {
   CHECK(longest == 1);
   CHECK(longer == 3);
   // The same draws, whenever they are drawn.
-  const Result again = run("sweep " + file + " steps=90 'optimizer.learning_rate=log_uniform(1e-3, 1)' --trials 9 --out " +
-                           folder.file("again"));
+  const Result again =
+      run("sweep " + file + " steps=90 'optimizer.learning_rate=log_uniform(1e-3, 1)' --trials 9 --out " +
+          folder.file("again"));
   CHECK(again.code == 0);
   for (const std::string& sweep : {out, folder.file("again")})
     CHECK(json_of(sweep + "/trials/004.json")["assignments"] == json_of(out + "/trials/004.json")["assignments"]);

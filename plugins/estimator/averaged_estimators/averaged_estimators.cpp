@@ -4,8 +4,8 @@
 
 using namespace lopt;
 
-/// The mean of several estimators' gradients: of different kinds, lengths or perturbations, or of one kind several times,
-/// which averages as many estimates of a meta-step. Each has problems of its own.
+/// The mean of several estimators' gradients: of different kinds, lengths or perturbations, or of one kind several
+/// times, which averages as many estimates of a meta-step. Each has problems of its own.
 class AveragedEstimators final : public GradientEstimator {
  public:
   explicit AveragedEstimators(Settings& s)
@@ -29,7 +29,8 @@ class AveragedEstimators final : public GradientEstimator {
     const float share = 1.0F / static_cast<float>(estimators_.size());
     for (std::size_t i = 0; i < estimators_.size(); ++i) {
       const auto end = lane + state.values[lanes_of(i)].leaf().item<std::int32_t>();
-      EstimatorState own{{std::make_move_iterator(lane), std::make_move_iterator(end)}, state.values[std::to_string(i)]};
+      EstimatorState own{{std::make_move_iterator(lane), std::make_move_iterator(end)},
+                         state.values[std::to_string(i)]};
       lane = end;
       const Estimate one = estimators_[i].component->estimate(theta, keys[i], own, unroller);
       mean.loss += share * one.loss;

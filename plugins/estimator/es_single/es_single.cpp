@@ -9,7 +9,8 @@ class EsSingle final : public NoiseReuse {
   explicit EsSingle(Settings& s) : NoiseReuse(s, "together") {}
 };
 
-LOPT_PLUGIN(EsSingle, "es_single",
-            {.summary = "Evolution strategies with one perturbation a problem, segment by segment",
-             .paper = "Vicol, Low-variance gradient estimation in unrolled computation graphs with ES-Single, ICML 2023",
-             .url = "https://arxiv.org/abs/2304.11153"})
+LOPT_PLUGIN(
+    EsSingle, "es_single",
+    {.summary = "Evolution strategies with one perturbation a problem, segment by segment",
+     .paper = "Vicol, Low-variance gradient estimation in unrolled computation graphs with ES-Single, ICML 2023",
+     .url = "https://arxiv.org/abs/2304.11153"})

@@ -25,15 +25,15 @@ class Update final : public Optimizer {
     const Tensor t = convert(context.iteration, DType::float32) + 1;
     const Tree mean = moving_mean(state["mean"], grads, beta1_),
                variance = moving_mean(state["variance"], square(grads), beta2_);
-    const Tree step = (mean / (1 - power(beta1_, t))) / (sqrt(variance / (1 - power(beta2_, t))) + 1e-8);
+    const Tree step = (mean / (1 - power(beta1_, t))) / (sqrt(variance / (1 - power(beta2_, t)) + 1e-16) + 1e-8);
     return {{"params", state["params"] - rate(t, context) * step}, {"mean", mean}, {"variance", variance}};
   }
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
   Tensor rate(const Tensor& t, const UpdateContext& context) const {
-    const Tensor given = context.length ? convert(context.length, DType::float32)
-                                        : Tensor(static_cast<float>(context.num_steps));
+    const Tensor given =
+        context.length ? convert(context.length, DType::float32) : Tensor(static_cast<float>(context.num_steps));
     const Tensor steps = where(given > 0.0, given, unknown_steps), left = 1.01 - minimum(t / steps, 1);
     return exp(theta_["log_lr"].leaf() + theta_["horizon_power"].leaf() * log(usual_steps / steps) +
                theta_["decay_power"].leaf() * log(left));
@@ -45,12 +45,14 @@ class Update final : public Optimizer {
 
 }  // namespace
 
-/// Adam with a meta-learned schedule: five weights, which are the rate, how it goes with the problem's length, how it falls
-/// over the problem, and both decays.
+/// Adam with a meta-learned schedule: five weights, which are the rate, how it goes with the problem's length, how it
+/// falls over the problem, and both decays.
 class LearnableSchedule final : public LearnedOptimizer {
  public:
   explicit LearnableSchedule(Settings& s)
-      : rate_(s.real("initial_learning_rate", 0.01).above(0).doc("rate of a problem of 100 steps, before meta-training")) {}
+      : rate_(s.real("initial_learning_rate", 0.01)
+                  .above(0)
+                  .doc("rate of a problem of 100 steps, before meta-training")) {}
   Tree init(Key) const override {
     return {{"log_lr", full({}, std::log(rate_))},
             {"horizon_power", full({}, 0.5)},
@@ -64,8 +66,9 @@ class LearnableSchedule final : public LearnedOptimizer {
   double rate_;
 };
 
-LOPT_PLUGIN(LearnableSchedule, "learnable_schedule",
-            {.summary = "Adam whose schedule and decays are learned: five weights",
-             .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
-                      "CoLLAs 2022 (hyper-parameters as meta-parameters)",
-             .url = "https://arxiv.org/abs/2203.11860"})
+LOPT_PLUGIN(
+    LearnableSchedule, "learnable_schedule",
+    {.summary = "Adam whose schedule and decays are learned: five weights",
+     .paper = "Metz et al., Practical tradeoffs between memory, compute, and performance in learned optimizers, "
+              "CoLLAs 2022 (hyper-parameters as meta-parameters)",
+     .url = "https://arxiv.org/abs/2203.11860"})

@@ -8,9 +8,9 @@ using namespace lopt;
 namespace {
 
 /// What the network sees of each tensor.
-const std::vector<std::string> default_features{
-    "progress",   "log_step",   "horizon",     "loss_trend",   "alignment",  "alignment 0.99",
-    "signal 0.9 0.99", "tensor_rms", "tensor_size", "tensor_shape", "tensor_kind"};
+const std::vector<std::string> default_features{"progress",    "log_step",       "horizon",         "loss_trend",
+                                                "alignment",   "alignment 0.99", "signal 0.9 0.99", "tensor_rms",
+                                                "tensor_size", "tensor_shape",   "tensor_kind"};
 /// The mean that is made orthogonal, and the others.
 const std::vector<std::string> directions{"momentum 0.95", "adam 0.9 0.99", "scaled_gradient 0.99"};
 /// The rate, the share of the orthogonal direction, of the two others, and of decay.
@@ -105,15 +105,17 @@ class Update final : public Optimizer {
 class Steered final : public LearnedOptimizer {
  public:
   explicit Steered(Settings& s)
-      : form_{Features(s, default_features),
-              Features(directions),
-              s.integers("hidden", std::vector<std::int64_t>{16, 16}).between(1, 4096).doc("widths of the hidden layers"),
-              s.text("activation", "tanh").one_of(activation_names()).doc("between the layers"),
-              s.rate("rate", 0.01).above(0).doc("root mean square of a step of a problem of 100 steps"),
-              s.real("bound", 3).above(0).at_most(10).doc("of the log of the factor on the rate: 3 is 1/20 to 20 times"),
-              static_cast<int>(std::int64_t{s.integer("iterations", 5).between(1, 50).doc("of Newton and Schulz")})} {
+      : form_{
+            Features(s, default_features),
+            Features(directions),
+            s.integers("hidden", std::vector<std::int64_t>{16, 16}).between(1, 4096).doc("widths of the hidden layers"),
+            s.text("activation", "tanh").one_of(activation_names()).doc("between the layers"),
+            s.rate("rate", 0.01).above(0).doc("root mean square of a step of a problem of 100 steps"),
+            s.real("bound", 3).above(0).at_most(10).doc("of the log of the factor on the rate: 3 is 1/20 to 20 times"),
+            static_cast<int>(std::int64_t{s.integer("iterations", 5).between(1, 50).doc("of Newton and Schulz")})} {
     if (form_.features.own_count() > 0 || form_.features.shared_count() == 0)
-      throw std::invalid_argument("sees tensors as wholes: `features` are those that a tensor shares, as in tensor_rms");
+      throw std::invalid_argument(
+          "sees tensors as wholes: `features` are those that a tensor shares, as in tensor_rms");
   }
 
   Tree init(Key key) const override {
@@ -128,7 +130,8 @@ class Steered final : public LearnedOptimizer {
   Form form_;
 };
 
-LOPT_PLUGIN(Steered, "steered",
-            {.summary = "Orthogonal, Adam's and plain directions, mixed by a network that looks at each tensor",
-             .paper = "Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024 (the first direction)",
-             .url = "https://kellerjordan.github.io/posts/muon/"})
+LOPT_PLUGIN(
+    Steered, "steered",
+    {.summary = "Orthogonal, Adam's and plain directions, mixed by a network that looks at each tensor",
+     .paper = "Jordan et al., Muon: an optimizer for hidden layers in neural networks, 2024 (the first direction)",
+     .url = "https://kellerjordan.github.io/posts/muon/"})

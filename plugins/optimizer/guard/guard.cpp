@@ -6,8 +6,8 @@ using namespace lopt;
 
 /// A guard around a rule that may fail. L̄ is the running mean of the loss over about `window` steps, and the least one
 /// so far is remembered with the parameters of then. While L̄ does not rise above (1 + tolerance) times the least, the
-/// steps are the rule's own, to the bit. Where it does, or the loss is not finite, the parameters go back to where L̄ was
-/// least, and the share s of the rule is halved, for `window` steps at least:
+/// steps are the rule's own, to the bit. Where it does, or the loss is not finite, the parameters go back to where L̄
+/// was least, both rules begin anew there, and the share s of the rule falls to s²/2 (½, ⅛, 1/128, …):
 ///   p ← p + s · Δ_rule + (1 − s) · Δ_fallback.
 /// While the loss gets less than it ever was, s doubles every `window` steps, up to 1. A gradient that is not finite
 /// counts as 0.
@@ -16,8 +16,9 @@ class Guard final : public Around {
   explicit Guard(Settings& s)
       : Around(s),
         fallback_(s.component<Optimizer>("fallback", "adam").doc("whose steps come in the place of the rule's")),
-        window_(s.integer("window", 20).at_least(1).unit("steps").doc("of the running mean of losses")),
-        tolerance_(s.real("tolerance", 1).above(0).doc("how far above its least the mean may rise, as a share of it")) {}
+        window_(s.integer("window", 10).at_least(1).unit("steps").doc("of the running mean of losses")),
+        tolerance_(
+            s.real("tolerance", 0.3).above(0).doc("how far above its least the mean may rise, as a share of it")) {}
 
   Tree init(const Tree& params, const InitContext& context) const override {
     return {{"inner", inner().init(params, context)},
@@ -25,8 +26,7 @@ class Guard final : public Around {
             {"kept", params},
             {"share", full({}, 1)},
             {"mean", zeros({})},
-            {"least", zeros({})},
-            {"rest", zeros({}, DType::int32)}};
+            {"least", zeros({})}};
   }
 
   Tree update(const Tree& state, const Tree& gradients, const UpdateContext& context) const override {
@@ -35,25 +35,26 @@ class Guard final : public Around {
     const Tensor is_finite = context.loss - context.loss == 0.0, loss = where(is_finite, context.loss, usual_mean);
     const double decay = 1 - 1 / static_cast<double>(window_);
     const Tensor mean = where(first, loss, decay * usual_mean + (1 - decay) * loss),
-                 least = where(first, loss, state["least"].leaf()), rest = state["rest"].leaf();
-    const Tensor too_high = (mean - least > tolerance_ * abs(least)) & (rest <= 0);
+                 least = where(first, loss, state["least"].leaf());
+    const Tensor too_high = mean - least > tolerance_ * abs(least);
     const Tensor worse = too_high | logical_not(is_finite), better = logical_not(worse) & (mean <= least);
 
     const Tree before = params(state), own = inner().update(state["inner"], grads, context),
                other = fallback_->update(fallback_->with_params(state["fallback"], before), grads, context);
     const Tensor old = state["share"].leaf();
-    const Tensor share =
-        where(worse, 0.5 * old, where(better, minimum(old * std::exp2(1 / static_cast<double>(window_)), 1), old));
+    const Tensor share = where(worse, 0.5 * square(old),
+                               where(better, minimum(old * std::exp2(1 / static_cast<double>(window_)), 1), old));
     const Tree of_rule = inner().params(own),
                mixed = before + share * (of_rule - before) + (1 - share) * (fallback_->params(other) - before);
     const Tree moved = chosen(worse, state["kept"], chosen(share >= 1.0, of_rule, mixed));
-    return {{"inner", inner().with_params(own, moved)},
-            {"fallback", other},
+    // What was seen on the way is forgotten: gradients of a blown-up problem would fill the moments for long.
+    const InitContext again{context.num_steps, context.key};
+    return {{"inner", chosen(worse, inner().init(state["kept"], again), inner().with_params(own, moved))},
+            {"fallback", chosen(worse, fallback_->init(state["kept"], again), other)},
             {"kept", chosen(first | better, before, state["kept"])},
             {"share", share},
             {"mean", where(worse, least, mean)},
-            {"least", minimum(least, mean)},
-            {"rest", where(worse, Tensor(static_cast<std::int32_t>(window_)), maximum(rest - 1, 0))}};
+            {"least", minimum(least, mean)}};
   }
 
  private:
