@@ -21,8 +21,11 @@ TEST_CASE("new-experiment writes a meta-training and its evaluation, which run a
       run("evaluate " + out + "/evaluation.yaml seeds=2 'steps=[5, 40]' --out " + out + "/evaluation");
   INFO(evaluated.output);
   REQUIRE(evaluated.code == 0);
-  CHECK_THAT(evaluated.output,
-             Contains("mine") && Contains("mean loss") && Contains("the horizon of its training was 20"));
+  // The words are wrapped at 80 columns.
+  std::istringstream all(evaluated.output);
+  std::string words;
+  for (std::string word; all >> word;) words += word + " ";
+  CHECK_THAT(words, Contains("mine") && Contains("mean loss") && Contains("the horizon of its training was 20"));
 }
 
 TEST_CASE("new-experiment refuses what is no task, and a folder that is there") {
