@@ -2,9 +2,9 @@
 
 #include "data/sha256.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace lopt {

@@ -3,8 +3,6 @@
 
 #include "task_clip.h"
 
-#include <cmath>
-
 namespace lopt {
 
 struct AntitheticPairs {

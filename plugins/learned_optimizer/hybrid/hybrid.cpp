@@ -1,4 +1,4 @@
-#include <lopt/plugin.h>
+#include "../accumulators.h"
 
 using namespace lopt;
 
@@ -18,12 +18,6 @@ struct Form {
   std::string activation;
   double bound;
 };
-
-/// The entries of both; those that both have are equal.
-Tree with_entries(Tree tree, const Tree& more) {
-  for (const auto& [name, entry] : more.entries()) tree.set(name, entry);
-  return tree;
-}
 
 class Update final : public Optimizer {
  public:

@@ -1,4 +1,4 @@
-#include <lopt/plugin.h>
+#include "../problem_steps.h"
 
 #include <cmath>
 
@@ -6,8 +6,8 @@ using namespace lopt;
 
 namespace {
 
-/// Steps for which the learned rate is meant, and of a problem that does not say how many it has.
-constexpr double usual_steps = 100, unknown_steps = 1000;
+/// Steps for which the learned rate is meant.
+constexpr double usual_steps = 100;
 
 /// Adam with a rate that depends on the problem's length T and on how much of it is done, x = t/T:
 ///   lr = e^log_lr · (100/T)^horizon_power · (1.01 − x)^decay_power,  β = 1 − e^one_minus_beta.
@@ -32,9 +32,7 @@ class Update final : public Optimizer {
 
  private:
   Tensor rate(const Tensor& t, const UpdateContext& context) const {
-    const Tensor given =
-        context.length ? convert(context.length, DType::float32) : Tensor(static_cast<float>(context.num_steps));
-    const Tensor steps = where(given > 0.0, given, unknown_steps), left = 1.01 - minimum(t / steps, 1);
+    const Tensor steps = problem_steps(context), left = 1.01 - minimum(t / steps, 1);
     return exp(theta_["log_lr"].leaf() + theta_["horizon_power"].leaf() * log(usual_steps / steps) +
                theta_["decay_power"].leaf() * log(left));
   }

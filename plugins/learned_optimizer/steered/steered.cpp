@@ -1,7 +1,7 @@
-#include <lopt/matrices.h>
-#include <lopt/plugin.h>
+#include "../accumulators.h"
+#include "../problem_steps.h"
 
-#include <cmath>
+#include <lopt/matrices.h>
 
 using namespace lopt;
 
@@ -26,12 +26,6 @@ struct Form {
   double bound;
   int iterations;
 };
-
-/// The entries of both; those that both have are equal.
-Tree with_entries(Tree tree, const Tree& more) {
-  for (const auto& [name, entry] : more.entries()) tree.set(name, entry);
-  return tree;
-}
 
 /// x over its root mean square.
 Tensor unit(const Tensor& x) { return x / (rms(x) + 1e-12); }
@@ -75,11 +69,7 @@ class Update final : public Optimizer {
 
  private:
   /// √(100 / T): a longer problem wants smaller steps.
-  static Tensor horizon_factor(const UpdateContext& context) {
-    if (!context.length)
-      return Tensor(std::sqrt(usual_steps / static_cast<double>(context.num_steps > 0 ? context.num_steps : 1000)));
-    return sqrt(usual_steps / where(context.length > 0, convert(context.length, DType::float32), 1000));
-  }
+  static Tensor horizon_factor(const UpdateContext& context) { return sqrt(usual_steps / problem_steps(context)); }
 
   /// The gradient and its mean a step ahead, of matrices made orthogonal, with a root mean square of 1.
   Tensor orthogonal(const Tensor& gradient, const Tensor& momentum) const {
