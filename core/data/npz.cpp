@@ -1,6 +1,7 @@
 #include "data/npz.h"
 
 #include "data/damaged.h"
+#include "data/safetensors.h"
 
 #include <fmt/format.h>
 #include <zip.h>
@@ -172,6 +173,7 @@ Values read_archive(zip_t* archive, const std::string& path) {
 }  // namespace
 
 Values read_npz(const std::string& path) {
+  if (is_safetensors(path)) return read_safetensors(path);
   int code = 0;
   const std::unique_ptr<zip_t, ZipCloser> archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
   zip_error_t error;
@@ -194,6 +196,7 @@ Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name) {
 }
 
 std::string npz_comment(const std::string& path) {
+  if (is_safetensors(path)) return safetensors_comment(path);
   int code = 0;
   const std::unique_ptr<zip_t, ZipCloser> archive(zip_open(path.c_str(), ZIP_RDONLY, &code));
   zip_error_t error;

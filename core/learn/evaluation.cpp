@@ -22,6 +22,24 @@ class EvaluationLoader {
       : spec_(spec), registry_(registry), reader_(spec, "", errors_, registry.maker()), settings_(reader_) {}
 
   Evaluated load() {
+    read();
+    reader_.check_unknown();
+    errors_.raise();
+    result_.resolved = reader_.resolved();
+    return std::move(result_);
+  }
+
+  std::vector<SpecKey> describe() {
+    reader_.describe_only();
+    read();
+    reader_.take("extends", "texts", "specs that this one is laid over, relative to its file; null removes a key");
+    std::vector<SpecKey> keys;
+    for (const Declaration& declaration : reader_.declarations()) keys.push_back({"", declaration});
+    return keys;
+  }
+
+ private:
+  void read() {
     constexpr double most = 1 << 30;
     result_.name = settings_.text("name", "evaluation").doc("what the evaluation is called");
     result_.seed = static_cast<std::uint64_t>(
@@ -35,14 +53,9 @@ class EvaluationLoader {
                [&](const std::string& label, const SpecNode& node, const std::string& path, Labels& labels) {
                  return add_contender(label, node, path, labels);
                });
-    reader_.take("plugin_path");
-    reader_.check_unknown();
-    errors_.raise();
-    result_.resolved = reader_.resolved();
-    return std::move(result_);
+    reader_.take("plugin_path", "texts", "folders or files with plugins, relative to the spec's file");
   }
 
- private:
   /// The least of the horizons of the learned rules in it; 0 where there is none.
   static std::int64_t horizon_of(const SpecNode& node) {
     std::int64_t least = 0;
@@ -120,6 +133,12 @@ Score scored(const InnerTraining& training, double seconds, int threads) {
 }
 
 }  // namespace
+
+std::vector<SpecKey> evaluation_keys() {
+  Registry nothing;
+  const SpecNode spec = SpecNode::mapping();
+  return EvaluationLoader(spec, nothing).describe();
+}
 
 Evaluated load_evaluation(const SpecNode& spec, Registry& registry) { return EvaluationLoader(spec, registry).load(); }
 

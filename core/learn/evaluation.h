@@ -25,6 +25,9 @@ struct Evaluated {
   SpecNode resolved;
 };
 
+/// All keys that load_evaluation() takes.
+std::vector<SpecKey> evaluation_keys();
+
 /// Makes the components of an evaluation's spec. Throws SpecError with all that is wrong, or PluginError.
 Evaluated load_evaluation(const SpecNode& spec, Registry& registry);
 

@@ -23,6 +23,25 @@ class Loader {
         settings_(reader_) {}
 
   Experiment load() {
+    read();
+    reader_.check_unknown();
+    errors_.raise();
+    result_.resolved = reader_.resolved();
+    result_.most_steps = train_length_;
+    return std::move(result_);
+  }
+
+  /// The keys that were asked for on the way. What the spec has is of no matter, but that it has a key.
+  std::vector<SpecKey> describe() {
+    describing_ = true;
+    reader_.describe_only();
+    read();
+    keep_declarations("", reader_);
+    return std::move(keys_);
+  }
+
+ private:
+  void read() {
     result_.name = settings_.text("name", "run").doc("what the run is called");
     if (result_.name.find('/') != std::string::npos || result_.name.empty() || result_.name[0] == '.' ||
         result_.name.size() > 100)
@@ -39,16 +58,17 @@ class Loader {
     load_comparisons();
     load_freeze();
     load_sections();
-    reader_.take("plugin_path");
-    reader_.take("stages");
-    reader_.check_unknown();
-    errors_.raise();
-    result_.resolved = reader_.resolved();
-    result_.most_steps = train_length_;
-    return std::move(result_);
+    reader_.take("plugin_path", "texts", "folders or files with plugins, relative to the spec's file");
+    reader_.take("stages", "list of specs",
+                 "meta-trainings that follow each other: what each says is laid over the rest of the spec");
+    if (describing_)
+      reader_.take("extends", "texts", "specs that this one is laid over, relative to its file; null removes a key");
   }
 
- private:
+  void keep_declarations(const std::string& section, const SpecReader& reader) {
+    for (const Declaration& declaration : reader.declarations()) keys_.push_back({section, declaration});
+  }
+
   int length(int steps) const { return train_length_.value_or(steps); }
   void complain(const std::string& key, const std::string& message) {
     const SpecNode* node = spec_.find(key);
@@ -57,6 +77,7 @@ class Loader {
 
   /// The file of an earlier run's θ, which must be of this spec's learned optimizer.
   std::string trained(const std::string& key, const std::string& run_or_file) {
+    if (describing_) return run_or_file;
     const std::string file = theta_file(run_or_file);
     if (const SpecNode* rule = spec_.find("learned_optimizer")) require_rule(file, *rule, spec_.find(key)->where, key);
     reader_.set_resolved(key, SpecNode::scalar(file, true));
@@ -116,10 +137,11 @@ class Loader {
   }
 
   void load_application() {
-    const SpecNode* node = reader_.take("apply");
+    const SpecNode* node = reader_.take("apply", "mapping", "θ is tried on fresh problems after meta-training");
     if (!node || node->kind == SpecNode::Kind::null || result_.kind != Experiment::Kind::meta_training) return;
     if (!node->is_mapping()) return complain("apply", "must be a mapping, as in {steps: 100, seeds: [0, 1, 2]}");
     SpecReader reader(*node, "apply", errors_, registry_.maker());
+    if (describing_) reader.describe_only();
     Settings settings(reader);
     Application application;
     application.steps =
@@ -129,12 +151,15 @@ class Loader {
                             .doc("initialisations that it is tried on");
     if (application.seeds.empty()) reader.error(*node, "seeds", "must have at least one seed");
     reader.check_unknown();
+    keep_declarations("apply", reader);
     reader_.set_resolved("apply", reader.resolved());
     result_.application = std::move(application);
   }
 
   void load_comparisons() {
-    const SpecNode* node = reader_.take("compare");
+    const SpecNode* node =
+        reader_.take("compare", "list of optimizers",
+                     "optimizers that θ is compared with where it is applied; {tuned: adam} has the best of ten rates");
     if (!node || node->kind == SpecNode::Kind::null) return;
     if (node->kind != SpecNode::Kind::sequence)
       return complain("compare", "must be a list of optimizers, as in [{plugin: sgd, learning_rate: 0.1}]");
@@ -171,7 +196,7 @@ class Loader {
   }
 
   void load_freeze() {
-    const SpecNode* node = reader_.take("freeze");
+    const SpecNode* node = reader_.take("freeze", "texts", "parts of θ that are not trained, as in [\"lstm*\"]");
     if (!node || node->kind == SpecNode::Kind::null) return;
     if (result_.kind != Experiment::Kind::meta_training) return complain("freeze", "needs an `estimator` beside it");
     reader_.set_resolved("freeze", *node);
@@ -187,14 +212,16 @@ class Loader {
   /// A mapping of the spec with settings of its own, or an empty one where it is not there.
   template <class Function>
   void load_section(const std::string& key, const std::string& example, Function load) {
-    const SpecNode* node = reader_.take(key);
+    const SpecNode* node = reader_.take(key, "mapping", "as in " + example);
     const SpecNode nothing = SpecNode::mapping();
     if (node && node->kind == SpecNode::Kind::null) node = nullptr;
     if (node && !node->is_mapping()) return complain(key, "must be a mapping, as in " + example);
     SpecReader reader(node ? *node : nothing, key, errors_, registry_.maker());
+    if (describing_) reader.describe_only();
     Settings settings(reader);
     load(SpecSection{settings, node ? *node : nothing, reader, key, registry_, errors_});
     reader.check_unknown();
+    keep_declarations(key, reader);
     if (node) reader_.set_resolved(key, reader.resolved());
   }
 
@@ -205,6 +232,8 @@ class Loader {
   SpecReader reader_;
   Settings settings_;
   Experiment result_;
+  bool describing_ = false;
+  std::vector<SpecKey> keys_;
 };
 
 /// Keys that are of the whole, which a stage leaves as they are.
@@ -305,6 +334,23 @@ class StagesLoader {
 };
 
 }  // namespace
+
+std::vector<SpecKey> experiment_keys() {
+  // One of each kind that there is, with the keys that change what is asked for.
+  std::vector<SpecKey> keys;
+  Registry nothing;
+  for (const char* text : {"{learned_optimizer: a, estimator: a, init_theta: a, task: a, apply: {}, validate: {}}",
+                           "{learned_optimizer: a, theta: a, task_family: a}", "{learned_optimizer: a, task: a}",
+                           "{optimizer: a, task: a}"}) {
+    const SpecNode spec = parse_spec(text, "a description");
+    for (SpecKey& key : Loader(spec, nothing, {}).describe())
+      if (std::none_of(keys.begin(), keys.end(), [&](const SpecKey& known) {
+            return known.section == key.section && known.declaration.name == key.declaration.name;
+          }))
+        keys.push_back(std::move(key));
+  }
+  return keys;
+}
 
 Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length) {
   const SpecNode* stages = spec.find("stages");

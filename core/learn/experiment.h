@@ -93,6 +93,14 @@ struct Experiment {
   SpecNode resolved;  // the spec with every default
 };
 
+/// A key that a spec may have, outside of its plugins: `section` is "" at the top level, or "apply", "validate", ….
+struct SpecKey {
+  std::string section;
+  Declaration declaration;
+};
+/// All keys that load_experiment() takes.
+std::vector<SpecKey> experiment_keys();
+
 /// Makes the components of a spec. Throws SpecError with all that is wrong, or PluginError. `train_length` replaces the
 /// length of every loop, where it is given.
 Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length = {});

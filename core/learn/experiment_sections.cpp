@@ -9,8 +9,9 @@ namespace {
 constexpr int most_count = 1 << 30;
 
 /// An optimizer at a key of a section; none where the key is not there, or unusable.
-std::optional<Comparison> comparison_at(const SpecSection& section, const std::string& key) {
-  const SpecNode* node = section.reader.take(key);
+std::optional<Comparison> comparison_at(const SpecSection& section, const std::string& key,
+                                        const std::string& documentation) {
+  const SpecNode* node = section.reader.take(key, "optimizer, or {tuned: optimizer}", documentation);
   if (!node || node->kind == SpecNode::Kind::null) return std::nullopt;
   SpecNode resolved;
   std::optional<Comparison> comparison =
@@ -61,7 +62,8 @@ void read_objective(const SpecSection& section, MetaObjective& objective, std::o
   objective.log = s.boolean("log", false).doc("the logarithm of each loss");
   objective.normalizer =
       s.boolean("normalizer", false).doc("each loss on the task's own scale, where about 1 is a guess");
-  relative_to = comparison_at(section, "relative_to");
+  relative_to =
+      comparison_at(section, "relative_to", "an optimizer whose losses those of inner problems are divided by");
   objective.relative_by_step =
       std::string(s.text("relative", "mean")
                       .one_of({"mean", "step"})
@@ -126,7 +128,7 @@ void read_validation(const SpecSection& section, ValidationRules& rules, std::op
   rules.seeds = s.integer("seeds", 2).between(1, 10000).doc("problems of each task");
   rules.problems =
       read_named_families(section.reader, section.node, section.path + ".", "tasks", section.registry, section.errors);
-  rules.against = comparison_at(section, "against");
+  rules.against = comparison_at(section, "against", "an optimizer whose losses those of the tasks are divided by");
 }
 
 }  // namespace lopt

@@ -46,7 +46,8 @@ std::string plugin_of(const SpecNode& node) {
 
 void read_named(SpecReader& reader, const SpecNode& mapping, const std::string& prefix, const std::string& key,
                 const AddNamed& add) {
-  const SpecNode* node = reader.take(key);
+  const SpecNode* node = reader.take(key, fmt::format("list of {}, or mapping of names to them", key),
+                                     key == "tasks" ? "tasks or families" : "optimizers; {tuned: adam} finds its rate");
   const std::size_t count = !node ? 0 : node->is_mapping() ? node->entries.size() : node->items.size();
   if (count == 0)
     return reader.error(node ? *node : mapping, key, "must be a list, or a mapping of names, with at least one");

@@ -3,6 +3,7 @@
 #include "learn/named_tasks.h"
 
 #include "data/npz.h"
+#include "data/safetensors.h"
 
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>
@@ -24,7 +25,9 @@ constexpr std::string_view horizon_mark = "# horizon: ";
 void write_theta(const std::string& path, const Values& theta, const SpecNode& learned_optimizer,
                  std::int64_t horizon) {
   const std::string steps = horizon > 0 ? fmt::format("{}{}\n", horizon_mark, horizon) : "";
-  write_npz(path, theta, std::string(mark) + to_yaml(learned_optimizer) + steps);
+  const std::string comment = std::string(mark) + to_yaml(learned_optimizer) + steps;
+  write_npz(path, theta, comment);
+  write_safetensors(std::filesystem::path(path).replace_extension("safetensors").string(), theta, comment);
 }
 
 std::int64_t horizon_in(const std::string& file) {

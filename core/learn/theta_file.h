@@ -7,8 +7,8 @@
 
 namespace lopt {
 
-/// Writes θ, which learned optimizer it is of, with its settings, and how many steps its longest problem had (0:
-/// without an end). Throws std::runtime_error.
+/// Writes θ into an .npz and a .safetensors file beside it, which learned optimizer it is of, with its settings, and
+/// how many steps its longest problem had (0: without an end). Throws std::runtime_error.
 void write_theta(const std::string& path, const Values& theta, const SpecNode& learned_optimizer,
                  std::int64_t horizon = 0);
 

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <numeric>
 #include <random>
-#include <set>
 #include <sstream>
 
 namespace lopt {
@@ -143,6 +143,18 @@ EvaluationRow row_from(const Json& json) {
   return row;
 }
 
+std::pair<std::vector<EvaluationRow>, std::size_t> read_rows(const std::string& file) {
+  std::vector<EvaluationRow> rows;
+  std::size_t bytes = 0;
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line) && !lines.eof(); bytes += line.size() + 1) try {
+      rows.push_back(row_from(parse_json(line)));
+    } catch (const Json::exception&) {
+      break;  // a line that was being written when the process ended
+    }
+  return {std::move(rows), bytes};
+}
+
 EvaluationReport::EvaluationReport(std::vector<EvaluationRow> rows, std::string baseline)
     : rows_(std::move(rows)), baseline_(std::move(baseline)) {}
 
@@ -249,25 +261,41 @@ std::string EvaluationReport::verdict(const std::string& optimizer, std::int64_t
               : fmt::format("; as low as it ends after {:.0f} % of the steps", 100 * median(shares));
   if (diverged) text += fmt::format("; {} problems diverged", diverged);
   if (horizon > 0 && steps > horizon) text += fmt::format("; the horizon of its training was {}", horizon);
-  return wrapped(text, "    ");
+  return text;
 }
 
-std::string EvaluationReport::text() const {
-  std::string text;
-  std::set<std::int64_t> lengths;
+std::vector<std::string> EvaluationReport::others() const {
   std::vector<std::string> optimizers;
-  for (const auto& [task, steps] : groups()) {
-    text += table(task, steps);
-    lengths.insert(steps);
-  }
   for (const EvaluationRow& row : rows_)
     if (row.optimizer != baseline_ &&
         std::find(optimizers.begin(), optimizers.end(), row.optimizer) == optimizers.end())
       optimizers.push_back(row.optimizer);
+  return optimizers;
+}
+
+std::set<std::int64_t> EvaluationReport::lengths() const {
+  std::set<std::int64_t> lengths;
+  for (const EvaluationRow& row : rows_) lengths.insert(row.steps);
+  return lengths;
+}
+
+std::vector<std::string> EvaluationReport::verdicts() const {
+  std::vector<std::string> sentences;
+  for (const std::string& optimizer : others())
+    for (const std::int64_t steps : lengths())
+      if (const std::string sentence = verdict(optimizer, steps); !sentence.empty())
+        sentences.push_back(fmt::format("{} beside {}, {}", optimizer, baseline_, sentence));
+  return sentences;
+}
+
+std::string EvaluationReport::text() const {
+  std::string text;
+  for (const auto& [task, steps] : groups()) text += table(task, steps);
   text += fmt::format("\nBeside {}:\n", baseline_);
-  for (const std::string& optimizer : optimizers) {
+  for (const std::string& optimizer : others()) {
     text += fmt::format("  {}\n", optimizer);
-    for (const std::int64_t steps : lengths) text += verdict(optimizer, steps);
+    for (const std::int64_t steps : lengths())
+      if (const std::string sentence = verdict(optimizer, steps); !sentence.empty()) text += wrapped(sentence, "    ");
   }
   return text;
 }
@@ -334,7 +362,7 @@ std::string EvaluationReport::curves(const std::string& task, std::int64_t steps
     curves.push_back({row->score.rate > 0 ? fmt::format("{} {:.2g}", row->optimizer, row->score.rate) : row->optimizer,
                       row->score.curve});
   return curves_svg(fmt::format("{}: mean of {} problems", task, rows_of(task, steps)[0]->score.mean_loss.size()),
-                    "inner step", "training loss", curves);
+                    "inner step", "training loss", curves, true);
 }
 
 }  // namespace lopt

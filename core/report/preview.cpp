@@ -1,11 +1,12 @@
 #include "report/preview.h"
 
-#include "report/durable_file.h"
+#include "data/durable_file.h"
 
 #include <lopt/dataset.h>
 
 #include <cairo.h>
 #include <fmt/format.h>
+#include <nettle/base64.h>
 
 #include <algorithm>
 #include <cmath>
@@ -83,6 +84,24 @@ void write_preview(const std::string& path, const std::string& title, const Valu
   if (cairo_surface_write_to_png_stream(surface.get(), append, &png) != CAIRO_STATUS_SUCCESS)
     throw std::runtime_error("the picture could not be drawn");
   write_durably(path, png);
+}
+
+Json first_images(const Values& batch) {
+  if (!batch.contains("image") || !batch.contains("label") || !batch["image"].is_leaf() || !batch["label"].is_leaf())
+    return nullptr;
+  const Array image = batch["image"].leaf(), label = batch["label"].leaf();
+  if (image.dtype() != DType::float32 || label.dtype() != DType::int32 || image.shape().empty()) return nullptr;
+  const auto count = static_cast<std::size_t>(std::min<std::int64_t>(most_images, image.shape()[0]));
+  const std::size_t pixels = image.size() / static_cast<std::size_t>(image.shape()[0]);
+  const auto side = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(pixels))));
+  if (side * side != pixels || label.size() < count) return nullptr;
+  std::vector<std::uint8_t> bytes;
+  for (const float value : image.values<float>().first(count * pixels))
+    bytes.push_back(static_cast<std::uint8_t>(std::lround(255 * std::clamp(value, 0.0F, 1.0F))));
+  std::string text(BASE64_ENCODE_RAW_LENGTH(bytes.size()), '\0');
+  base64_encode_raw(text.data(), bytes.size(), bytes.data());
+  const auto labels = label.values<std::int32_t>().first(count);
+  return {{"side", side}, {"labels", std::vector<std::int32_t>(labels.begin(), labels.end())}, {"pixels", text}};
 }
 
 }  // namespace lopt

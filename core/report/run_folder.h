@@ -2,7 +2,7 @@
 // The folder of a run. Files appear whole or not at all; metrics are whole lines. One process at a time works in it.
 
 #include "data/checkpoint_file.h"
-#include "report/durable_file.h"
+#include "data/durable_file.h"
 
 #include "data/json.h"
 

@@ -83,6 +83,11 @@ int run_sweep(int argc, char** argv);
 bool is_sweep(const std::string& run_folder);
 int resume_sweep(const Options& options);
 int run_new_experiment(int argc, char** argv);
+int run_report(int argc, char** argv);
+int run_diff(int argc, char** argv);
+/// The runs in a folder, a line each, with what came out.
+int list_runs(const std::string& folder);
+int run_schema(int argc, char** argv);
 int run_explain(int argc, char** argv);
 int run_check(int argc, char** argv);
 int run_sample(int argc, char** argv);

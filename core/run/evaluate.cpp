@@ -3,6 +3,7 @@
 #include "report/evaluation_report.h"
 #include "report/progress.h"
 #include "report/provenance.h"
+#include "report/run_page.h"
 #include "run/session.h"
 #include "spec/compose.h"
 
@@ -25,19 +26,6 @@ std::string as_file_name(std::string name) {
   return name;
 }
 
-/// The rows that an earlier process has finished, and how many bytes their lines are.
-std::pair<std::vector<EvaluationRow>, std::size_t> rows_in(const std::string& file) {
-  std::vector<EvaluationRow> rows;
-  std::size_t bytes = 0;
-  std::ifstream lines(file);
-  for (std::string line; std::getline(lines, line) && !lines.eof(); bytes += line.size() + 1) try {
-      rows.push_back(row_from(parse_json(line)));
-    } catch (const Json::exception&) {
-      break;  // a line that was being written when the process ended
-    }
-  return {std::move(rows), bytes};
-}
-
 class EvaluationRun {
  public:
   EvaluationRun(const Options& options, Evaluated evaluated, RunFolder folder)
@@ -47,7 +35,7 @@ class EvaluationRun {
         threads_(options.threads ? options.threads : allowed_threads().threads) {}
 
   int run() {
-    auto [rows, bytes] = rows_in(folder_.file("metrics.jsonl"));
+    auto [rows, bytes] = read_rows(folder_.file("metrics.jsonl"));
     rows_ = std::move(rows);
     folder_.begin_metrics(bytes);
     Progress progress("mean loss", parts(), options_.quiet, static_cast<int>(rows_.size()));
@@ -105,8 +93,10 @@ class EvaluationRun {
     std::filesystem::create_directories(folder_.file("curves"));
     for (const auto& [task, steps] : report.groups())
       folder_.write(fmt::format("curves/{}-{}.svg", as_file_name(task), steps), report.curves(task, steps));
+    folder_.write("report.html", run_page(folder_.path(), {}));
     if (!options_.quiet)
-      fmt::print("{}\n{}  (evaluation.json, evaluation.csv, evaluation.txt, curves/)\n", report.text(), folder_.path());
+      fmt::print("{}\n{}  (report.html, evaluation.json, evaluation.csv, evaluation.txt, curves/)\n", report.text(),
+                 folder_.path());
     return success;
   }
 
@@ -161,7 +151,9 @@ int run_evaluate(int argc, char** argv) {
   hear_signals();
   RunFolder folder = RunFolder::make(o.out, evaluated.name);
   folder.write("spec.yaml", to_yaml(evaluated.resolved));
-  folder.write_json("run.json", {{"kind", kind}, {"lopt", LOPT_VERSION}, {"plugins", plugins_json(registry)}});
+  folder.write_json(
+      "run.json",
+      {{"kind", kind}, {"name", evaluated.name}, {"lopt", LOPT_VERSION}, {"plugins", plugins_json(registry)}});
   return EvaluationRun(o, std::move(evaluated), std::move(folder)).run();
 }
 

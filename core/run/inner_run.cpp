@@ -26,6 +26,18 @@ std::string run_label(const Experiment& experiment, std::size_t run) {
   return experiment.theta_seeds.empty() ? "given θ" : fmt::format("θ from seed {}", experiment.theta_seeds[run]);
 }
 
+/// What was measured until now, for the page.
+RunRecord record_of(const InnerTraining& training) {
+  RunRecord record;
+  for (int step = 0; step < training.steps_done(); ++step) {
+    Json line{{"step", step}};
+    for (std::size_t i = 0; i < training.losses().size(); ++i)
+      line[fmt::format("loss_{}", i)] = training.losses()[i][static_cast<std::size_t>(step)];
+    record.add(line);
+  }
+  return record;
+}
+
 void train(Session& session, InnerTraining& training) {
   const Experiment& experiment = session.experiment();
   const std::size_t runs = training.losses().size();
@@ -37,6 +49,9 @@ void train(Session& session, InnerTraining& training) {
     double sum = 0;
     for (const auto& run : training.losses()) sum += static_cast<double>(run.back());
     progress.update(training.steps_done(), sum / static_cast<double>(runs));
+    if (session.page_is_due())
+      session.write_page(record_of(training),
+                         fmt::format("The training goes on: {} of {} steps.", training.steps_done(), experiment.steps));
     const CheckpointRules& rules = experiment.checkpoint_rules;
     const bool due = rules.every_steps > 0 ? training.steps_done() - kept >= rules.every_steps
                                            : session.agree() == Session::Wish::checkpoint;
@@ -97,7 +112,7 @@ void report(Session& session, const InnerTraining& training) {
   session.folder().begin_metrics();
   session.folder().metrics().add(metrics_lines(training, split_name(session.experiment().measure.split)));
   std::vector<std::pair<std::string, Array>> params;
-  Json json = Json::array();
+  Json json = Json::array(), sentences = Json::array();
   for (std::size_t i = 0; i < runs; ++i) {
     const std::string label = run_label(session.experiment(), i);
     const std::optional<Evaluation> test = training.test(i);
@@ -113,10 +128,12 @@ void report(Session& session, const InnerTraining& training) {
                     {"test_loss", test ? Json(test->loss) : nullptr},
                     {"diverged", has_diverged(losses[i])}});
     if (test && !test->metrics.empty()) json.back()["test_metrics"] = metrics_json(test->metrics);
-    session.say(fmt::format("  {:<14} training loss {:.4f} → {:.4f}{}{}", label, mean_first(losses[i]),
-                            mean_last(losses[i]),
-                            test ? fmt::format(", test loss {:.4f}{}", test->loss, metrics_text(test->metrics)) : "",
-                            has_diverged(losses[i]) ? "   diverged" : ""));
+    const std::string words =
+        fmt::format("training loss {:.4f} → {:.4f}{}{}", mean_first(losses[i]), mean_last(losses[i]),
+                    test ? fmt::format(", test loss {:.4f}{}", test->loss, metrics_text(test->metrics)) : "",
+                    has_diverged(losses[i]) ? "   diverged" : "");
+    session.say(fmt::format("  {:<14} {}", label, words));
+    sentences.push_back(runs == 1 ? fmt::format("{}.", words) : fmt::format("{}: {}.", label, words));
     const Values tree = training.params(i);
     const std::vector<std::string> names = tree.paths();
     for (std::size_t k = 0; k < names.size(); ++k)
@@ -125,6 +142,7 @@ void report(Session& session, const InnerTraining& training) {
   write_npz(session.folder().file("params.npz"), params);
   session.summary["steps"] = training.steps_done();
   session.summary["runs"] = json;
+  session.summary["verdict"] = sentences;
 }
 
 }  // namespace

@@ -193,9 +193,16 @@ int run_list(int argc, char** argv) {
   bool with_files = false;
   description.add_options()("long", po::bool_switch(&with_files), "their files too, and how those were found");
   const auto values = options::parse(
-      argc, argv, description, "lopt-run list [options]",
-      "Shows the plugins that are found, by kind, a line each, and the files that are refused, and why.");
+      argc, argv, description, "lopt-run list [options], lopt-run list runs [FOLDER]",
+      "Shows the plugins that are found, by kind, a line each, and the files that are refused, and why. `list runs` "
+      "shows the\nruns in a folder (runs/, unless it says otherwise), a line each, with what came out.");
   if (!values) return success;
+  if (const std::vector<std::string> words = options::positional(*values); !words.empty()) {
+    if (words[0] != "runs" || words.size() > 2)
+      throw UsageError(
+          fmt::format("'{}' is nothing to list; usage: lopt-run list, or lopt-run list runs [FOLDER]", words[0]));
+    return list_runs(words.size() == 2 ? words[1] : "runs");
+  }
   Registry registry;
   for (const std::string& path : plugin_paths) {
     if (!std::filesystem::exists(path)) throw PluginError(path + ": there is no such plugin file or folder");

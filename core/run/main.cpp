@@ -12,35 +12,46 @@
 #include <cstdlib>
 #include <iterator>
 #include <new>
+#include <string_view>
 
 namespace {
 
 struct Verb {
+  const char* group;  // what one does with it
   const char* name;
   int (*run)(int argc, char** argv);
   const char* summary;
 };
+constexpr const char *train = "Train", *try_out = "Try before training", *look = "Look at what came out",
+                     *plugins = "Plugins and tasks of your own";
 constexpr Verb verbs[] = {
-    {"train", lopt::run_train, "run a spec: an inner training, or a meta-training"},
-    {"resume", lopt::run_resume, "go on with a run that ended early, or for longer"},
-    {"evaluate", lopt::run_evaluate, "train tasks by optimizers, and say which is better"},
-    {"sweep", lopt::run_sweep, "run a spec with many values of some of its keys"},
-    {"explain", lopt::run_explain, "say where values that are not finite come from in a step of a run"},
-    {"check", lopt::run_check, "report all that is wrong with a spec, without running it"},
-    {"sample", lopt::run_sample, "show members of a spec's task family"},
-    {"preview", lopt::run_preview, "draw the first images of a spec's data"},
-    {"plan", lopt::run_plan, "show what a spec's programs are made of, and where their time goes"},
-    {"list", lopt::run_list, "show the plugins that are found"},
-    {"describe", lopt::run_describe, "explain a plugin and its settings"},
-    {"replay-updates", lopt::run_replay_updates, "compare a rule with the updates of another program"},
-    {"new-experiment", lopt::run_new_experiment, "write a meta-training for a task of yours, and its evaluation"},
-    {"new-plugin", lopt::run_new_plugin, "write the folder of a plugin to begin with"},
-    {"check-plugin", lopt::run_check_plugin, "check a plugin file before others use it"},
+    {try_out, "check", lopt::run_check, "report all that is wrong with a spec, without running it"},
+    {try_out, "sample", lopt::run_sample, "show members of a spec's task family"},
+    {try_out, "preview", lopt::run_preview, "draw the first images of a spec's data, or a rate"},
+    {try_out, "plan", lopt::run_plan, "show what a spec's programs are made of, and their time"},
+    {try_out, "schema", lopt::run_schema, "write a JSON schema of specs, for editors"},
+    {train, "train", lopt::run_train, "run a spec: an inner training, or a meta-training"},
+    {train, "resume", lopt::run_resume, "go on with a run that ended early, or for longer"},
+    {train, "sweep", lopt::run_sweep, "run a spec with many values of some of its keys"},
+    {train, "evaluate", lopt::run_evaluate, "train tasks by optimizers, and say which is better"},
+    {look, "report", lopt::run_report, "write a page of one run, or of several beside each other"},
+    {look, "diff", lopt::run_diff, "say what differs between two runs"},
+    {look, "explain", lopt::run_explain, "say where values that are not finite come from in a step"},
+    {look, "list", lopt::run_list, "show the plugins that are found; `list runs`: the runs"},
+    {look, "describe", lopt::run_describe, "explain a plugin and its settings"},
+    {plugins, "new-experiment", lopt::run_new_experiment, "write a meta-training for a task of yours"},
+    {plugins, "new-plugin", lopt::run_new_plugin, "write the folder of a plugin to begin with"},
+    {plugins, "check-plugin", lopt::run_check_plugin, "check a plugin file before others use it"},
+    {plugins, "replay-updates", lopt::run_replay_updates, "compare a rule with the updates of another program"},
 };
 
 void print_help() {
-  fmt::print("lopt-run: meta-training of learned optimizers\n\nUsage: lopt-run VERB …\n\n");
-  for (const Verb& verb : verbs) fmt::print("  {:<15}{}\n", verb.name, verb.summary);
+  fmt::print("lopt-run: meta-training of learned optimizers\n\nUsage: lopt-run VERB …\n");
+  std::string_view group;
+  for (const Verb& verb : verbs) {
+    if (group != verb.group) fmt::print("\n{}\n", group = verb.group);
+    fmt::print("  {:<15}{}\n", verb.name, verb.summary);
+  }
   fmt::print(
       "\n`lopt-run VERB --help` explains each; --version shows the version.\n"
       "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");

@@ -1,6 +1,7 @@
 // A meta-training from its first step, or a checkpoint, to its end.
 #include "learn/theta_file.h"
 #include "report/progress.h"
+#include "run/apply_theta.h"
 #include "run/session.h"
 
 #include <fmt/format.h>
@@ -39,7 +40,13 @@ class MetaRun {
     }
     session_.tracer().finish(training_);
     if (session_.writes()) report();
-    if (!stop_wanted() && !ended_early_ && session_.writes()) apply_theta();
+    if (session_.writes()) {
+      const Values theta = training_.whole(training_.theta());
+      if (!stop_wanted() && !ended_early_)
+        apply_theta(session_, theta,
+                    training_.has_average() ? std::optional(training_.whole(training_.average())) : std::nullopt);
+      add_pictures(session_, theta, horizon());
+    }
     const int code = session_.finish(true, training_.steps_done());
     if (ended_early_) throw std::runtime_error(*ended_early_);
     if (!losses_.empty() && static_cast<std::size_t>(skipped_) == losses_.size() && code == success)
@@ -72,6 +79,7 @@ class MetaRun {
       clipped_ += json.value("clipped", false);
       diverged_ += json.value("inner_diverged", std::int64_t{0});
       if (json.contains("validation")) note_validation(json);
+      session_.record.add(json);
     }
     if (losses_.size() != static_cast<std::size_t>(training_.steps_done()))
       throw DataError(fmt::format("{}: has {} lines where the checkpoint has {} steps",
@@ -123,7 +131,9 @@ class MetaRun {
 
   void step(Progress& progress) {
     const auto start = std::chrono::steady_clock::now();
+    const std::size_t stage = training_.stage_index();
     const MetaStep step = training_.step();
+    if (training_.stage_index() != stage) keep_theta(fmt::format("stage-{}/theta.npz", stage + 1));
     losses_.push_back(step.loss);
     skipped_ += step.skipped;
     clipped_ += step.clipped;
@@ -147,6 +157,11 @@ class MetaRun {
       metrics["member_losses"] = std::move(members);
     }
     session_.add_metrics(metrics);
+    session_.add_seconds("meta-steps", seconds_since(start));
+    if (session_.page_is_due())
+      session_.write_page(session_.record, fmt::format("Meta-training goes on: {} of {} steps; meta-loss {:.4g}.",
+                                                       step.step + 1, experiment_.steps, mean_last(losses_)));
+    if (experiment_.application && training_.steps_done() == experiment_.steps / 2) keep_theta(half_way_file);
     progress.update(step.step + 1, static_cast<double>(step.loss), note());
     if (!step.fault.empty()) {
       session_.summary["first_not_finite"] = fmt::format("meta-step {}, {}", step.step, step.fault);
@@ -197,6 +212,18 @@ class MetaRun {
       std::filesystem::create_directories(session_.folder().file("best"));
       write_theta(session_.folder().file("best/theta.npz"), training_.whole(theta), rule(), horizon());
       written_best_ = training_.best_step();
+    } catch (const std::exception& error) {
+      Session::warn(error.what());
+    }
+  }
+
+  /// θ as it is now, in a file of the run's folder.
+  void keep_theta(const std::string& name) {
+    if (!session_.writes()) return;
+    try {
+      const std::filesystem::path file = session_.folder().file(name);
+      std::filesystem::create_directories(file.parent_path());
+      write_theta(file.string(), training_.whole(training_.theta()), rule(), horizon());
     } catch (const std::exception& error) {
       Session::warn(error.what());
     }
@@ -261,88 +288,6 @@ class MetaRun {
   }
 
   std::uint64_t bytes_sent() const { return session_.ranks() ? session_.ranks()->bytes_sent() : 0; }
-
-  struct AppliedRow {
-    std::string label;
-    double mean, last;
-    std::optional<Evaluation> test;
-    std::size_t diverged;
-  };
-
-  AppliedRow applied_row(const std::string& label, InnerTraining& training) {
-    run_all(training);
-    AppliedRow row{label, 0, 0, std::nullopt, 0};
-    const std::vector<float> mean = training.mean_curve();
-    const std::size_t runs = training.losses().size();
-    for (const std::vector<float>& losses : training.losses()) {
-      row.diverged += has_diverged(losses);
-      const auto last = std::span(losses).last(std::min<std::size_t>(10, losses.size()));
-      row.last += std::accumulate(last.begin(), last.end(), 0.0) / static_cast<double>(last.size() * runs);
-    }
-    if (const std::vector<Evaluation> tests = training.tests(); !tests.empty()) row.test = mean_of(tests);
-    row.mean = std::accumulate(mean.begin(), mean.end(), 0.0) / static_cast<double>(mean.size());
-    session_.applied_curves.push_back({label, mean});
-    return row;
-  }
-
-  void apply_theta() {
-    if (!experiment_.application) return;
-    std::vector<AppliedRow> rows;
-    rows.push_back(applied_row("learned optimizer",
-                               *make_application(experiment_, training_.whole(training_.theta()), session_.threads())));
-    if (training_.has_average())
-      rows.push_back(applied_row(
-          "with averaged θ", *make_application(experiment_, training_.whole(training_.average()), session_.threads())));
-    const std::size_t own_rows = rows.size();
-    for (const Comparison& asked : experiment_.comparisons) {
-      const Comparison comparison = asked.candidates.empty() ? asked : tuned(experiment_, asked, session_.threads());
-      rows.push_back(
-          applied_row(comparison.label, *make_comparison(experiment_, *comparison.optimizer, session_.threads())));
-    }
-    const std::size_t problems = experiment_.application->seeds.size();
-    std::string text =
-        fmt::format("\nTried on {} fresh problems, {} steps each: mean training loss of all steps, of the last 10{}\n",
-                    problems, experiment_.application->steps, rows[0].test ? ", test loss" : "");
-    Json json = Json::array();
-    for (const AppliedRow& row : rows) {
-      text += fmt::format("  {:<34} {:.3f}   {:.3f}", row.label, row.mean, row.last);
-      if (row.test) text += fmt::format("   {:.3f}{}", row.test->loss, metrics_text(row.test->metrics));
-      if (row.diverged) text += fmt::format("   ({} of {} diverged)", row.diverged, problems);
-      text += "\n";
-      json.push_back({{"optimizer", row.label},
-                      {"mean_loss", row.mean},
-                      {"loss_last_10", row.last},
-                      {"test_loss", row.test ? Json(row.test->loss) : nullptr},
-                      {"diverged", row.diverged}});
-      if (row.test && !row.test->metrics.empty()) json.back()["test_metrics"] = metrics_json(row.test->metrics);
-    }
-    text += verdict(rows, own_rows);
-    session_.say(text);
-    session_.summary["applied"] = json;
-  }
-
-  /// "13 % below", "4 % above", of positive numbers.
-  static std::string beside(double own, double other) {
-    const double percent = 100 * (own / other - 1);
-    return std::abs(percent) < 0.5 ? "as high as"
-                                   : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
-  }
-
-  /// The learned optimizer beside the best of the others, in words.
-  static std::string verdict(const std::vector<AppliedRow>& rows, std::size_t own_rows) {
-    if (rows.size() <= own_rows) return "";
-    const auto others = rows.begin() + static_cast<std::ptrdiff_t>(own_rows);
-    const auto best = std::min_element(others, rows.end(), [](const AppliedRow& a, const AppliedRow& b) {
-      return std::isnan(b.mean) || a.mean < b.mean;
-    });
-    const AppliedRow& own = rows.front();
-    if (!std::isfinite(own.mean)) return "\nThe learned optimizer diverged.\n";
-    if (!std::isfinite(best->mean)) return "\nThe learned optimizer is the only one that did not diverge.\n";
-    std::string text =
-        fmt::format("\nThe learned optimizer's mean loss is {} that of {}", beside(own.mean, best->mean), best->label);
-    if (own.test && best->test) text += fmt::format("; its test loss is {}", beside(own.test->loss, best->test->loss));
-    return text + ".\n";
-  }
 
   Session& session_;
   Experiment& experiment_;

@@ -1,7 +1,8 @@
 // lopt-run new-experiment: a meta-training for a task of one's own, and its evaluation.
 #include "run/command_line.h"
 
-#include "report/durable_file.h"
+#include "data/durable_file.h"
+#include "learn/schema.h"
 
 #include <fmt/format.h>
 
@@ -13,6 +14,9 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int horizon = 200;
+constexpr const char* schema_file = "lopt.schema.json";
+/// With it, editors complete and check what a person writes.
+constexpr const char* schema_line = "# yaml-language-server: $schema=lopt.schema.json";
 
 /// A component that is a task or a family, at either key.
 struct Problem {
@@ -23,7 +27,8 @@ struct Problem {
 
 std::string spec_text(const Problem& problem, const std::string& paths) {
   return fmt::format(
-      R"(# A hybrid of an orthogonal, Adam's and the gradient's direction, meta-trained for {0}: it begins from the weights
+      R"({4}
+# A hybrid of an orthogonal, Adam's and the gradient's direction, meta-trained for {0}: it begins from the weights
 # that come with lopt and learns what this problem wants. `lopt-run describe {0}` shows the settings that can stand here;
 # `lopt-run describe steered` those of the rule.
 name: {0}
@@ -32,17 +37,18 @@ steps: 400                       # meta-steps; more is better
 {3}{1}: {0}
 learned_optimizer: {{plugin: steered, rate: {{plugin: cosine, value: 0.01, end: 0.0003}}}}
 init_theta: general
-estimator: {{plugin: pes, tasks: 16, unroll_length: 20, problem_length: {2}, truncation: log_uniform, least_length: 20, std: 0.02}}
+estimator: {{plugin: pes, tasks: 16, unroll_length: 20, problem_length: {2}, truncation: log_uniform, least_length: 20, std: 0.02, loss_clip: 100}}
 meta_objective: {{relative_to: {{tuned: adam}}}}    # losses count as shares of tuned Adam's
 meta_optimizer: {{plugin: adam, learning_rate: {{plugin: cosine, value: 0.001, end: 0.0002}}}}
 meta_gradient: {{clip_norm: 1}}
 )",
-      problem.name, problem.key(), horizon, paths);
+      problem.name, problem.key(), horizon, paths, schema_line);
 }
 
 std::string evaluation_text(const Problem& problem, const std::string& folder, const std::string& paths) {
   return fmt::format(
-      R"(# Is what was trained better than Adam, tuned for each length?
+      R"({5}
+# Is what was trained better than Adam, tuned for each length?
 name: {0}
 steps: [{1}, {2}]                  # within the horizon of the meta-training, and far beyond it
 seeds: 10
@@ -53,7 +59,7 @@ optimizers:
   mine: {{plugin: learned, theta: {3}/run}}
   general: {{plugin: learned, theta: general}}    # what it began from
 )",
-      problem.name, horizon / 2, 5 * horizon, folder, paths);
+      problem.name, horizon / 2, 5 * horizon, folder, paths, schema_line);
 }
 
 }  // namespace
@@ -93,6 +99,7 @@ int run_new_experiment(int argc, char** argv) {
   const std::string line = paths.items.empty() ? "" : fmt::format("plugin_path: {}\n", to_line(paths));
   write_durably(folder + "/spec.yaml", spec_text(problem, line));
   write_durably(folder + "/evaluation.yaml", evaluation_text(problem, folder, line));
+  write_durably(folder + "/" + schema_file, to_text(spec_schema(registry), 1) + "\n");
   fmt::print(
       "{0}/spec.yaml and {0}/evaluation.yaml are written. Next:\n\n  lopt-run train {0}/spec.yaml --out {0}/run\n  "
       "lopt-run evaluate {0}/evaluation.yaml --out {0}/evaluation\n",

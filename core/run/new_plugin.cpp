@@ -2,7 +2,7 @@
 #include "run/command_line.h"
 #include "scaffold.h"
 
-#include "report/durable_file.h"
+#include "data/durable_file.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

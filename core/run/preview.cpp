@@ -5,7 +5,7 @@
 #include "execute/rates.h"
 #include "learn/training.h"
 #include "report/curves.h"
-#include "report/durable_file.h"
+#include "data/durable_file.h"
 #include "run/command_line.h"
 #include "spec/reader.h"
 

@@ -2,6 +2,8 @@
 
 #include "kernels/kernels.h"
 #include "report/provenance.h"
+#include "report/run_page.h"
+#include "report/tensorboard.h"
 #include "run/ranks.h"
 
 #include <fmt/format.h>
@@ -39,6 +41,10 @@ void on_signal(int signal) {
   // (timeout, a batch system) signals the process and then the group that it is in.
   if (now - received_at > 500'000'000) std::_Exit(128 + signal);
 }
+
+constexpr std::chrono::seconds least_time_between_pages{5};
+/// The page may take a hundredth of the time.
+constexpr int times_of_a_page = 100;
 
 double mean_of(std::span<const float> values) {
   return values.empty() ? std::nan("")
@@ -104,7 +110,8 @@ Session::Session(Options options, Experiment experiment, Registry registry, Comm
                                                           static_cast<std::size_t>(threads_))),
       tracer_(!options_.trace.empty() && writes()),
       begun_(std::chrono::steady_clock::now()),
-      last_checkpoint_(begun_) {
+      last_checkpoint_(begun_),
+      next_page_(begun_ + least_time_between_pages) {
   if (options_.threads > allowance_.threads && writes())
     warn(fmt::format("{} threads, as --threads says; {} may run at once here ({}), so some will wait for others",
                      options_.threads, allowance_.threads, allowance_.why));
@@ -207,6 +214,7 @@ void Session::could_not_write(const std::exception& error) {
 
 void Session::add_metrics(const Json& line) {
   if (!writes()) return;
+  record.add(line);
   const bool failed_before = !waiting_metrics_.empty();
   waiting_metrics_ += to_text(line) + "\n";
   try {
@@ -215,6 +223,28 @@ void Session::add_metrics(const Json& line) {
   } catch (const std::exception& error) {
     if (!failed_before) could_not_write(error);
   }
+}
+
+void Session::write_page(const RunRecord& of, const std::string& under_way) {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    folder_->write("report.html", run_page(folder_->path(), of, under_way));
+  } catch (const std::exception& error) {
+    could_not_write(error);
+  }
+  const auto now = std::chrono::steady_clock::now();
+  next_page_ =
+      now + std::max<std::chrono::steady_clock::duration>(least_time_between_pages, times_of_a_page * (now - start));
+  add_seconds("page", seconds_since(start));
+}
+
+std::shared_ptr<const Optimizer> Session::optimizer_named(const std::string& name) const {
+  Registry registry = registry_;
+  if (registry.find(Optimizer::kind, name).empty()) return nullptr;
+  SpecErrors errors;
+  SpecNode resolved;
+  return std::static_pointer_cast<const Optimizer>(
+      registry.make(Optimizer::kind, SpecNode::scalar(name), "optimizer", errors, resolved));
 }
 
 Session::Wish Session::agree() {
@@ -227,7 +257,7 @@ Session::Wish Session::agree() {
 }
 
 void Session::keep(int step, Checkpoint checkpoint) {
-  last_checkpoint_ = std::chrono::steady_clock::now();
+  const auto start = last_checkpoint_ = std::chrono::steady_clock::now();
   steps_since_checkpoint_ = 0;
   if (!writes() || !experiment_.checkpoint_rules.wanted || step == last_checkpoint_step_) return;
   try {
@@ -243,6 +273,7 @@ void Session::keep(int step, Checkpoint checkpoint) {
   } catch (const std::exception& error) {
     could_not_write(error);
   }
+  add_seconds("checkpoints", seconds_since(start));
 }
 
 int Session::finish(bool is_meta, int steps_done) {
@@ -252,6 +283,7 @@ int Session::finish(bool is_meta, int steps_done) {
   if (!waiting_metrics_.empty()) folder_->metrics().add(std::exchange(waiting_metrics_, ""));
   summary["interrupted"] = stop_wanted();
   summary["seconds"] = seconds_since(begun_);
+  for (const auto& [part, seconds] : seconds_by_part_) summary["seconds_by_part"][part] = seconds;
   folder_->write_json("summary.json", summary);
   folder_->write("curves.svg", is_meta ? curves_svg(experiment_.name, "meta-step", "meta-loss (nats)", curves)
                                        : curves_svg(experiment_.name, "inner step", "training loss (nats)", curves));
@@ -260,9 +292,12 @@ int Session::finish(bool is_meta, int steps_done) {
   if (!applied_curves.empty())
     folder_->write("applied.svg", curves_svg(experiment_.name + ": the trained optimizer", "inner step",
                                              "training loss (nats)", applied_curves));
+  folder_->write_json(page_data_file, shown);
+  write_events(folder_->path());
+  write_page(is_meta ? record : read_record(folder_->path()), "");
   if (stop_wanted())
     say(fmt::format("Stopped after {} steps; `lopt-run resume {}` goes on.", steps_done, folder_->path()));
-  say(fmt::format("The run's folder: {}  (curves.svg, metrics.jsonl, summary.json{})", folder_->path(),
+  say(fmt::format("The run's folder: {}  (report.html, curves.svg, metrics.jsonl, summary.json{})", folder_->path(),
                   is_meta ? ", theta.npz" : ", params.npz"));
   if (is_meta && !stop_wanted() && experiment_.stages.empty())
     say(fmt::format("Next: lopt-run resume {} steps={} trains it longer; lopt-run describe NAME explains a plugin.",

@@ -7,6 +7,7 @@
 #include "learn/meta_training.h"
 #include "report/curves.h"
 #include "report/run_folder.h"
+#include "report/run_record.h"
 #include "run/command_line.h"
 #include "run/tracer.h"
 
@@ -62,10 +63,21 @@ class Session {
   /// All that the run is about, for a checkpoint: version, spec, plugins.
   Json identity() const;
 
+  /// Whether the page is to be renewed while the run goes on: at most every five seconds, and so that it takes less
+  /// than a hundredth of the time.
+  bool page_is_due() const { return writes() && std::chrono::steady_clock::now() >= next_page_; }
+  /// report.html, which says first that the run is `under_way`; empty: that it has ended.
+  void write_page(const RunRecord& record, const std::string& under_way);
+  /// Where the time of the run goes.
+  void add_seconds(const std::string& part, double seconds) { seconds_by_part_[part] += seconds; }
+  /// An optimizer plugin with its defaults; null where there is none of that name.
+  std::shared_ptr<const Optimizer> optimizer_named(const std::string& name) const;
+
   /// The files that end a run; returns the exit code.
   int finish(bool is_meta, int steps_done);
 
-  Json summary;
+  Json summary, shown = Json::object();  // summary.json, page.json
+  RunRecord record;                      // of metrics.jsonl
   std::vector<Curve> curves, applied_curves, metric_curves;
 
  private:
@@ -85,7 +97,8 @@ class Session {
   Tracer tracer_;
   std::string waiting_metrics_;  // lines that could not be written yet
   int last_checkpoint_step_ = -1, steps_since_checkpoint_ = 0;
-  std::chrono::steady_clock::time_point begun_, last_checkpoint_;
+  std::chrono::steady_clock::time_point begun_, last_checkpoint_, next_page_;
+  std::map<std::string, double> seconds_by_part_;
 };
 
 /// Runs a meta-training to its end, or until a signal; from a checkpoint where there is one.

@@ -96,6 +96,14 @@ const SpecNode* SpecReader::take(const std::string& key) {
   return node_.find(key);
 }
 
+const SpecNode* SpecReader::take(const std::string& key, const std::string& type, const std::string& documentation) {
+  Declaration d;
+  d.name = key;
+  d.type = type;
+  d.documentation = documentation;
+  return declare(std::move(d), "");
+}
+
 const SpecNode* SpecReader::declare(Declaration d, std::string default_text) {
   d.default_text = std::move(default_text);
   const SpecNode* value = take(d.name);

@@ -44,6 +44,8 @@ class SpecReader final : public SettingsSource {
   const SpecNode& resolved() const { return resolved_; }
   /// The node of a key, which counts as known from now on; null where it is not there.
   const SpecNode* take(const std::string& key);
+  /// The same for a key that is declared, but read by somebody else. `type`: what a spec has there, in words.
+  const SpecNode* take(const std::string& key, const std::string& type, const std::string& documentation);
   void set_resolved(const std::string& key, SpecNode node) { resolved_.set(key, std::move(node)); }
   void error(const SpecNode& node, const std::string& key, const std::string& message);
 

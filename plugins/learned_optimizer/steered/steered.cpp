@@ -1,22 +1,27 @@
 #include "../accumulators.h"
-#include "../problem_steps.h"
 
 #include <lopt/matrices.h>
+
+#include <cmath>
 
 using namespace lopt;
 
 namespace {
 
 /// What the network sees of each tensor.
-const std::vector<std::string> default_features{"progress",    "log_step",       "horizon",         "loss_trend",
-                                                "alignment",   "alignment 0.99", "signal 0.9 0.99", "tensor_rms",
-                                                "tensor_size", "tensor_shape",   "tensor_kind"};
+const std::vector<std::string> default_features{
+    "progress",       "log_step",        "horizon",    "loss_trend",  "loss_trend 0.5 0.9", "alignment",
+    "alignment 0.99", "signal 0.9 0.99", "tensor_rms", "tensor_size", "tensor_shape",       "tensor_kind"};
 /// The mean that is made orthogonal, and the others.
 const std::vector<std::string> directions{"momentum 0.95", "adam 0.9 0.99", "scaled_gradient 0.99"};
 /// The rate, the share of the orthogonal direction, of the two others, and of decay.
 constexpr std::int64_t outputs = 5;
-/// Steps for which `rate` is meant.
+/// After how many steps the rate begins to fall as 1/√t.
 constexpr double usual_steps = 100;
+/// The larger dimension of a matrix for which `rate` is meant.
+constexpr double usual_width = 64;
+/// Of the mean of losses that a new one is compared with.
+constexpr double loss_decay = 0.9;
 
 struct Form {
   Features features, directions;
@@ -36,7 +41,8 @@ class Update final : public Optimizer {
 
   Tree init(const Tree& params, const InitContext&) const override {
     return {{"params", params},
-            {"accumulators", with_entries(form_.features.start(params), form_.directions.start(params))}};
+            {"accumulators", with_entries(form_.features.start(params), form_.directions.start(params))},
+            {"usual_loss", full({}, 0)}};
   }
 
   Tree update(const Tree& state, const Tree& gradients, const UpdateContext& context) const override {
@@ -50,7 +56,9 @@ class Update final : public Optimizer {
     std::vector<Tensor> rows;
     for (const Features::OfTensor& feature : features) rows.push_back(feature.shared);
     const Tensor steering = dense_network(stack(rows, 0), theta_, form_.activation);  // [tensors, outputs]
-    const Tensor rate = form_.rate.at(context) * horizon_factor(context);
+    const Tensor t = convert(context.iteration, DType::float32);
+    const Tensor loss = clamp(context.loss, -1e15, 1e15), usual_loss = state["usual_loss"].leaf();
+    const Tensor rate = form_.rate.at(context) / sqrt(1 + t / usual_steps) * caution(loss, usual_loss, t);
     const std::vector<Tensor> p = params.leaves(), g = grads.leaves();
     std::vector<Tensor> next;
     for (std::size_t i = 0; i < p.size(); ++i) {
@@ -60,16 +68,30 @@ class Update final : public Optimizer {
       const std::vector<Tensor>& own = towards[i].own;
       const Tensor step = (1 + output(1)) * orthogonal(g[i], own[0]) + output(2) * own[1] + output(3) * own[2] +
                           square(output(4)) * p[i];
-      next.push_back(p[i] - rate * exp(form_.bound * output(0)) * step);
+      next.push_back(p[i] - rate * width_factor(p[i].shape()) * exp(form_.bound * output(0)) * step);
     }
-    return {{"params", grads.with_leaves<Tensor>(next)}, {"accumulators", accumulators}};
+    return {{"params", grads.with_leaves<Tensor>(next)},
+            {"accumulators", accumulators},
+            {"usual_loss", moving_mean(usual_loss, loss, full({}, loss_decay))}};
   }
 
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  /// √(100 / T): a longer problem wants smaller steps.
-  static Tensor horizon_factor(const UpdateContext& context) { return sqrt(usual_steps / problem_steps(context)); }
+  /// √(64 / the larger dimension): an orthogonal step of a matrix has the same spectral norm whatever its shape.
+  static double width_factor(const Shape& shape) {
+    if (shape.size() < 2) return 1;
+    const std::int64_t columns = shape.back(), rows = element_count(shape) / columns;
+    return std::sqrt(usual_width / static_cast<double>(std::max(rows, columns)));
+  }
+
+  /// Where the loss is (1 + e) times what it was of late, steps are 1/(1 + e)² as long: after a jump the momentum dies
+  /// away before it does more harm.
+  static Tensor caution(const Tensor& loss, const Tensor& usual_loss, const Tensor& t) {
+    const Tensor usual = usual_loss / maximum(1 - power(loss_decay, t), 1 - loss_decay);
+    const Tensor excess = where(t > 0, maximum(loss - usual, 0) / (abs(usual) + 1e-12), 0);
+    return 1 / square(1 + minimum(excess, 1000));
+  }
 
   /// The gradient and its mean a step ahead, of matrices made orthogonal, with a root mean square of 1.
   Tensor orthogonal(const Tensor& gradient, const Tensor& momentum) const {

@@ -1,4 +1,4 @@
-#include "report/durable_file.h"
+#include "data/durable_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,0 +1,13 @@
+# Writes page_assets.h: style and script of the pages as C++ strings, so that each page is one file.
+function(lopt_embed_page folder output)
+  set(text "#pragma once\n// Made from core/report/page.\nnamespace lopt::page {\n")
+  foreach(part "style page.css" "script page.js")
+    separate_arguments(part)
+    list(GET part 0 name)
+    list(GET part 1 file)
+    file(READ ${folder}/${file} content)
+    string(APPEND text "inline constexpr const char* ${name} = R\"asset(${content})asset\";\n")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${file})
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} CONTENT "${text}}  // namespace lopt::page\n" @ONLY)
+endfunction()
