@@ -15,6 +15,8 @@ using Json = nlohmann::ordered_json;
 /// The value of a JSON text; a value of the type `discarded` for anything else.
 Json parse_json(std::string_view text);
 Json parse_json(std::istream& text);
+/// The object in a JSON file; an empty one where there is no such file, or something else in it.
+Json object_in_file(const std::string& path);
 /// On one line, or, where `indent` is not negative, on many. Bytes that are no UTF-8 are replaced.
 std::string to_text(const Json& json, int indent = -1);
 

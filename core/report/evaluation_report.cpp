@@ -1,6 +1,7 @@
 #include "report/evaluation_report.h"
 
 #include "report/curves.h"
+#include "report/text_width.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -70,18 +71,6 @@ std::vector<double> numbers_from(const Json& list) {
   return values;
 }
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
-
-/// The text at a width of characters, cut where it is longer.
-std::string fitted(const std::string& text, std::size_t width) {
-  std::string result;
-  std::size_t characters = 0;
-  for (const char c : text) {
-    characters += (static_cast<unsigned char>(c) & 0xC0U) != 0x80;
-    if (characters > width) break;
-    result += c;
-  }
-  return result + std::string(characters < width ? width - characters : 0, ' ');
-}
 
 /// Lines of at most 80 characters behind an indent, which is deeper from the second line on.
 std::string wrapped(const std::string& text, std::string indent) {

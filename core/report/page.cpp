@@ -1,6 +1,6 @@
 #include "report/page.h"
 
-#include "page_assets.h"
+#include "page_files.h"
 
 #include <fmt/format.h>
 
@@ -8,6 +8,16 @@
 #include <cctype>
 
 namespace lopt {
+namespace {
+
+constexpr std::string_view page_file(std::string_view path) {
+  for (const page::File& file : page::files)
+    if (path == file.path) return file.content;
+  return {};
+}
+static_assert(!page_file("page.css").empty() && !page_file("page.js").empty());
+
+}  // namespace
 
 std::string html_escaped(const std::string& text) {
   std::string result;
@@ -82,7 +92,7 @@ std::string Page::html() const {
       "<main>\n{2}<noscript><p>The curves of this page are drawn by a script, which is in the page; it is not "
       "running.</p></noscript>\n</main>\n"
       "<script id=\"data\" type=\"application/json\">{3}</script>\n<script>\n{4}</script>\n</body>\n</html>\n",
-      html_escaped(title_), page::style, body_, data, page::script);
+      html_escaped(title_), page_file("page.css"), body_, data, page_file("page.js"));
 }
 
 }  // namespace lopt

@@ -22,19 +22,14 @@ std::string text_of(const std::string& file) {
   return text.str();
 }
 
-Json json_in(const std::string& file) {
-  const Json json = parse_json(text_of(file));
-  return json.is_object() ? json : Json::object();
-}
-
 /// All of a run's folder but its metrics.
 struct RunFiles {
   explicit RunFiles(const std::string& folder)
       : path(folder),
         spec(text_of(folder + "/spec.yaml")),
-        run(json_in(folder + "/run.json")),
-        summary(json_in(folder + "/summary.json")),
-        shown(json_in(folder + "/" + page_data_file)) {
+        run(object_in_file(folder + "/run.json")),
+        summary(object_in_file(folder + "/summary.json")),
+        shown(object_in_file(folder + "/" + page_data_file)) {
     if (spec.empty() || run.empty())
       throw DataError(fmt::format("{}: is no folder of a run: it has no spec.yaml or no run.json", folder));
   }
@@ -145,7 +140,8 @@ void show_training(Page& page, const RunFiles& files, const RunRecord& record, i
 void show_evaluation(Page& page, const RunFiles& files) {
   const std::vector<EvaluationRow> rows = read_rows(files.path + "/metrics.jsonl").first;
   if (rows.empty()) return;
-  const EvaluationReport report(rows, json_in(files.path + "/evaluation.json").value("baseline", rows[0].optimizer));
+  const EvaluationReport report(rows,
+                                object_in_file(files.path + "/evaluation.json").value("baseline", rows[0].optimizer));
   page.verdict(report.verdicts());
   for (const auto& [task, steps] : report.groups()) {
     Json curves = Json::array();

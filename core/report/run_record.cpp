@@ -9,7 +9,7 @@ namespace {
 
 double as_number(const Json& value) { return value.is_number() ? value.get<double>() : std::nan(""); }
 
-/// "loss_3" without its number, and the number; of a single run there is none.
+/// "loss", or where there are several runs "loss_3".
 bool is_loss(const std::string& key) { return key == "loss" || key.starts_with("loss_"); }
 
 }  // namespace
@@ -56,7 +56,7 @@ Series& RunRecord::of(ByName& series, const std::string& name, std::size_t most_
 
 void RunRecord::add(const Json& line) {
   if (!line.is_object() || !line.contains("step")) return;
-  ++lines_;
+  empty_ = false;
   const double step = as_number(line["step"]);
   if (line.contains("meta_loss"))
     add_meta(step, line);

@@ -12,8 +12,7 @@ class RunRecord {
  public:
   /// A line of metrics.jsonl, of a meta-training or of an inner training.
   void add(const Json& line);
-  bool empty() const { return lines_ == 0; }
-  std::size_t lines() const { return lines_; }
+  bool empty() const { return empty_; }
   bool is_meta() const { return is_meta_; }
   /// The chart that a run is known by: its meta-loss, or training losses.
   Json main_chart(const Json& summary) const;
@@ -29,8 +28,7 @@ class RunRecord {
   static Series& of(ByName& series, const std::string& name, std::size_t most_parts = 1000);
   static Json curves(const ByName& series, std::size_t shown);
 
-  std::size_t lines_ = 0;
-  bool is_meta_ = false;
+  bool empty_ = true, is_meta_ = false;
   Series loss_, gradient_norm_, seconds_, diverged_, skipped_;
   ByName validation_, members_, losses_, measured_;
 };

@@ -37,10 +37,6 @@ void Series::halve() {
   samples_a_part_ *= 2;
 }
 
-double Series::last() const {
-  return parts_.empty() || parts_.back().values == 0 ? std::nan("") : parts_.back().sum / parts_.back().values;
-}
-
 double Series::largest() const {
   double largest = 0;
   for (const Part& part : parts_) largest = std::max(largest, part.high);

@@ -15,7 +15,6 @@ class Series {
   explicit Series(std::size_t most_parts = 1000) : most_parts_(most_parts) {}
   void add(double step, double value);
   bool empty() const { return parts_.empty(); }
-  double last() const;
   /// Of all values; 0 where there is none above it.
   double largest() const;
   /// {"label", "x", "y"}, with "low" and "high" where parts are of several values, and with "smooth" where there are

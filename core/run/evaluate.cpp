@@ -117,9 +117,7 @@ Evaluated evaluated_of(const Options& o, Registry& registry) {
 }  // namespace
 
 bool is_evaluation(const std::string& run_folder) {
-  std::ifstream file(run_folder + "/run.json");
-  const Json json = parse_json(file);
-  return json.is_object() && json.value("kind", "") == kind;
+  return object_in_file(run_folder + "/run.json").value("kind", "") == kind;
 }
 
 int resume_evaluation(Options o) {

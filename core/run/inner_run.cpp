@@ -1,6 +1,7 @@
 // An inner training, or trials of θ, from the first step, or a checkpoint, to the end.
 #include "data/npz.h"
 #include "report/progress.h"
+#include "report/run_page.h"
 #include "run/session.h"
 
 #include <fmt/format.h>
@@ -26,13 +27,18 @@ std::string run_label(const Experiment& experiment, std::size_t run) {
   return experiment.theta_seeds.empty() ? "given θ" : fmt::format("θ from seed {}", experiment.theta_seeds[run]);
 }
 
+/// "loss"; where there are several runs, "loss_0".
+std::string key_of(const std::string& name, std::size_t run, std::size_t runs) {
+  return runs == 1 ? name : fmt::format("{}_{}", name, run);
+}
+
 /// What was measured until now, for the page.
 RunRecord record_of(const InnerTraining& training) {
   RunRecord record;
   for (int step = 0; step < training.steps_done(); ++step) {
     Json line{{"step", step}};
     for (std::size_t i = 0; i < training.losses().size(); ++i)
-      line[fmt::format("loss_{}", i)] = training.losses()[i][static_cast<std::size_t>(step)];
+      line[key_of("loss", i, training.losses().size())] = training.losses()[i][static_cast<std::size_t>(step)];
     record.add(line);
   }
   return record;
@@ -60,11 +66,6 @@ void train(Session& session, InnerTraining& training) {
     kept = training.steps_done();
   });
   session.keep(training.steps_done(), training.checkpoint());
-}
-
-/// "loss"; where there are several runs, "loss_0".
-std::string key_of(const std::string& name, std::size_t run, std::size_t runs) {
-  return runs == 1 ? name : fmt::format("{}_{}", name, run);
 }
 
 /// A line for each step; where a step is the last before a measurement, what was measured stands in its line.
@@ -111,6 +112,7 @@ void report(Session& session, const InnerTraining& training) {
   const auto& losses = training.losses();
   session.folder().begin_metrics();
   session.folder().metrics().add(metrics_lines(training, split_name(session.experiment().measure.split)));
+  session.record = read_record(session.folder().path());
   std::vector<std::pair<std::string, Array>> params;
   Json json = Json::array(), sentences = Json::array();
   for (std::size_t i = 0; i < runs; ++i) {

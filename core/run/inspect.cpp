@@ -2,6 +2,7 @@
 #include "kernels/kernels.h"
 #include "learn/meta_training.h"
 #include "plan/cost.h"
+#include "report/text_width.h"
 #include "run/command_line.h"
 #include "spec/compose.h"
 
@@ -173,13 +174,9 @@ int describe_features() {
 namespace {
 /// A text of at most `width` characters of UTF-8, cut at a word.
 std::string shortened(const std::string& text, std::size_t width) {
-  const auto characters = [](std::string_view part) {
-    return static_cast<std::size_t>(std::count_if(
-        part.begin(), part.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80; }));
-  };
-  if (characters(text) <= width) return text;
+  if (characters_in(text) <= width) return text;
   std::size_t end = text.rfind(' ');
-  while (end != std::string::npos && end > 0 && characters(std::string_view(text).substr(0, end)) >= width)
+  while (end != std::string::npos && end > 0 && characters_in(std::string_view(text).substr(0, end)) >= width)
     end = text.rfind(' ', end - 1);
   return (end == std::string::npos || end == 0 ? text : text.substr(0, end)) + "…";
 }

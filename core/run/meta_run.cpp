@@ -39,8 +39,8 @@ class MetaRun {
       throw;
     }
     session_.tracer().finish(training_);
-    if (session_.writes()) report();
     if (session_.writes()) {
+      report();
       const Values theta = training_.whole(training_.theta());
       if (!stop_wanted() && !ended_early_)
         apply_theta(session_, theta,
@@ -209,30 +209,34 @@ class MetaRun {
 
   void write_best(const Values& theta) {
     try {
-      std::filesystem::create_directories(session_.folder().file("best"));
-      write_theta(session_.folder().file("best/theta.npz"), training_.whole(theta), rule(), horizon());
+      write("best/theta.npz", theta);
       written_best_ = training_.best_step();
     } catch (const std::exception& error) {
       Session::warn(error.what());
     }
   }
 
-  /// θ as it is now, in a file of the run's folder.
+  /// Trained parts of θ, with the others, in a file of the run's folder.
+  void write(const std::string& name, const Values& trained) {
+    const std::filesystem::path file = session_.folder().file(name);
+    std::filesystem::create_directories(file.parent_path());
+    write_theta(file.string(), training_.whole(trained), rule(), horizon());
+  }
+
+  /// θ as it is now. Where that fails, says so and goes on.
   void keep_theta(const std::string& name) {
     if (!session_.writes()) return;
     try {
-      const std::filesystem::path file = session_.folder().file(name);
-      std::filesystem::create_directories(file.parent_path());
-      write_theta(file.string(), training_.whole(training_.theta()), rule(), horizon());
+      write(name, training_.theta());
     } catch (const std::exception& error) {
       Session::warn(error.what());
     }
   }
 
   void report() {
-    write_theta(session_.folder().file("theta.npz"), training_.whole(training_.theta()), rule(), horizon());
+    write("theta.npz", training_.theta());
     if (training_.best_step() == 0) write_best(training_.theta());  // too few steps for a mean of 20
-    if (training_.has_average()) write_average();
+    if (training_.has_average()) write("average/theta.npz", training_.average());
     session_.curves.push_back({"meta-loss", losses_});
     add_validation_curves();
     Json& summary = session_.summary;
@@ -260,11 +264,6 @@ class MetaRun {
     if (training_.roll_backs())
       session_.say(
           fmt::format("θ went back to its best {} times: the meta-loss had blown up.", training_.roll_backs()));
-  }
-
-  void write_average() {
-    std::filesystem::create_directories(session_.folder().file("average"));
-    write_theta(session_.folder().file("average/theta.npz"), training_.whole(training_.average()), rule(), horizon());
   }
 
   /// Validations are as many steps apart, but for the last of a stage: as a curve, each holds until the next.

@@ -2,6 +2,7 @@
 #include "data/durable_file.h"
 #include "report/provenance.h"
 #include "report/run_page.h"
+#include "report/text_width.h"
 #include "run/command_line.h"
 #include "spec/compose.h"
 #include "spec/differences.h"
@@ -17,17 +18,15 @@ namespace {
 
 namespace po = boost::program_options;
 
-/// A JSON file of a run's folder. Throws FolderError where it has none.
-Json json_of_run(const std::string& folder, const std::string& name) {
-  std::ifstream file(folder + "/" + name);
-  const Json json = file ? parse_json(file) : Json();
-  if (!json.is_object() && name == "run.json")
-    throw UsageError(fmt::format("{}: is no folder of a run: it has no run.json", folder));
-  return json.is_object() ? json : Json::object();
+/// The run.json of a run's folder. Throws UsageError where it is none.
+Json run_json(const std::string& folder) {
+  Json json = object_in_file(folder + "/run.json");
+  if (json.empty()) throw UsageError(fmt::format("{}: is no folder of a run: it has no run.json", folder));
+  return json;
 }
 
-std::string fitted_to(const std::string& text, std::size_t most) {
-  return text.size() <= most ? text : text.substr(0, most - 1) + "…";
+std::string cut_to(const std::string& text, std::size_t most) {
+  return characters_in(text) <= most ? text : std::string(first_characters(text, most - 1)) + "…";
 }
 
 /// A table with as much room for each column as it needs, at most `most` characters.
@@ -36,11 +35,11 @@ void print_table(const std::vector<std::vector<std::string>>& rows, std::size_t 
   for (const auto& row : rows)
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (widths.size() <= i) widths.push_back(0);
-      widths[i] = std::max(widths[i], std::min(row[i].size(), most));
+      widths[i] = std::max(widths[i], std::min(characters_in(row[i]), most));
     }
   for (const auto& row : rows) {
     std::string line = " ";
-    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format(" {:<{}} ", fitted_to(row[i], most), widths[i]);
+    for (std::size_t i = 0; i < row.size(); ++i) line += " " + fitted(cut_to(row[i], most), widths[i]) + " ";
     fmt::print("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }
 }
@@ -104,7 +103,7 @@ int run_report(int argc, char** argv) {
   if (!values) return success;
   const std::vector<std::string> folders = options::positional(*values);
   if (folders.empty()) throw UsageError("which run? usage: " + usage);
-  for (const std::string& folder : folders) json_of_run(folder, "run.json");
+  for (const std::string& folder : folders) run_json(folder);
   if (out.empty()) out = folders.size() == 1 ? folders[0] + "/report.html" : "report.html";
   write_durably(out, report_page(folders, fmt::format("{} runs", folders.size())));
   fmt::print("{}\n", out);
@@ -123,8 +122,8 @@ int run_diff(int argc, char** argv) {
   std::vector<Json> runs, summaries;
   std::vector<SpecNode> specs;
   for (const std::string& folder : folders) {
-    runs.push_back(json_of_run(folder, "run.json"));
-    summaries.push_back(json_of_run(folder, "summary.json"));
+    runs.push_back(run_json(folder));
+    summaries.push_back(object_in_file(folder + "/summary.json"));
     specs.push_back(read_spec(folder + "/spec.yaml"));
   }
   bool differs = false;
@@ -166,7 +165,7 @@ int list_runs(const std::string& folder) {
   }
   std::vector<std::vector<std::string>> rows;
   for (const std::filesystem::path& run : runs) {
-    const Json made = json_of_run(run.string(), "run.json"), summary = json_of_run(run.string(), "summary.json");
+    const Json made = run_json(run.string()), summary = object_in_file(run.string() + "/summary.json");
     std::string result = "not ended";
     if (summary.value("interrupted", false))
       result = "stopped; resume goes on";

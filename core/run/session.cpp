@@ -294,7 +294,7 @@ int Session::finish(bool is_meta, int steps_done) {
                                              "training loss (nats)", applied_curves));
   folder_->write_json(page_data_file, shown);
   write_events(folder_->path());
-  write_page(is_meta ? record : read_record(folder_->path()), "");
+  write_page(record, "");
   if (stop_wanted())
     say(fmt::format("Stopped after {} steps; `lopt-run resume {}` goes on.", steps_done, folder_->path()));
   say(fmt::format("The run's folder: {}  (report.html, curves.svg, metrics.jsonl, summary.json{})", folder_->path(),

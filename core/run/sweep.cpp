@@ -57,11 +57,6 @@ std::optional<std::pair<std::string, double>> score_in(const Json& summary, cons
   return std::nullopt;
 }
 
-Json read_json(const std::string& file) {
-  std::ifstream stream(file);
-  return stream ? parse_json(stream) : Json();
-}
-
 /// The sentence in which a run said why it failed: the last that the runner printed.
 std::string last_sentence(const std::string& log) {
   std::ifstream stream(log);
@@ -111,8 +106,8 @@ class Sweep {
   }
 
   std::optional<Outcome> outcome_of(std::size_t trial) const {
-    const Json json = read_json(name_of(trial) + ".json");
-    if (!json.is_object()) return std::nullopt;
+    const Json json = object_in_file(name_of(trial) + ".json");
+    if (json.empty()) return std::nullopt;
     Outcome outcome{json.value("rung", std::size_t{0}), std::nullopt, json.value("by", ""), json.value("failed", "")};
     if (outcome.failed.empty())
       outcome.score = json["score"].is_number() ? json["score"].get<double>() : std::numeric_limits<double>::infinity();
@@ -179,7 +174,7 @@ class Sweep {
   void note(std::size_t trial, std::size_t rung, int code) const {
     const std::string run = name_of(trial);
     Json json{{"rung", rung}, {"assignments", plan_.trials[trial]}};
-    const auto found = code == success ? score_in(read_json(run + "/summary.json"), plan_.by) : std::nullopt;
+    const auto found = code == success ? score_in(object_in_file(run + "/summary.json"), plan_.by) : std::nullopt;
     if (code != success)
       json["failed"] = code > 128
                            ? fmt::format("it was ended by signal {}: {}", code - 128, last_sentence(run + ".log"))
@@ -286,8 +281,7 @@ int threads_of(const Options& o) {
 }  // namespace
 
 bool is_sweep(const std::string& run_folder) {
-  const Json json = read_json(run_folder + "/run.json");
-  return json.is_object() && json.value("kind", "") == sweep_kind;
+  return object_in_file(run_folder + "/run.json").value("kind", "") == sweep_kind;
 }
 
 int resume_sweep(const Options& o) {
@@ -296,7 +290,7 @@ int resume_sweep(const Options& o) {
   std::optional<RunFolder> lock;
   if (!ranks || ranks->rank() == 0) lock = RunFolder::open(o.spec);
   hear_signals();
-  return Sweep(o.spec, plan_from(read_json(file), file), threads_of(o), o.quiet, ranks.get()).run();
+  return Sweep(o.spec, plan_from(object_in_file(file), file), threads_of(o), o.quiet, ranks.get()).run();
 }
 
 int run_sweep(int argc, char** argv) {

@@ -1,4 +1,5 @@
-#include "../problem_steps.h"
+#include <lopt/plugin.h>
+#include <lopt/schedule.h>
 
 #include <cmath>
 
@@ -8,6 +9,13 @@ namespace {
 
 /// Steps for which the learned rate is meant.
 constexpr double usual_steps = 100;
+
+/// How many steps the problem has, a float32 scalar; one that does not say counts as 1,000.
+Tensor problem_steps(const UpdateContext& context) {
+  constexpr double not_known = 1000;
+  const Tensor steps = schedule_context(context).steps;
+  return steps ? steps : full({}, not_known);
+}
 
 /// Adam with a rate that depends on the problem's length T and on how much of it is done, x = t/T:
 ///   lr = e^log_lr · (100/T)^horizon_power · (1.01 − x)^decay_power,  β = 1 − e^one_minus_beta.
