@@ -35,7 +35,7 @@ class Planner {
     place_outputs();
     for (ValueId value : program_.outputs) schedule(value);
     copy_outputs();
-    place_arena();
+    place_arena(plan_);
     return std::move(plan_);
   }
 
@@ -329,76 +329,6 @@ class Planner {
       add_placed(input, value, start);
       start[axis] += program_.type(input).shape[axis];
     }
-  }
-
-  /// The buffers that a kernel reads or writes.
-  static std::vector<BufferId> touched(const Kernel& kernel) {
-    std::vector<BufferId> result;
-    std::visit(
-        [&]<class K>(const K& k) {
-          if constexpr (std::is_same_v<K, Region>) {
-            using Kind = TileInstruction::Kind;
-            for (const TileInstruction& instruction : k.instructions) {
-              if (instruction.kind == Kind::load || instruction.kind == Kind::store)
-                result.push_back(instruction.buffer);
-              for (BufferId sum : sums_of(instruction)) result.push_back(sum);
-              for (const TileOperand& operand : instruction.operands)
-                if (operand.kind != TileOperand::Kind::tile) result.push_back(operand.buffer);
-              for (const DenseLayer& layer : instruction.layers) {
-                result.push_back(layer.weights);
-                if (layer.has_bias) result.push_back(layer.bias.buffer);
-              }
-            }
-          } else if constexpr (std::is_same_v<K, Gemm>) {
-            result = {k.a.buffer, k.b.buffer, k.c};
-            if (k.has_bias) result.push_back(k.bias.buffer);
-            if (k.pack) result.push_back(k.packed);
-          } else if constexpr (std::is_same_v<K, Reduction>) {
-            result = {k.from, k.to};
-          } else if constexpr (std::is_same_v<K, Copy>) {
-            result = {k.from.buffer, k.to.buffer};
-          } else if constexpr (std::is_same_v<K, Fill>) {
-            result = {k.to};
-          } else if constexpr (std::is_same_v<K, RandomBits>) {
-            result = {k.key.buffer, k.to};
-          } else if constexpr (std::is_same_v<K, Scan>) {
-            for (const View& input : k.inputs) result.push_back(input.buffer);
-            result.push_back(k.to);
-            result.push_back(k.partial);
-          } else {
-            result = k.inputs;
-            result.push_back(k.to);
-          }
-        },
-        kernel);
-    return result;
-  }
-
-  /// Gives each value of the arena its place, and the place to another after its last use.
-  void place_arena() {
-    constexpr std::size_t line = 64;
-    std::map<BufferId, std::size_t> last_use;
-    for (std::size_t i = 0; i < plan_.kernels.size(); ++i)
-      for (BufferId buffer : touched(plan_.kernels[i])) last_use[buffer] = i;
-    SpanAllocator arena;
-    std::vector<bool> placed(plan_.buffers.size(), false);
-    auto lines_of = [&](BufferId buffer) {
-      return (plan_.buffers[buffer].size * 4 + line - 1) / line + 1;
-    };  // one more: kernels read whole vectors
-    for (std::size_t i = 0; i < plan_.kernels.size(); ++i) {
-      const std::vector<BufferId> buffers = touched(plan_.kernels[i]);
-      for (BufferId buffer : buffers)
-        if (plan_.buffers[buffer].place == Buffer::Place::arena && !placed[buffer]) {
-          plan_.buffers[buffer].offset = arena.take(lines_of(buffer)) * line;
-          placed[buffer] = true;
-        }
-      for (BufferId buffer : buffers)
-        if (plan_.buffers[buffer].place == Buffer::Place::arena && last_use[buffer] == i) {
-          arena.give_back(plan_.buffers[buffer].offset / line, lines_of(buffer));
-          last_use[buffer] = plan_.kernels.size();
-        }
-    }
-    plan_.arena_bytes = arena.high_water() * line;
   }
 
   const Program& program_;

@@ -2,6 +2,7 @@
 
 #include "plan/scratch.h"
 #include "plan/sections.h"
+#include "plan/tile_value.h"
 
 #include <algorithm>
 #include <optional>
@@ -10,22 +11,6 @@
 
 namespace lopt {
 namespace {
-
-/// Column of a group of scratch columns.
-struct Column {
-  std::uint32_t group = 0;
-  std::int64_t index = 0;
-};
-
-/// A value inside the region: columns of scratch, or elements of a buffer.
-struct TileValue {
-  TileOperand::Kind kind = TileOperand::Kind::tile;
-  std::vector<Column> columns;         // tile
-  BufferId buffer = 0;                 // uniform, stream
-  std::vector<std::int64_t> elements;  // uniform, stream: of each column
-
-  std::size_t width() const { return kind == TileOperand::Kind::tile ? columns.size() : elements.size(); }
-};
 
 using Kind = TileInstruction::Kind;
 
@@ -114,23 +99,9 @@ class Lowering {
     return external(value);
   }
 
-  /// Its columns lie evenly apart, so that an operand can name them.
-  static bool is_even(const TileValue& value) {
-    auto even = [](std::size_t count, auto at) {
-      for (std::size_t i = 2; i < count; ++i)
-        if (at(i) - at(i - 1) != at(1) - at(0)) return false;
-      return true;
-    };
-    if (value.kind != TileOperand::Kind::tile)
-      return even(value.width(), [&](std::size_t i) { return value.elements[i]; });
-    return even(value.width(), [&](std::size_t i) { return value.columns[i].index; }) &&
-           std::all_of(value.columns.begin(), value.columns.end(),
-                       [&](const Column& c) { return c.group == value.columns[0].group; });
-  }
-
   /// As an operand: its columns evenly apart, copied together where they are not.
   TileOperand operand(const TileValue& value) {
-    if (!is_even(value)) return operand(gathered(value));
+    if (!value.is_even()) return operand(gathered(value));
     TileOperand result{.kind = value.kind};
     if (value.kind == TileOperand::Kind::tile) {
       result.group = value.columns[0].group;
@@ -156,7 +127,7 @@ class Lowering {
   }
   TileValue gathered(const TileValue& value) {
     std::vector<TileValue> columns;
-    for (std::size_t i = 0; i < value.width(); ++i) columns.push_back(column_of(value, i));
+    for (std::size_t i = 0; i < value.width(); ++i) columns.push_back(value.column(i));
     return copied(columns);
   }
 
@@ -328,20 +299,10 @@ class Lowering {
     for (ValueId input : op.inputs) inputs.push_back(value_of(input));
     std::vector<TileValue> columns;
     for (std::int64_t column = 0; column < width_of(value); ++column) {
-      const auto [input, element] = source(op, column);
-      columns.push_back(input == no_input ? zero_column()
-                                          : column_of(inputs[input], static_cast<std::size_t>(element)));
+      const std::optional<ElementSource> from = source_of(context_.program, op, column);
+      columns.push_back(from ? inputs[from->input].column(static_cast<std::size_t>(from->element)) : zero_column());
     }
     finish(value, joined(columns));
-  }
-
-  static TileValue column_of(const TileValue& value, std::size_t column) {
-    TileValue one{value.kind, {}, value.buffer, {}};
-    if (value.kind == TileOperand::Kind::tile)
-      one.columns = {value.columns[column]};
-    else
-      one.elements = {value.elements[column]};
-    return one;
   }
 
   /// Columns beside each other: as they lie where they are of one kind and evenly apart, copied into one group
@@ -354,45 +315,13 @@ class Lowering {
       result.columns.insert(result.columns.end(), columns[i].columns.begin(), columns[i].columns.end());
       result.elements.insert(result.elements.end(), columns[i].elements.begin(), columns[i].elements.end());
     }
-    if (one_kind && is_even(result)) return result;
+    if (one_kind && result.is_even()) return result;
     return copied(columns);
   }
 
   TileValue zero_column() {
     if (!zero_group_) zero_group_ = emit_result(Kind::zero, {}, 1).group;
     return all_columns(*zero_group_);
-  }
-
-  static constexpr std::size_t no_input = ~std::size_t{0};
-  /// Which input, and which of its elements in the first row, is element `at` of the first row of the result.
-  std::pair<std::size_t, std::int64_t> source(const Operation& op, std::int64_t at) const {
-    const Shape& shape = op.type.shape;
-    Shape index(shape.size());
-    for (std::size_t i = shape.size(); i-- > 0; at /= shape[i]) index[i] = at % shape[i];
-    auto flat = [&](std::size_t input) {
-      const Shape& from = context_.program.type(op.inputs[input]).shape;
-      const std::size_t extra = shape.size() - from.size();
-      std::int64_t element = 0;
-      for (std::size_t i = 0; i < from.size(); ++i) element = element * from[i] + (from[i] == 1 ? 0 : index[i + extra]);
-      return std::pair{input, element};
-    };
-    if (const auto* bounds = std::get_if<Bounds>(&op.attributes)) {
-      for (std::size_t i = 0; i < index.size(); ++i) index[i] = bounds->start[i] + index[i] * bounds->stride[i];
-    } else if (const auto* padding = std::get_if<Padding>(&op.attributes)) {
-      for (std::size_t i = 0; i < index.size(); ++i) {
-        index[i] -= padding->before[i];
-        if (index[i] < 0 || index[i] >= context_.program.type(op.inputs[0]).shape[i]) return {no_input, 0};
-      }
-    } else if (const auto* axes = std::get_if<Axes>(&op.attributes)) {
-      std::int64_t& along = index[static_cast<std::size_t>(axes->axes[0])];
-      for (std::size_t input = 0; input < op.inputs.size(); ++input) {
-        const std::int64_t length =
-            context_.program.type(op.inputs[input]).shape[static_cast<std::size_t>(axes->axes[0])];
-        if (along < length) return flat(input);
-        along -= length;
-      }
-    }
-    return flat(0);
   }
 
   const RegionContext& context_;

@@ -9,6 +9,9 @@ namespace lopt {
 /// `columns`: the width of each group.
 void assign_scratch(Region& region, const std::vector<std::int64_t>& columns);
 
+/// Gives each value of the arena its place, and the place to another after its last use.
+void place_arena(Plan& plan);
+
 /// First-fit allocation of spans that are taken and given back.
 class SpanAllocator {
  public:

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <numeric>
 #include <random>
 #include <sstream>
@@ -50,6 +49,12 @@ std::string in_percent(double ratio) {
                                  : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
 }
 
+/// A number of at most eight characters.
+std::string in_eight(double value) {
+  const std::string text = fmt::format("{:.3g}", value);
+  return text.size() <= 8 ? text : fmt::format("{:.1e}", value);
+}
+
 /// Half the width of the 95 % bootstrap interval of the ratio of two means over the same problems, in percent.
 double half_width_of_ratio(const std::vector<double>& own, const std::vector<double>& other) {
   // To first order, the ratio of means is the mean of these.
@@ -59,18 +64,6 @@ double half_width_of_ratio(const std::vector<double>& own, const std::vector<dou
   const auto [low, high] = bootstrap_interval(parts);
   return 50 * (high - low);
 }
-
-Json numbers(const std::vector<double>& values) {
-  Json list = Json::array();
-  for (const double value : values) list.push_back(std::isfinite(value) ? Json(value) : Json());
-  return list;
-}
-std::vector<double> numbers_from(const Json& list) {
-  std::vector<double> values;
-  for (const Json& value : list) values.push_back(value.is_number() ? value.get<double>() : std::nan(""));
-  return values;
-}
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 /// Lines of at most 80 characters behind an indent, which is deeper from the second line on.
 std::string wrapped(const std::string& text, std::string indent) {
@@ -98,52 +91,6 @@ struct EvaluationReport::Beside {
   double time_ratio = 0;                // of the time until then, to the baseline's whole
 };
 
-Json to_json(const EvaluationRow& row) {
-  const Score& score = row.score;
-  Json metrics = Json::object();
-  for (const auto& [name, value] : score.test_metrics) metrics[name] = number(value);
-  return {{"task", row.task},
-          {"optimizer", row.optimizer},
-          {"settings", row.settings},
-          {"steps", row.steps},
-          {"horizon", row.horizon},
-          {"mean_losses", numbers(score.mean_loss)},
-          {"final_losses", numbers(score.final_loss)},
-          {"test_losses", numbers(score.test_loss)},
-          {"test_metrics", metrics},
-          {"diverged", score.diverged},
-          {"curve", numbers({score.curve.begin(), score.curve.end()})},
-          {"seconds_a_step", score.seconds_a_step},
-          {"rate", score.rate}};
-}
-
-EvaluationRow row_from(const Json& json) {
-  EvaluationRow row{json.at("task"),  json.at("optimizer"), json.at("settings"),
-                    json.at("steps"), json.at("horizon"),   {}};
-  row.score.mean_loss = numbers_from(json.at("mean_losses"));
-  row.score.final_loss = numbers_from(json.at("final_losses"));
-  row.score.test_loss = numbers_from(json.at("test_losses"));
-  for (const auto& [name, value] : json.at("test_metrics").items())
-    row.score.test_metrics.emplace_back(name, value.is_number() ? value.get<double>() : std::nan(""));
-  row.score.diverged = json.at("diverged");
-  for (const double value : numbers_from(json.at("curve"))) row.score.curve.push_back(static_cast<float>(value));
-  row.score.seconds_a_step = json.at("seconds_a_step");
-  row.score.rate = json.at("rate");
-  return row;
-}
-
-std::pair<std::vector<EvaluationRow>, std::size_t> read_rows(const std::string& file) {
-  std::vector<EvaluationRow> rows;
-  std::size_t bytes = 0;
-  std::ifstream lines(file);
-  for (std::string line; std::getline(lines, line) && !lines.eof(); bytes += line.size() + 1) try {
-      rows.push_back(row_from(parse_json(line)));
-    } catch (const Json::exception&) {
-      break;  // a line that was being written when the process ended
-    }
-  return {std::move(rows), bytes};
-}
-
 EvaluationReport::EvaluationReport(std::vector<EvaluationRow> rows, std::string baseline)
     : rows_(std::move(rows)), baseline_(std::move(baseline)) {}
 
@@ -162,10 +109,15 @@ std::vector<const EvaluationRow*> EvaluationReport::rows_of(const std::string& t
   return rows;
 }
 
-const EvaluationRow* EvaluationReport::baseline_of(const std::string& task, std::int64_t steps) const {
+const EvaluationRow* EvaluationReport::row_of(const std::string& task, std::int64_t steps,
+                                              const std::string& optimizer) const {
   for (const EvaluationRow* row : rows_of(task, steps))
-    if (row->optimizer == baseline_) return row;
+    if (row->optimizer == optimizer) return row;
   return nullptr;
+}
+
+const EvaluationRow* EvaluationReport::baseline_of(const std::string& task, std::int64_t steps) const {
+  return row_of(task, steps, baseline_);
 }
 
 EvaluationReport::Beside EvaluationReport::beside(const EvaluationRow& row, const EvaluationRow& baseline) const {
@@ -192,16 +144,16 @@ std::string EvaluationReport::table(const std::string& task, std::int64_t steps)
   const EvaluationRow* baseline = baseline_of(task, steps);
   const std::size_t problems = rows[0]->score.mean_loss.size();
   std::string text = fmt::format("\n{}, {} steps, {} problems\n", task, steps, problems);
-  text += fmt::format("  {}{:>8}{:>17}{:>10}{:>8}{:>7}{:>6}{:>6}\n", fitted("", 16), "rate", "mean loss", "at end",
+  text += fmt::format("  {}{:>8}{:>17}{:>9}{:>9}{:>7}{:>6}{:>6}\n", fitted("", 16), "rate", "mean loss", "at end",
                       "test", "µs", "ratio", "wins");
   for (const EvaluationRow* row : rows) {
     const Score& score = row->score;
     const auto [low, high] = bootstrap_interval(score.mean_loss);
-    text += fmt::format("  {}{:>8}{:>17}{:>10.3g}{:>8}{:>6.0f}", fitted(row->optimizer, 16),
+    text += fmt::format("  {}{:>8}{:>17}{:>9}{:>9}{:>6.0f}", fitted(row->optimizer, 16),
                         score.rate > 0 ? fmt::format("{:.2g}", score.rate) : "",
-                        fmt::format("{:.3g} ± {:.1g}", mean(score.mean_loss), (high - low) / 2), mean(score.final_loss),
-                        score.test_loss.empty() ? "" : fmt::format("{:.3g}", mean(score.test_loss)),
-                        score.seconds_a_step * 1e6);
+                        fmt::format("{:.3g} ± {:.1g}", mean(score.mean_loss), (high - low) / 2),
+                        in_eight(mean(score.final_loss)),
+                        score.test_loss.empty() ? "" : in_eight(mean(score.test_loss)), score.seconds_a_step * 1e6);
     if (baseline && baseline != row) {
       const Beside b = beside(*row, *baseline);
       text += fmt::format("{:>6}{:>6}", b.ratio < 100 ? fmt::format("{:.2f}", b.ratio) : fmt::format("{:.0e}", b.ratio),
@@ -277,6 +229,49 @@ std::vector<std::string> EvaluationReport::verdicts() const {
   return sentences;
 }
 
+std::string EvaluationReport::each_beside_each(std::int64_t steps) const {
+  constexpr std::size_t columns = 4;
+  const std::vector<std::string> rows = others();
+  std::vector<std::string> names{baseline_};
+  names.insert(names.end(), rows.begin(), rows.end());
+  std::string text;
+  for (std::size_t first = 0; first < names.size(); first += columns) {
+    const std::vector<std::string> across(
+        names.begin() + static_cast<std::ptrdiff_t>(first),
+        names.begin() + static_cast<std::ptrdiff_t>(std::min(first + columns, names.size())));
+    text += fmt::format("  {}", fitted("", 17));
+    for (const std::string& name : across) text += " " + fitted(name, 14);
+    text += "\n";
+    for (const std::string& name : rows) {
+      text += fmt::format("  {}", fitted(name, 17));
+      for (const std::string& other : across)
+        text += " " + fitted(name == other ? "" : beside_on_all(name, other, steps), 14);
+      text += "\n";
+    }
+  }
+  return text;
+}
+
+std::string EvaluationReport::beside_on_all(const std::string& name, const std::string& other,
+                                            std::int64_t steps) const {
+  std::vector<double> ratios;
+  std::size_t below = 0;
+  for (const auto& [task, length] : groups()) {
+    if (length != steps) continue;
+    const EvaluationRow *row = row_of(task, steps, name), *beside = row_of(task, steps, other);
+    if (!row || !beside) continue;
+    const double ratio = mean(row->score.mean_loss) / mean(beside->score.mean_loss);
+    ratios.push_back(std::isfinite(mean(row->score.mean_loss)) && !std::isnan(ratio)
+                         ? ratio
+                         : std::numeric_limits<double>::infinity());
+    below += ratios.back() < 1;
+  }
+  if (ratios.empty()) return "";
+  const double middle = median(ratios);
+  return fmt::format("{} ({}/{})", middle < 100 ? fmt::format("{:.2f}", middle) : fmt::format("{:.0e}", middle), below,
+                     ratios.size());
+}
+
 std::string EvaluationReport::text() const {
   std::string text;
   for (const auto& [task, steps] : groups()) text += table(task, steps);
@@ -286,6 +281,13 @@ std::string EvaluationReport::text() const {
     for (const std::int64_t steps : lengths())
       if (const std::string sentence = verdict(optimizer, steps); !sentence.empty()) text += wrapped(sentence, "    ");
   }
+  if (others().size() > 1)
+    for (const std::int64_t steps : lengths())
+      text += fmt::format(
+                  "\nMean loss of each line over that of each column, {} steps:\nmedian of the tasks (on how many it "
+                  "is below)\n",
+                  steps) +
+              each_beside_each(steps);
   return text;
 }
 
@@ -297,26 +299,26 @@ Json EvaluationReport::json() const {
     Json json{{"task", row.task},
               {"optimizer", row.optimizer},
               {"steps", row.steps},
-              {"mean_loss", number(mean(score.mean_loss))},
-              {"mean_loss_interval", numbers({low, high})},
-              {"final_loss", number(mean(score.final_loss))},
-              {"test_loss", score.test_loss.empty() ? Json() : number(mean(score.test_loss))},
+              {"mean_loss", json_of(mean(score.mean_loss))},
+              {"mean_loss_interval", json_of(std::vector<double>{low, high})},
+              {"final_loss", json_of(mean(score.final_loss))},
+              {"test_loss", score.test_loss.empty() ? Json() : json_of(mean(score.test_loss))},
               {"diverged", static_cast<double>(score.diverged) / static_cast<double>(score.mean_loss.size())},
               {"seconds_a_step", score.seconds_a_step},
               {"settings", row.settings}};
     Json metrics = Json::object();
-    for (const auto& [name, value] : score.test_metrics) metrics[name] = number(value);
+    for (const auto& [name, value] : score.test_metrics) metrics[name] = json_of(value);
     json["test_metrics"] = metrics;
     json["rate"] = score.rate > 0 ? Json(score.rate) : Json();
-    json["mean_losses"] = numbers(score.mean_loss);
+    json["mean_losses"] = json_of(score.mean_loss);
     if (const EvaluationRow* baseline = baseline_of(row.task, row.steps);
         baseline && baseline->optimizer != row.optimizer) {
       const Beside b = beside(row, *baseline);
-      json["ratio"] = number(b.ratio);
+      json["ratio"] = json_of(b.ratio);
       json["wins"] = b.wins;
       json["losses"] = b.problems - b.wins;
       json["steps_to_baseline_end"] = b.reached ? Json(*b.reached) : Json();
-      json["time_to_baseline_end"] = b.reached ? number(b.time_ratio) : Json();
+      json["time_to_baseline_end"] = b.reached ? json_of(b.time_ratio) : Json();
     }
     results.push_back(std::move(json));
   }

@@ -1,28 +1,11 @@
 #pragma once
 // What an evaluation found: as words and tables, as JSON, as a table for other programs, as curves.
 
-#include "data/json.h"
-#include "learn/evaluation.h"
+#include "report/evaluation_row.h"
 
 #include <set>
 
 namespace lopt {
-
-/// One optimizer on one task for so many steps.
-struct EvaluationRow {
-  std::string task, optimizer, settings;
-  std::int64_t steps = 0;
-  std::int64_t horizon = 0;  // steps of the longest problem that a learned rule was trained on; 0: not known
-  Score score;
-};
-
-/// A line of JSON from which the row can be read again; the mean curve included.
-Json to_json(const EvaluationRow& row);
-/// Throws Json::exception where it is none.
-EvaluationRow row_from(const Json& json);
-
-/// The rows of a file that are whole, and how many bytes their lines are.
-std::pair<std::vector<EvaluationRow>, std::size_t> read_rows(const std::string& file);
 
 /// All rows of an evaluation; the baseline is the first contender whose rate is tuned, or else the first.
 class EvaluationReport {
@@ -46,10 +29,15 @@ class EvaluationReport {
  private:
   struct Beside;
   std::vector<const EvaluationRow*> rows_of(const std::string& task, std::int64_t steps) const;
+  /// Null where there is none.
+  const EvaluationRow* row_of(const std::string& task, std::int64_t steps, const std::string& optimizer) const;
   const EvaluationRow* baseline_of(const std::string& task, std::int64_t steps) const;
   Beside beside(const EvaluationRow& row, const EvaluationRow& baseline) const;
   std::vector<std::string> others() const;
   std::set<std::int64_t> lengths() const;
+  /// Of all optimizers but the baseline beside all: medians, and on how many tasks they are below.
+  std::string each_beside_each(std::int64_t steps) const;
+  std::string beside_on_all(const std::string& name, const std::string& other, std::int64_t steps) const;
   std::string verdict(const std::string& optimizer, std::int64_t steps) const;
 
   std::vector<EvaluationRow> rows_;

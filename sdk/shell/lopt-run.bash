@@ -35,7 +35,18 @@ _lopt_run() {
     return
   fi
   case $verb in
-    train | evaluate | sweep | check | sample | preview | plan) COMPREPLY=($(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word")) ;;
+    train | evaluate | sweep | check | sample | preview | plan)
+      # Behind the spec stand its key paths.
+      local spec i
+      for ((i = 2; i < COMP_CWORD; ++i)); do [[ ${COMP_WORDS[i]} == *.yaml ]] && spec=${COMP_WORDS[i]}; done
+      if [ -n "$spec" ]; then
+        compopt -o nospace 2>/dev/null
+        COMPREPLY=($(compgen -S = -W "$("${COMP_WORDS[0]}" list keys "$spec" 2>/dev/null)" -- "$word"))
+      else
+        COMPREPLY=($(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word"))
+      fi
+      ;;
+    list) COMPREPLY=($(compgen -W "runs keys" -- "$word") $(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word")) ;;
     resume | explain | report | diff) COMPREPLY=($(compgen -d -- "$word")) ;;
     describe | new-experiment) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" list 2>/dev/null | awk '/^  [a-z0-9_]+ /{print $1}')" -- "$word")) ;;
     new-plugin)

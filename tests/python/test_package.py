@@ -172,6 +172,10 @@ class Package(unittest.TestCase):
         script = (f"source '{self.prefix}/share/bash-completion/completions/lopt-run'; COMP_WORDS=(lopt-run new-plugin "
                   "learn); COMP_CWORD=2; _lopt_run; echo ${COMPREPLY[@]}")
         self.assertEqual(call("bash", "-c", script).strip(), "learned_optimizer")
+        spec = self.prefix + "/share/lopt/configs/quickstart.yaml"
+        script = (f"source '{self.prefix}/share/bash-completion/completions/lopt-run'; COMP_WORDS=('{self.runner}' train "
+                  f"'{spec}' estimator.st); COMP_CWORD=3; _lopt_run; echo ${{COMPREPLY[@]}}")
+        self.assertEqual(call("bash", "-c", script).split(), ["estimator.starts=", "estimator.std="])
 
 
 if __name__ == "__main__":

@@ -37,7 +37,8 @@ TEST_CASE("an evaluation says who is better, with figures that its files have to
   INFO(result.output);
   REQUIRE(result.code == 0);
   CHECK_THAT(result.output, Contains("bowl, 12 steps, 3 problems") && Contains("Beside tuned adam:") &&
-                                Contains("below on 0 of 2 tasks") && Contains("problems diverged"));
+                                Contains("below on 0 of 2 tasks") && Contains("problems diverged") &&
+                                Contains("over that of each column, 12 steps") && Contains("(0/2)"));
   std::istringstream lines(read_file(out + "/evaluation.txt"));
   for (std::string line; std::getline(lines, line);)
     CHECK(std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; }) <= 80);  // characters

@@ -220,6 +220,19 @@ TEST_CASE("a signal sent to the process and to its group is one wish") {
   CHECK(json_of(folder.file("run/summary.json"))["interrupted"] == true);
 }
 
+TEST_CASE("list keys has the key paths of a spec, of its plugins too") {
+  const Result of_run = run("list keys configs/tutorial/pes.yaml"),
+               of_evaluation = run("list keys configs/recipes/tutorial_task/evaluation.yaml");
+  CHECK(of_run.code == 0);
+  for (const char* path : {"\nestimator.std\n", "\ntask.hidden\n", "\nmeta_optimizer.learning_rate\n", "\nsteps\n"})
+    CHECK_THAT(of_run.output, Contains(path));
+  CHECK(of_evaluation.code == 0);
+  for (const char* path : {"\nseeds\n", "\ntasks.tutorial.hidden\n", "\noptimizers.adam.tuned\n"})
+    CHECK_THAT(of_evaluation.output, Contains(path));
+  CHECK(run("list keys no-such-file.yaml").code == 2);
+  CHECK(run("list nonsense").code == 2);
+}
+
 TEST_CASE("list and describe say what there is") {
   const Result list = run("list");
   CHECK(list.code == 0);

@@ -3,15 +3,29 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <regex>
+#include <sstream>
 
 namespace fs = std::filesystem;
 
+namespace {
+/// The folders of core in the order in which docs/architecture.md lists them.
+std::vector<std::string> folders_in_architecture() {
+  std::ifstream file(fs::path(LOPT_SOURCE) / "docs/architecture.md");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("    kernels ")) continue;
+    std::istringstream words(line);
+    return {std::istream_iterator<std::string>(words), {}};
+  }
+  return {};
+}
+}  // namespace
+
 TEST_CASE("each folder of core includes only folders to its left") {
-  const std::vector<std::string> order{"kernels", "random",      "data",   "spec",    "registry", "trace",
-                                       "program", "gradient",    "plan",   "execute", "estimate", "mpi",
-                                       "learn",   "conformance", "report", "run"};
+  const std::vector<std::string> order = folders_in_architecture();
+  REQUIRE(order.front() == "kernels");
   std::map<std::string, std::size_t> rank;
   for (std::size_t i = 0; i < order.size(); ++i) rank[order[i]] = i;
   const std::regex include("#include \"([a-z_]+)/.*\"");
@@ -48,7 +62,8 @@ TEST_CASE("plugins and the SDK include nothing of core, and SDK headers the stan
         const std::string name = match[1];
         INFO(entry.path() << ": " << line);
         const bool beside = fs::exists(entry.path().parent_path() / name);
-        const bool standard = name.find('/') == std::string::npos && name.find('.') == std::string::npos;
+        const bool standard = (name.find('/') == std::string::npos && name.find('.') == std::string::npos) ||
+                              name == "stddef.h" || name == "stdint.h";  // of lopt.h, which is C
         CHECK((beside || standard || name.starts_with("lopt/")));
       }
     }

@@ -1,4 +1,4 @@
-#include "run/apply_theta.h"
+#include "run/train/apply_theta.h"
 
 #include "data/batch.h"
 #include "learn/update_picture.h"

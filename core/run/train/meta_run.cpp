@@ -1,8 +1,8 @@
 // A meta-training from its first step, or a checkpoint, to its end.
 #include "learn/theta_file.h"
 #include "report/progress.h"
-#include "run/apply_theta.h"
-#include "run/session.h"
+#include "run/train/apply_theta.h"
+#include "run/train/session.h"
 
 #include <fmt/format.h>
 

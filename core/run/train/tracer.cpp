@@ -1,4 +1,4 @@
-#include "run/tracer.h"
+#include "run/train/tracer.h"
 
 #include "data/npz.h"
 

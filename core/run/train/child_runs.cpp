@@ -1,6 +1,6 @@
-#include "run/child_runs.h"
+#include "run/train/child_runs.h"
 
-#include "run/session.h"
+#include "run/train/session.h"
 
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>

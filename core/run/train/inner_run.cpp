@@ -2,7 +2,7 @@
 #include "data/npz.h"
 #include "report/progress.h"
 #include "report/run_page.h"
-#include "run/session.h"
+#include "run/train/session.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 // θ tried after meta-training, beside other optimizers; and what is drawn of it.
 
-#include "run/session.h"
+#include "run/train/session.h"
 
 namespace lopt {
 

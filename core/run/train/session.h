@@ -9,7 +9,7 @@
 #include "report/run_folder.h"
 #include "report/run_record.h"
 #include "run/command_line.h"
-#include "run/tracer.h"
+#include "run/train/tracer.h"
 
 #include <tbb/global_control.h>
 

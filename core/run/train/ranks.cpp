@@ -1,4 +1,4 @@
-#include "run/ranks.h"
+#include "run/train/ranks.h"
 
 #include "run/own_library.h"
 

@@ -1,8 +1,8 @@
 // lopt-run sweep: a spec with many values of some of its keys, each a run of its own.
 #include "learn/sweep_space.h"
-#include "run/child_runs.h"
-#include "run/ranks.h"
-#include "run/session.h"
+#include "run/train/child_runs.h"
+#include "run/train/ranks.h"
+#include "run/train/session.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

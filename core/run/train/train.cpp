@@ -1,7 +1,7 @@
 // lopt-run train and resume: run a spec, or go on with a run.
 #include "report/provenance.h"
-#include "run/ranks.h"
-#include "run/session.h"
+#include "run/train/ranks.h"
+#include "run/train/session.h"
 #include "spec/compose.h"
 
 #include <fmt/format.h>

@@ -1,10 +1,10 @@
-#include "run/session.h"
+#include "run/train/session.h"
 
 #include "kernels/kernels.h"
 #include "report/provenance.h"
 #include "report/run_page.h"
 #include "report/tensorboard.h"
-#include "run/ranks.h"
+#include "run/train/ranks.h"
 
 #include <fmt/format.h>
 

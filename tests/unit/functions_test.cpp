@@ -1,0 +1,92 @@
+// Elementwise functions at every SIMD level: what is not finite, and how near they are over the whole range.
+#include "kernels/simd.h"
+#include "unit/support.h"
+
+#include <catch2/catch.hpp>
+
+using namespace lopt;
+using namespace lopt::test;
+
+namespace {
+
+void check_special_values() {
+  const float inf = INFINITY, nan = NAN;
+  const std::vector<float> special{nan, inf, -inf,  0.0F,    -0.0F, 1e-42F, -1e-42F,
+                                   1,   -1,  88.8F, -104.5F, 3e38F, 1e-8F,  0.99999994F};
+  const Tensor x = make_input("x", {DType::float32, {std::ssize(special)}});
+  const std::vector<std::pair<std::string, Tensor>> functions{{"exp", exp(x)},
+                                                              {"log", log(x)},
+                                                              {"log1p", log1p(x)},
+                                                              {"sqrt", sqrt(x)},
+                                                              {"rsqrt", rsqrt(x)},
+                                                              {"tanh", tanh(x)},
+                                                              {"sigmoid", sigmoid(x)},
+                                                              {"relu", relu(x)},
+                                                              {"sign", sign(x)},
+                                                              {"abs", abs(x)},
+                                                              {"floor", floor(x)},
+                                                              {"maximum", maximum(x, 0.5)},
+                                                              {"minimum", minimum(x, 0.5)},
+                                                              {"less", convert(x < 1, DType::float32)},
+                                                              {"less_equal", convert(x <= 1, DType::float32)},
+                                                              {"equal", convert(x == floor(x), DType::float32)},
+                                                              {"divide", 1 / x}};
+  for (const auto& [name, y] : functions) {
+    const Program program = make_program(name, {x}, {y});
+    const std::vector<Array> values{Array({std::ssize(special)}, special)};
+    const Array planned = compile(program).run(values)[0], reference = evaluate_reference(program, values)[0];
+    for (std::size_t i = 0; i < special.size(); ++i) {
+      INFO(name << " of " << special[i]);
+      CHECK(ulps(planned.values<float>()[i], reference.values<float>()[i]) <= 4);
+    }
+  }
+}
+
+void check_whole_range() {
+  std::vector<float> values;
+  for (std::uint32_t bits = 0; bits < 0xff800000U; bits += 9973) values.push_back(std::bit_cast<float>(bits));
+  const Tensor x = make_input("x", {DType::float32, {std::ssize(values)}});
+  struct Function {
+    const char* name;
+    Tensor y;
+    double (*exact)(double);
+  };
+  for (const Function& f : {Function{"exp", exp(x), [](double v) { return std::exp(v); }},
+                            Function{"log", log(x), [](double v) { return std::log(v); }},
+                            Function{"log1p", log1p(x), [](double v) { return std::log1p(v); }},
+                            Function{"tanh", tanh(x), [](double v) { return std::tanh(v); }},
+                            Function{"rsqrt", rsqrt(x), [](double v) { return 1 / std::sqrt(v); }},
+                            Function{"sqrt", sqrt(x), [](double v) { return std::sqrt(v); }}}) {
+    const Array y = compile(make_program(f.name, {x}, {f.y})).run(std::vector<Array>{Array(x.shape(), values)})[0];
+    std::int64_t worst = 0;
+    float where_worst = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const std::int64_t error =
+          ulps(y.values<float>()[i], static_cast<float>(f.exact(static_cast<double>(values[i]))));
+      if (error > worst) {
+        worst = error;
+        where_worst = values[i];
+      }
+    }
+    INFO(f.name << " at " << where_worst);
+    CHECK(worst <= 4);
+  }
+}
+
+/// At every SIMD level that the processor has.
+template <class Function>
+void at_each_level(Function f) {
+  for (const std::string& level : kernels::simd_levels()) {
+    INFO(level);
+    REQUIRE(kernels::select_simd(level));
+    f();
+  }
+  REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
+}
+
+}  // namespace
+
+TEST_CASE("NaN and infinity go through functions as IEEE says") { at_each_level(check_special_values); }
+TEST_CASE("exp, log, log1p, tanh, sqrt and rsqrt are within 4 ulp over the whole range") {
+  at_each_level(check_whole_range);
+}
