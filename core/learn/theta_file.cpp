@@ -4,8 +4,8 @@
 
 #include "data/npz.h"
 #include "data/safetensors.h"
+#include "registry/installation.h"
 
-#include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -45,8 +45,7 @@ std::string theta_file(const std::string& name) {
   const bool is_plain = std::all_of(
       name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
   if (!is_plain || std::filesystem::exists(name, error)) return name;
-  const std::filesystem::path prefix = boost::dll::program_location().parent_path().parent_path().string(),
-                              recipes = prefix / "share/lopt/configs/recipes";
+  const std::filesystem::path recipes = installation_prefix() + "/share/lopt/configs/recipes";
   if (const auto file = recipes / name / "theta.npz"; std::filesystem::exists(file, error)) return file.string();
   std::vector<std::string> known;
   for (const auto& entry : std::filesystem::directory_iterator(recipes, error))

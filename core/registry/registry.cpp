@@ -1,11 +1,11 @@
 #include "registry/registry.h"
 
 #include "registry/guard.h"
+#include "registry/installation.h"
 #include "registry/library.h"
 #include "registry/probe.h"
 #include "data/sha256.h"
 
-#include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -21,6 +21,12 @@ namespace fs = std::filesystem;
 std::string to_text(const ComponentInfo& component) {
   return fmt::format("the {} '{}' ({})", component.kind, component.name, component.library_path);
 }
+
+namespace {
+std::string with_article(const std::string& kind) {
+  return (std::string("aeiou").find(kind[0]) == std::string::npos ? "a " : "an ") + kind;
+}
+}  // namespace
 
 void Registry::add_path(const std::string& path, const std::string& source, bool required) {
   std::error_code error;
@@ -52,7 +58,7 @@ void Registry::add_path(const std::string& path, const std::string& source, bool
   }
 }
 
-void Registry::add_default_paths() {
+void Registry::add_paths_of_user() {
   if (const char* list = std::getenv("LOPT_PLUGIN_PATH")) {
     std::istringstream paths(list);
     for (std::string path; std::getline(paths, path, ':');)
@@ -63,8 +69,16 @@ void Registry::add_default_paths() {
                              : home && *home ? std::string(home) + "/.local/share"
                                              : "";
   if (!folder.empty()) add_path(folder + "/lopt/plugins", "the user's data folder", false);
-  const fs::path runner = boost::dll::program_location().string();
-  add_path((runner.parent_path().parent_path() / "lib/lopt/plugins").string(), "the installation", false);
+}
+
+void Registry::add_named(const std::set<std::string>& names) {
+  for (const std::string& name : names)
+    add_path(fmt::format("{}/lib/lopt/plugins/{}.so", installation_prefix(), name), "the installation", false);
+}
+
+void Registry::add_default_paths() {
+  add_paths_of_user();
+  add_path(installation_prefix() + "/lib/lopt/plugins", "the installation", false);
 }
 
 std::vector<const ComponentInfo*> Registry::find(const std::string& kind, const std::string& name) const {
@@ -113,7 +127,8 @@ std::string Registry::no_such(const std::string& kind, const std::string& name) 
   std::vector<std::string> names;
   for (const ComponentInfo& component : components_) {
     if (component.name == name)
-      return fmt::format("'{}' is a plugin of the kind {}; a {} is needed here", name, component.kind, kind);
+      return fmt::format("'{}' is a plugin of the kind {}; {} is needed here", name, component.kind,
+                         with_article(kind));
     if (component.kind == kind) names.push_back(component.name);
   }
   std::sort(names.begin(), names.end());
@@ -157,13 +172,14 @@ std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNo
     mapping.where = node.where;
   }
   if (!mapping.is_mapping()) {
-    errors.add(node.where, path,
-               fmt::format("must be the name of a {} plugin, or a mapping with `plugin` and its settings", kind));
+    errors.add(
+        node.where, path,
+        fmt::format("must be the name of {} plugin, or a mapping with `plugin` and its settings", with_article(kind)));
     return nullptr;
   }
   const SpecNode* plugin = mapping.find("plugin");
   if (!plugin || plugin->kind != SpecNode::Kind::scalar) {
-    errors.add(mapping.where, path + ".plugin", fmt::format("is missing: the name of a {} plugin", kind));
+    errors.add(mapping.where, path + ".plugin", fmt::format("is missing: the name of {} plugin", with_article(kind)));
     return nullptr;
   }
   const ComponentInfo* component = choose(kind, *plugin, path, errors);

@@ -55,8 +55,11 @@ class Registry {
   /// here until a component is made. Where `required`, a library that is refused, or a path that is not there, is a
   /// PluginError; else it is remembered in refused(). A library that was found before is not taken twice.
   void add_path(const std::string& path, const std::string& source, bool required);
-  /// The paths that are always searched: LOPT_PLUGIN_PATH, the user's data folder, and beside the runner.
+  /// The paths that are always searched: LOPT_PLUGIN_PATH, the user's data folder, and beside this library.
   void add_default_paths();
+  /// The first two of them; and of the third the files that have these names, where one does not want to wait for all.
+  void add_paths_of_user();
+  void add_named(const std::set<std::string>& names);
 
   const std::vector<ComponentInfo>& components() const { return components_; }
   const std::vector<RefusedLibrary>& refused() const { return refused_; }

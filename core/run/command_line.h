@@ -1,22 +1,12 @@
 #pragma once
 // What the runner's verbs share: their options, and how errors become sentences and exit codes.
 
+#include "embed/failure.h"
 #include "learn/experiment.h"
 
 #include <boost/program_options.hpp>
 
 namespace lopt {
-
-/// Exit codes of the runner.
-enum ExitCode {
-  success = 0,
-  failed = 1,
-  wrong_usage = 2,
-  bad_plugin = 3,
-  bad_data = 4,
-  interrupted = 130,
-  terminated = 143
-};
 
 /// Wrong use of the command line.
 class UsageError : public std::runtime_error {

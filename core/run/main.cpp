@@ -11,7 +11,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iterator>
-#include <new>
 #include <string_view>
 
 namespace {
@@ -100,27 +99,13 @@ int main(int argc, char** argv) {
   lopt::explain_crashes();
   try {
     return dispatch(argc, argv);
-  } catch (const lopt::SpecError& error) {
-    for (const std::string& message : error.messages()) fail(lopt::wrong_usage, message);
-    return lopt::wrong_usage;
   } catch (const lopt::UsageError& error) {
     return fail(lopt::wrong_usage, error.what());
   } catch (const lopt::FolderError& error) {
     return fail(lopt::wrong_usage, error.what());
-  } catch (const lopt::SettingsError& error) {
-    return fail(lopt::wrong_usage, error.what());
-  } catch (const lopt::ShapeError& error) {
-    return fail(lopt::wrong_usage, fmt::format("the parts of the spec do not fit together: {}", error.what()));
-  } catch (const lopt::TreeError& error) {
-    return fail(lopt::wrong_usage, fmt::format("the parts of the spec do not fit together: {}", error.what()));
-  } catch (const lopt::PluginError& error) {
-    return fail(lopt::bad_plugin, error.what());
-  } catch (const lopt::DataError& error) {
-    return fail(lopt::bad_data, error.what());
-  } catch (const std::bad_alloc&) {
-    return fail(lopt::wrong_usage,
-                "there is not enough memory for this run; fewer tasks, smaller batches or a smaller network need less");
-  } catch (const std::exception& error) {
-    return fail(lopt::failed, error.what());
+  } catch (...) {
+    const lopt::Failure failure = lopt::failure_of(std::current_exception());
+    for (const std::string& message : failure.messages) fail(failure.code, message);
+    return failure.code;
   }
 }

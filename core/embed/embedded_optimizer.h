@@ -1,0 +1,77 @@
+#pragma once
+// An optimizer for parameters and gradients that another program holds.
+
+#include "embed/embedded_spec.h"
+#include "execute/executor.h"
+
+#include <optional>
+#include <span>
+#include <string>
+
+namespace lopt {
+
+/// A parameter of that program: float32, row-major. The rule sees dimension axes[i] of `shape` as its dimension i.
+struct EmbeddedParameter {
+  std::string name;
+  Shape shape;
+  std::vector<std::size_t> axes;  // empty: as it is
+};
+
+class EmbeddedOptimizer {
+ public:
+  /// `spec`: what stands behind `optimizer:` in a spec; `num_steps` 0: not known. Throws SpecError, SettingsError,
+  /// PluginError, DataError, ShapeError.
+  EmbeddedOptimizer(const std::string& spec, const std::vector<EmbeddedParameter>& parameters, std::int64_t num_steps);
+
+  std::size_t count() const { return parameters_.size(); }
+  void set_threads(int threads) { threads_ = threads; }
+  bool needs_loss() const { return needs_loss_; }
+  std::int64_t steps() const { return iteration_; }
+
+  /// Moves the parameters in place. A null gradient counts as 0, and its parameter stays. scales[i] multiplies the step
+  /// of params[i]; none: 1. Where it throws nothing has changed. Throws SettingsError where the loss is missed.
+  void step(std::span<float* const> params, std::span<const float* const> grads, std::optional<float> loss,
+            std::span<const float> scales);
+  /// What the parameters are judged by: an average, for some rules.
+  void evaluation_params(std::span<const float* const> params, std::span<float* const> to);
+
+  /// All that a step depends on, but the parameters. The same number of bytes at any time.
+  std::size_t state_bytes() const;
+  void save_state(std::span<std::byte> to);
+  /// Throws DataError where it was saved by another rule or for other parameters, or is damaged.
+  void load_state(std::span<const std::byte> from);
+
+ private:
+  void trace(std::int64_t num_steps);
+  /// What is large is taken when it is first needed.
+  void take_memory();
+  const void* zeros();
+  bool is_direct(std::size_t leaf) const { return parameter_at_[leaf].has_value(); }
+  const void* readable(const float* memory, std::size_t parameter, Array& copy) const;
+  void write(std::size_t parameter, const Array& from, float* to, float scale) const;
+  void run(const Executable& program, const std::vector<const void*>& inputs, const std::vector<Array*>& outputs);
+  std::vector<const void*> readable_params(std::span<const float* const> params);
+  /// The leaves of the state as a program takes them, made or brought up to date with the parameters as they are now.
+  std::vector<const void*> state_for(std::span<const float* const> params);
+
+  EmbeddedSpec spec_;
+  std::string description_;  // the rule, and the types of what it remembers: what a saved state must agree with
+  std::vector<EmbeddedParameter> parameters_;
+  std::vector<Type> types_;  // of the parameters as the rule sees them
+  /// Of each leaf of the state: the parameter that it is. Such leaves lie where the other program has them. None are
+  /// where a rule makes its parameters of something else.
+  std::vector<std::optional<std::size_t>> parameter_at_;
+  std::vector<std::size_t> leaf_of_;  // of each parameter; empty where the rule makes them
+  std::optional<Executable> start_, step_, with_params_, evaluation_params_;
+  bool needs_loss_ = false, begun_ = false;
+  int threads_ = 1;
+  std::int64_t iteration_ = 0;
+  std::vector<Type> state_types_;
+  std::vector<Array> state_, next_;  // leaves of the state; those that are parameters only hold what a step made
+  std::vector<Array> made_;          // the parameters of the state, where the rule makes them
+  std::vector<Array> params_copy_, grads_copy_;
+  Array zeros_, key_;
+  Arena arena_;
+};
+
+}  // namespace lopt

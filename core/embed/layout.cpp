@@ -1,0 +1,53 @@
+#include "embed/layout.h"
+
+#include "execute/single.h"
+#include "plan/views.h"
+
+#include <algorithm>
+
+namespace lopt {
+namespace {
+
+/// The permuted shape, as a window on memory of `shape`.
+View permuted_view(const Shape& shape, std::span<const std::size_t> axes) {
+  const View from = whole(0, shape);
+  View view{0, 0, {}, {}};
+  for (const std::size_t axis : axes) {
+    view.shape.push_back(from.shape[axis]);
+    view.strides.push_back(from.strides[axis]);
+  }
+  return view;
+}
+
+const std::uint32_t* words(const float* values) { return reinterpret_cast<const std::uint32_t*>(values); }
+std::uint32_t* words(float* values) { return reinterpret_cast<std::uint32_t*>(values); }
+
+}  // namespace
+
+Shape permuted(const Shape& shape, std::span<const std::size_t> axes) {
+  return axes.empty() ? shape : permuted_view(shape, axes).shape;
+}
+
+void copy_permuted(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to) {
+  const View view = permuted_view(shape, axes);
+  copy_view(view, words(from), whole(0, view.shape), words(to));
+}
+
+void copy_back(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to) {
+  const View view = permuted_view(shape, axes);
+  copy_view(whole(0, view.shape), words(from), view, words(to));
+}
+
+bool any_order_will_do(const Program& program) {
+  return std::all_of(program.operations.begin(), program.operations.end(), [&](const Operation& op) {
+    const auto is_one = [&](ValueId input) { return element_count(program.type(input).shape) == 1; };
+    if (element_count(op.type.shape) == 1 && std::all_of(op.inputs.begin(), op.inputs.end(), is_one)) return true;
+    if (op.primitive->fusion == Fusion::leaf) return std::holds_alternative<InputName>(op.attributes);
+    if (op.primitive->fusion == Fusion::view) return is_one(op.inputs[0]);
+    return op.primitive->fusion == Fusion::elementwise &&
+           std::all_of(op.inputs.begin(), op.inputs.end(),
+                       [&](ValueId input) { return program.type(input).shape == op.type.shape || is_one(input); });
+  });
+}
+
+}  // namespace lopt

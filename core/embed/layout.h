@@ -1,0 +1,19 @@
+#pragma once
+// Parameters whose dimensions another program keeps in another order.
+
+#include "program/program.h"
+
+namespace lopt {
+
+/// The shape that a rule sees: dimension i is dimension axes[i] of `shape`. No axes: as it is.
+Shape permuted(const Shape& shape, std::span<const std::size_t> axes);
+/// Elements of `from`, of `shape`, in the order of the permuted shape.
+void copy_permuted(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to);
+/// The way back.
+void copy_back(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to);
+
+/// True where every value of the program is made element by element, so that it does not matter in which order elements
+/// lie.
+bool any_order_will_do(const Program& program);
+
+}  // namespace lopt

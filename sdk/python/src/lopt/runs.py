@@ -1,0 +1,156 @@
+"""Specs run from Python, by the runner in a process of its own: what it prints is printed, what it refuses is raised."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+
+from ._library import prefix
+from .errors import LoptError, error_of
+
+
+class Run:
+    """What a training or an evaluation left in its folder."""
+
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = pathlib.Path(folder)
+        if not self.folder.is_dir():
+            raise error_of(4, f"{self.folder}: there is no such run")
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.folder)!r})"
+
+    @property
+    def summary(self) -> dict:
+        """What came out, as the runner's summary.json has it."""
+        return json.loads((self.folder / "summary.json").read_text())
+
+    @property
+    def metrics(self):
+        """A row for each step: a pandas.DataFrame, or a list of dicts where pandas is not there."""
+        with (self.folder / "metrics.jsonl").open() as lines:
+            return _table([json.loads(line) for line in lines])
+
+    @property
+    def results(self):
+        """Of an evaluation: a row for each task, optimizer and length."""
+        return _table(json.loads((self.folder / "evaluation.json").read_text())["results"])
+
+    @property
+    def theta(self) -> dict[str, np.ndarray]:
+        """The weights of the learned optimizer, by their paths; the best ones where there are such."""
+        best = self.folder / "best" / "theta.npz"
+        with np.load(best if best.exists() else self.folder / "theta.npz") as file:
+            return {name: file[name] for name in file.files}
+
+    def plot(self, *keys: str, axes=None):
+        """Draws columns of the metrics by step (the loss, or the meta-loss, unless others are named); the Matplotlib axes."""
+        import matplotlib.pyplot
+
+        with (self.folder / "metrics.jsonl").open() as lines:
+            rows = [json.loads(line) for line in lines]
+        axes = axes or matplotlib.pyplot.gca()
+        for key in keys or [name for name in ("meta_loss", "loss") if rows and name in rows[0]]:
+            drawn = [(row["step"], row[key]) for row in rows if row.get(key) is not None]
+            axes.plot([step for step, _ in drawn], [value for _, value in drawn], label=key)
+        axes.set_xlabel("step")
+        axes.legend()
+        return axes
+
+
+def train(spec: str | os.PathLike | dict, *, out: str | os.PathLike | None = None, quiet: bool = False,
+          **overrides: object) -> Run:
+    """Runs a spec, as `lopt-run train SPEC key.path=value …`: a file, its text, or a mapping. Keys with dots are written
+    `**{"estimator.std": 0.02}`. Ctrl-C ends it after the step that it is in; `resume` goes on."""
+    return _run("train", spec, out, quiet, overrides)
+
+
+def evaluate(spec: str | os.PathLike | dict, *, out: str | os.PathLike | None = None, quiet: bool = False,
+             **overrides: object) -> Run:
+    """Trains tasks by optimizers, and says which is better, as `lopt-run evaluate`."""
+    return _run("evaluate", spec, out, quiet, overrides)
+
+
+def resume(run: Run | str | os.PathLike, *, steps: int | None = None, quiet: bool = False) -> Run:
+    """Goes on with a run that ended early, or for longer."""
+    folder = run.folder if isinstance(run, Run) else pathlib.Path(run)
+    _call(["resume", os.fspath(folder), *([] if steps is None else [f"steps={steps}"])], quiet)
+    return Run(folder)
+
+
+def _run(verb: str, spec: str | os.PathLike | dict, out: str | os.PathLike | None, quiet: bool, overrides: dict) -> Run:
+    with _spec_file(spec) as file:
+        words = [verb, file, *(f"{key}={json.dumps(value)}" for key, value in overrides.items())]
+        if out is not None:
+            words += ["--out", os.fspath(out)]
+        printed = _call(words, quiet)
+    folder = os.fspath(out) if out is not None else _folder_in(printed)
+    return Run(folder)
+
+
+@contextlib.contextmanager
+def _spec_file(spec: str | os.PathLike | dict) -> Iterator[str]:
+    if not isinstance(spec, dict) and "\n" not in os.fspath(spec):
+        yield os.fspath(spec)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder, "spec.yaml")
+        file.write_text(json.dumps(spec) if isinstance(spec, dict) else os.fspath(spec))
+        yield str(file)
+
+
+def _call(words: list[str], quiet: bool) -> list[str]:
+    """Runs the runner; what it printed. In a session of its own, so that Ctrl-C comes to it once, from here."""
+    process = subprocess.Popen([prefix() / "bin" / "lopt-run", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               text=True, errors="replace", start_new_session=True)
+    lines: list[str] = []
+    try:
+        _follow(process, lines, quiet)
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        _follow(process, lines, quiet)
+        process.wait()
+        raise
+    if code := process.wait():
+        if code == 130:
+            raise KeyboardInterrupt
+        sentences = [line.removeprefix("lopt-run: ") for line in lines if line.startswith("lopt-run: ")]
+        raise error_of(code, "\n".join(sentences) or "\n".join(lines[-3:]) or f"lopt-run ended with code {code}")
+    return lines
+
+
+def _follow(process: subprocess.Popen, lines: list[str], quiet: bool) -> None:
+    """Prints each line; those of progress in one place."""
+    assert process.stdout
+    under_way = False
+    for line in process.stdout:
+        lines.append(line.rstrip("\n"))
+        if quiet or line.startswith("lopt-run: "):
+            continue
+        is_progress = re.match(r"\d+/\d+ steps", line) is not None
+        print(("\r" if is_progress else "\n" if under_way else "") + line.rstrip("\n").ljust(78 if is_progress else 0),
+              end="" if is_progress else "\n", flush=True, file=sys.stdout)
+        under_way = is_progress
+
+
+def _folder_in(lines: list[str]) -> str:
+    for line in reversed(lines):
+        if found := re.match(r"(?:The run's folder: )?(.*\S)\s+\(report\.html", line):
+            return found[1]
+    raise LoptError("the runner did not say where its folder is:\n" + "\n".join(lines[-3:]))
+
+
+def _table(rows: list[dict]):
+    try:
+        import pandas
+    except ImportError:
+        return rows
+    return pandas.DataFrame(rows)

@@ -1,0 +1,276 @@
+"""Optimizers outside the runner: the same bits by the runner, C, Python and PyTorch; what is wrong, as exceptions.
+
+usage: test_embedding.py BUILD
+"""
+import copy
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+import warnings
+
+import numpy
+
+build = os.path.abspath(sys.argv[1])
+source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+os.environ["LOPT_PREFIX"] = build
+sys.path.insert(0, os.path.join(source, "sdk", "python", "src"))
+import lopt  # noqa: E402
+
+try:
+    import torch
+    import lopt.torch
+except ImportError:
+    torch = None
+    print("SKIPPED: python3-torch is not here, so nothing of lopt.torch is tested")
+
+RULES = ["sgd", "momentum", "adam", "adamw", "{plugin: nadamw, learning_rate: 0.01}", "adabelief", "adafactor", "adan", "fromage",
+         "lamb", "lars", "lion", "muon", "prodigy", "radam", "rmsprop", "schedule_free", "shampoo", "soap", "yogi",
+         "{plugin: adam, learning_rate: {plugin: cosine, value: 0.01}}", "{plugin: look_ahead, inner: adam}",
+         "{plugin: averaged, inner: adam}", "{plugin: clip_by_norm, inner: adam}", "{plugin: accumulate, every: 2, inner: adam}",
+         "{plugin: guard, inner: {plugin: learned, theta: general}}", "general", "tutorial_task", "few_weights", "celo2_short"]
+SHAPES = {"w": (6, 5), "b": (5,), "images": (2, 3, 4)}
+STEPS = 6
+
+
+def problem(seed=0):
+    """Parameters at the start, gradients and losses that depend on no optimizer."""
+    random = numpy.random.default_rng(seed)
+    start = {name: random.normal(size=shape).astype(numpy.float32) for name, shape in SHAPES.items()}
+    grads = [{name: random.normal(size=shape).astype(numpy.float32) for name, shape in SHAPES.items()} for _ in range(STEPS)]
+    return start, grads, random.uniform(0.5, 1, STEPS).astype(numpy.float32)
+
+
+def by_python(rule, threads=1, odd=False):
+    """Parameters after each step; `odd`: in memory that lies across lines."""
+    start, grads, losses = problem()
+    params = {}
+    for name, array in start.items():
+        memory = numpy.zeros(array.size + 1, numpy.float32)
+        params[name] = memory[1:].reshape(array.shape) if odd else array.copy()
+        params[name][...] = array
+    optimizer = lopt.Optimizer(rule, params, num_steps=100, threads=threads)
+    seen = []
+    for grad, loss in zip(grads, losses):
+        optimizer.step(grad, loss)
+        seen.append({name: array.copy() for name, array in params.items()})
+    return seen
+
+
+class Embedding(unittest.TestCase):
+    def same(self, a, b):
+        for step, (one, other) in enumerate(zip(a, b, strict=True)):
+            for name in SHAPES:
+                self.assertEqual(one[name].tobytes(), other[name].tobytes(), f"{name} after step {step}")
+
+    def test_the_runner_and_python_compute_the_same_bits(self):
+        from lopt.spec import spec_text
+        start, grads, losses = problem()
+        for rule in RULES:
+            with self.subTest(rule), tempfile.TemporaryDirectory() as folder:
+                arrays = {"loss": losses} | {f"param_0/{name}": array for name, array in start.items()}
+                for k, (grad, params) in enumerate(zip(grads, by_python(rule))):
+                    arrays |= {f"grad_{k}/{name}": grad[name] for name in SHAPES}
+                    arrays |= {f"param_{k + 1}/{name}": params[name] for name in SHAPES}
+                file = os.path.join(folder, "updates.npz")
+                numpy.savez(file, **arrays)
+                done = subprocess.run([f"{build}/bin/lopt-run", "replay-updates", file, f"optimizer={spec_text(rule)}",
+                                       "--tolerance", "0", "--num-steps", "100"], text=True, capture_output=True)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                self.assertIn(f"{STEPS} steps of 3 leaves", done.stdout)
+
+    def test_memory_that_is_not_aligned_and_threads_change_nothing(self):
+        for rule in ["adam", "general", "schedule_free"]:
+            self.same(by_python(rule), by_python(rule, threads=3, odd=True))
+
+    def test_a_state_goes_on_where_it_was(self):
+        for rule in RULES:
+            with self.subTest(rule):
+                start, grads, losses = problem()
+                params = copy.deepcopy(start)
+                optimizer = lopt.Optimizer(rule, params, num_steps=100)
+                for grad, loss in zip(grads[:3], losses):
+                    optimizer.step(grad, loss)
+                other = lopt.Optimizer(rule, params, num_steps=100)
+                other.load_state_dict(optimizer.state_dict())
+                for grad, loss in zip(grads[3:], losses[3:]):
+                    other.step(grad, loss)
+                self.same(by_python(rule)[-1:], [params])
+
+    def test_parameters_that_somebody_moves_are_taken_as_they_are(self):
+        for rule in ["adam", "schedule_free", "{plugin: look_ahead, inner: adam}"]:
+            params = {"w": numpy.ones(4, numpy.float32)}
+            optimizer = lopt.Optimizer(rule, params)
+            optimizer.step({"w": numpy.ones(4, numpy.float32)})
+            params["w"][:] = 100
+            optimizer.step({"w": numpy.ones(4, numpy.float32)})
+            self.assertTrue((numpy.abs(params["w"] - 100) < 1).all(), (rule, params))
+
+    def test_threads_each_with_an_optimizer(self):
+        seen = {}
+
+        def work(i):
+            seen[i] = by_python("general")
+
+        threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for i in range(4):
+            self.same(seen[0], seen[i])
+
+    def test_after_a_fork(self):
+        params = {"w": numpy.zeros(1 << 20, numpy.float32)}
+        optimizer = lopt.Optimizer("adam", params, threads=2)
+        optimizer.step({"w": numpy.ones(1 << 20, numpy.float32)})
+        child = os.fork()
+        if child == 0:
+            optimizer.step({"w": numpy.ones(1 << 20, numpy.float32)})
+            os._exit(0 if abs(params["w"][-1] + 0.002) < 1e-5 else 1)
+        self.assertEqual(os.waitpid(child, 0)[1], 0)
+        self.assertAlmostEqual(params["w"][0], -0.001, 6)
+
+    def test_what_is_wrong_is_said(self):
+        w = {"w": numpy.zeros((2, 3), numpy.float32)}
+        for error, words, make in [
+            (lopt.UsageError, "did you mean 'learning_rate'", lambda: lopt.Optimizer("{plugin: adam, learning_rat: 1}", w)),
+            (lopt.UsageError, "there is no optimizer plugin", lambda: lopt.Optimizer("adamm", w)),
+            (lopt.DataError, "no such run or file", lambda: lopt.Optimizer({"plugin": "learned", "theta": "generall"}, w)),
+            (lopt.UsageError, "float32", lambda: lopt.Optimizer("adam", {"w": numpy.zeros(3)})),
+            (lopt.UsageError, "contiguous", lambda: lopt.Optimizer("adam", {"w": w["w"].T})),
+            (lopt.UsageError, "at least one parameter", lambda: lopt.Optimizer("adam", {})),
+            (lopt.UsageError, "axes", lambda: lopt.Optimizer("adam", w, axes={"w": (0, 2)})),
+            (lopt.UsageError, "looks at the loss", lambda: lopt.Optimizer("general", w, 10).step(w)),
+            (lopt.UsageError, "no such parameter", lambda: lopt.Optimizer("adam", w).step({"v": w["w"]})),
+            (lopt.UsageError, "has the shape", lambda: lopt.Optimizer("adam", w).step({"w": numpy.zeros(3)})),
+            (lopt.PluginError, "no such plugin file", lambda: lopt.Optimizer("{plugin: adam, plugin_path: /nowhere}", w)),
+            (lopt.DataError, "is of 'adam", lambda: lopt.Optimizer("sgd", w).load_state_dict(lopt.Optimizer("adam", w).state_dict())),
+            (lopt.DataError, "cut short", lambda: lopt.Optimizer("sgd", w).load_state_dict({"state": b"lopt"})),
+        ]:
+            with self.subTest(words):
+                with self.assertRaises(error) as raised:
+                    make()
+                self.assertIn(words, str(raised.exception))
+        state = bytearray(lopt.Optimizer("adam", w).state_dict()["state"])
+        state[-20] ^= 1
+        with self.assertRaisesRegex(lopt.DataError, "damaged"):
+            lopt.Optimizer("adam", w).load_state_dict({"state": bytes(state)})
+
+    def test_gradients_that_are_not_finite_go_through(self):
+        params = {"w": numpy.zeros(3, numpy.float32)}
+        lopt.Optimizer("sgd", params).step({"w": numpy.array([1, numpy.nan, 1], numpy.float32)})
+        self.assertEqual(numpy.isnan(params["w"]).tolist(), [False, True, False])
+
+    def test_runs_are_trained_and_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            spec = os.path.join(source, "configs", "quickstart.yaml")
+            run = lopt.train(spec, out=folder + "/run", quiet=True, steps=2, apply=None, compare=None)
+            self.assertEqual(len(run.metrics), 2)
+            self.assertTrue(run.theta)
+            lopt.resume(run, steps=3, quiet=True)
+            self.assertEqual(len(run.metrics), 3)
+            optimizer = lopt.Optimizer(run.folder, {"w": numpy.zeros(3, numpy.float32)}, 10)
+            optimizer.step({"w": numpy.ones(3, numpy.float32)}, 1.0)
+            with self.assertRaisesRegex(lopt.UsageError, "did you mean 'std'"):
+                lopt.train(spec, out=folder + "/other", quiet=True, **{"estimator.stdd": 1})
+            evaluation = lopt.evaluate({"name": "e", "steps": [3], "seeds": 2, "tasks": ["quadratic"], "optimizers": ["adam", "sgd"]},
+                                       out=folder + "/evaluation", quiet=True)
+            self.assertEqual(len(evaluation.results), 2)
+
+
+@unittest.skipUnless(torch, "python3-torch is not here")
+class Torch(unittest.TestCase):
+    def params(self):
+        start, grads, losses = problem()
+        return {name: torch.nn.Parameter(torch.from_numpy(array.copy())) for name, array in start.items()}, grads, losses
+
+    def steps(self, params, optimizer, grads, losses):
+        for grad, loss in zip(grads, losses):
+            for name, p in params.items():
+                p.grad = torch.from_numpy(grad[name]).to(p.dtype)
+            optimizer.step(torch.tensor(loss))
+
+    def test_the_bits_are_those_of_numpy(self):
+        for rule in RULES:
+            with self.subTest(rule):
+                params, grads, losses = self.params()
+                optimizer = lopt.torch.LearnedOptimizer(params.values(), rule, 100, axes="torch")
+                self.steps(params, optimizer, grads, losses)
+                for name, array in by_python(rule)[-1].items():
+                    self.assertEqual(params[name].detach().numpy().tobytes(), array.tobytes(), name)
+
+    def test_axes_make_a_rule_see_what_lopt_has(self):
+        """A weight [out, in] of PyTorch moves as the one of lopt, [in, out], does."""
+        random = numpy.random.default_rng(1)
+        start, grad = random.normal(size=(2, 7, 4)).astype(numpy.float32)
+        for rule in ["adam", "general", "muon", "soap"]:
+            ours = {"w": start.copy()}
+            lopt.Optimizer(rule, ours, 100).step({"w": grad}, 1.0)
+            theirs = torch.nn.Parameter(torch.from_numpy(start.T.copy()))
+            theirs.grad = torch.from_numpy(grad.T.copy())
+            lopt.torch.LearnedOptimizer([theirs], rule, 100).step(1.0)
+            self.assertEqual(theirs.detach().numpy().T.tobytes(), ours["w"].tobytes(), rule)
+
+    def test_a_state_goes_through_torch_save(self):
+        params, grads, losses = self.params()
+        optimizer = lopt.torch.LearnedOptimizer(params.values(), "general", 100)
+        self.steps(params, optimizer, grads[:3], losses)
+        with tempfile.TemporaryDirectory() as folder:
+            torch.save(optimizer.state_dict(), folder + "/state")
+            copies = {name: torch.nn.Parameter(p.detach().clone()) for name, p in params.items()}
+            other = lopt.torch.LearnedOptimizer(copies.values(), "general", 100)
+            other.load_state_dict(torch.load(folder + "/state"))
+        self.steps(params, optimizer, grads[3:], losses[3:])
+        self.steps(copies, other, grads[3:], losses[3:])
+        for name, p in params.items():
+            self.assertTrue(torch.equal(p, copies[name]), name)
+
+    def test_lr_multiplies_a_step_and_schedulers_set_it(self):
+        p, q = (torch.nn.Parameter(torch.zeros(3)) for _ in range(2))
+        optimizer = lopt.torch.LearnedOptimizer([{"params": [p]}, {"params": [q], "lr": 0.5}], "{plugin: sgd, learning_rate: 0.1}")
+        p.grad, q.grad = torch.ones(3), torch.ones(3)
+        optimizer.step()
+        self.assertAlmostEqual(q[0].item(), 0.5 * p[0].item(), 7)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 0.0)
+        before = p.detach().clone()
+        optimizer.step()
+        scheduler.step()
+        self.assertTrue(torch.equal(p, before))
+
+    def test_frozen_parameters_those_without_gradient_and_other_types(self):
+        frozen = torch.nn.Parameter(torch.ones(2), requires_grad=False)
+        unused, used = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16))
+        optimizer = lopt.torch.LearnedOptimizer([frozen, unused, used], "adam")
+        for _ in range(3):
+            used.grad = torch.ones(2, dtype=torch.bfloat16)
+            optimizer.step()
+        self.assertEqual([frozen[0].item(), unused[0].item()], [1, 1])
+        self.assertEqual(used.dtype, torch.bfloat16)
+        self.assertLess(used[0].item(), 1)
+        with self.assertRaisesRegex(lopt.UsageError, "float64"):
+            lopt.torch.LearnedOptimizer([torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))], "adam")
+
+    def test_a_rule_that_looks_at_the_loss_says_so(self):
+        p = torch.nn.Parameter(torch.ones(2))
+        optimizer = lopt.torch.LearnedOptimizer([p], "general", 10)
+        p.grad = torch.ones(2)
+        with self.assertRaisesRegex(lopt.UsageError, "looks at the loss"):
+            optimizer.step()
+        self.assertEqual(p[0].item(), 1)
+
+        def closure():
+            optimizer.zero_grad()
+            loss = (p ** 2).sum()
+            loss.backward()
+            return loss
+        self.assertEqual(optimizer.step(closure).item(), 2)
+
+
+if __name__ == "__main__":
+    program = unittest.main(exit=False, argv=[sys.argv[0]])
+    bad = len(program.result.failures) + len(program.result.errors)
+    print(f"{program.result.testsRun - bad} passed, {bad} failed")
+    sys.exit(bad > 0)
