@@ -18,7 +18,8 @@ write_basic_package_version_file(loptConfigVersion.cmake COMPATIBILITY SameMinor
 install(FILES ${PROJECT_BINARY_DIR}/loptConfig.cmake ${PROJECT_BINARY_DIR}/loptConfigVersion.cmake
   cmake/LoptAddPlugin.cmake cmake/LoptSeal.cmake DESTINATION lib/cmake/lopt)
 configure_file(cmake/lopt.pc.in lopt.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/lopt.pc DESTINATION lib/pkgconfig)
+configure_file(cmake/lopt-c.pc.in lopt-c.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/lopt.pc ${PROJECT_BINARY_DIR}/lopt-c.pc DESTINATION lib/pkgconfig)
 
 install(DIRECTORY configs sdk/examples DESTINATION share/lopt)
 # Where a runner finds recipes by name: the tree that is built has the same place.

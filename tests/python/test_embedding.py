@@ -4,6 +4,7 @@ usage: test_embedding.py BUILD
 """
 import copy
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -181,6 +182,27 @@ class Embedding(unittest.TestCase):
             self.assertEqual(len(evaluation.results), 2)
 
 
+    def test_the_guide_to_python(self):
+        """The blocks of docs/python.md run, with what they take for granted in front of them."""
+        with open(os.path.join(source, "docs", "python.md")) as file:
+            blocks = re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S)
+        self.assertEqual(len(blocks), 3)
+        given = {0: "import torch\nmodel, loss_of = torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy\n"
+                    "x, y = torch.ones(4, 3), torch.zeros(4, dtype=torch.long)\n",
+                 1: "import numpy\ngradient, loss = numpy.ones((784, 10), numpy.float32), 1.0\n",
+                 2: "import lopt, numpy\nparams = {'w': numpy.zeros(3, numpy.float32)}\n"}
+        for number, block in enumerate(blocks):
+            if number == 0 and not torch:
+                continue
+            if number == 2:  # short, and without what takes minutes
+                block = block.replace("steps=400", "out=FOLDER, quiet=True, steps=3, apply=None, compare=None")
+                block = block.replace("steps=800", "steps=4, quiet=True").replace(", run.plot()", "")
+                block = "\n".join(line for line in block.splitlines() if "lopt.evaluate" not in line)
+            with tempfile.TemporaryDirectory() as folder:
+                os.chdir(source)
+                exec(given[number] + block.replace("FOLDER", repr(folder + "/run")), {})
+
+
 @unittest.skipUnless(torch, "python3-torch is not here")
 class Torch(unittest.TestCase):
     def params(self):
@@ -252,6 +274,12 @@ class Torch(unittest.TestCase):
         self.assertLess(used[0].item(), 1)
         with self.assertRaisesRegex(lopt.UsageError, "float64"):
             lopt.torch.LearnedOptimizer([torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))], "adam")
+
+    def test_the_example_runs(self):
+        done = subprocess.run([sys.executable, os.path.join(source, "sdk/python/examples/characters.py"), "--steps", "5"], text=True,
+                              capture_output=True, env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("general beside the best Adam", done.stdout)
 
     def test_a_rule_that_looks_at_the_loss_says_so(self):
         p = torch.nn.Parameter(torch.ones(2))

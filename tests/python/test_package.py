@@ -122,6 +122,20 @@ class Package(unittest.TestCase):
                          "-o", "alone.o", cwd=work)
                     print(f"{header} with {compiler}: {time.time() - start:.2f} s")
 
+    def test_the_guide_to_c(self):
+        """The program of docs/c.md, built by pkg-config as C99, runs from where it was moved to."""
+        with open(source + "/docs/c.md") as file:
+            code = re.search(r"^```c\n(.*?)^```$", file.read(), re.M | re.S)[1]
+        work = self.work("c")
+        include, body = code.split("\n", 1)
+        with open(work + "/program.c", "w") as file:
+            file.write(f"{include}\n#include <stdio.h>\nstatic float w[7840], dw[7840], loss = 1;\n"
+                       f"int main(void) {{\ndw[0] = 1;\n{body}\nprintf(\"%g\\n\", w[0]);\nreturn 0;\n}}\n")
+        env = dict(os.environ, PKG_CONFIG_PATH=self.prefix + "/lib/pkgconfig", LD_LIBRARY_PATH=self.prefix + "/lib")
+        call("bash", "-ec", "gcc -std=c99 -pedantic -Wall -Wextra -Werror program.c $(pkg-config --cflags --libs lopt-c) -o program",
+             cwd=work, env=env)
+        self.assertLess(float(call(work + "/program", cwd=work, env=env)), 0)
+
     def test_guide_to_plugins(self):
         """Every code block of docs/plugins.md: C++ compiles, specs are right, and commands run in their order."""
         with open(source + "/docs/plugins.md") as file:

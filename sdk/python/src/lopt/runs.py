@@ -112,13 +112,13 @@ def _call(words: list[str], quiet: bool) -> list[str]:
     process = subprocess.Popen([prefix() / "bin" / "lopt-run", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, errors="replace", start_new_session=True)
     lines: list[str] = []
-    try:
-        _follow(process, lines, quiet)
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        _follow(process, lines, quiet)
-        process.wait()
-        raise
+    with process:
+        try:
+            _follow(process, lines, quiet)
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            _follow(process, lines, quiet)
+            raise
     if code := process.wait():
         if code == 130:
             raise KeyboardInterrupt
