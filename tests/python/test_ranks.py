@@ -71,6 +71,19 @@ class Ranks(unittest.TestCase):
     def tearDown(self):
         shutil.rmtree(self.folder)
 
+    def test_a_sweep_shares_its_trials(self):
+        spec_file = self.folder + "/sweep.yaml"
+        with open(spec_file, "w") as file:
+            file.write("{name: s, steps: 20, task: {plugin: quadratic, dimensions: 4}, optimizer: {plugin: sgd, learning_rate: 0.1}}")
+        tables = []
+        for ranks in (1, 2):
+            out = f"{self.folder}/sweep-{ranks}"
+            call(ranks, "sweep", spec_file, "optimizer.learning_rate=[0.01, 0.1, 0.3, 1]", "--out", out)
+            with open(out + "/sweep.csv") as file:
+                tables.append(file.read())
+        self.assertEqual(tables[0], tables[1])
+        self.assertEqual(len(tables[0].splitlines()), 5)
+
     def spec(self, estimator, steps=7, hidden=8):
         path = f"{self.folder}/{estimator}-{steps}-{hidden}.yaml"
         with open(path, "w") as file:

@@ -209,6 +209,29 @@ class Survival(unittest.TestCase):
         finally:
             subprocess.run(["umount", disk])
 
+    def test_an_evaluation_on_a_full_disk_goes_on_where_it_was(self):
+        disk, spec_file = self.path("disk"), self.path("evaluation.yaml")
+        os.mkdir(disk)
+        with open(spec_file, "w") as file:
+            file.write("{name: e, steps: [3, 5], seeds: 3, tasks: [quadratic, rosenbrock],"
+                       " optimizers: {adam: {tuned: adam}, sgd: sgd}}")
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "none", disk], stderr=subprocess.DEVNULL).returncode:
+            self.skipTest("NOT RUN: a small disk cannot be mounted here")
+        try:
+            done = call("evaluate", spec_file, "--out", disk + "/run", "-q", code=None)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("No space left", done.stdout)
+            subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+            call("resume", disk + "/run", "-q")
+            call("evaluate", spec_file, "--out", self.path("whole"), "-q")
+            losses = []
+            for folder in (disk + "/run", self.path("whole")):
+                with open(folder + "/evaluation.json") as file:
+                    losses.append([row["mean_losses"] for row in json.load(file)["results"]])
+            self.assertEqual(losses[0], losses[1])
+        finally:
+            subprocess.run(["umount", disk])
+
     def test_one_process_a_folder(self):
         run = self.path("run")
         child = subprocess.Popen([runner, "train", self.spec("pes", 1000000), "--out", run, "-q"])
