@@ -33,6 +33,8 @@ Json results_of(const std::string& folder) {
 TEST_CASE("an evaluation says who is better, with figures that its files have too") {
   const TemporaryFolder folder;
   const std::string file = folder.write("spec.yaml", spec), out = folder.file("out");
+  CHECK_THAT(run("check " + file).output, Contains("spec.yaml: fine"));
+  CHECK(run("check " + file + " seeds=none").code == 2);
   const Result result = run("evaluate " + file + " --out " + out);
   INFO(result.output);
   REQUIRE(result.code == 0);

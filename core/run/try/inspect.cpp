@@ -1,5 +1,6 @@
 // lopt-run check, sample and plan: looking without running.
 #include "kernels/kernels.h"
+#include "learn/evaluation.h"
 #include "learn/meta_training.h"
 #include "plan/cost.h"
 #include "report/text_width.h"
@@ -35,6 +36,11 @@ int run_check(int argc, char** argv) {
   if (!values) return success;
   take_positional(*values, o, usage);
   Registry registry;
+  if (o.spec != "-" && read_spec(o.spec).find("optimizers")) {
+    const Evaluated evaluated = load_evaluation(ready_spec(o, registry), registry);
+    fmt::print("{}", print ? to_yaml(evaluated.resolved) : o.spec + ": fine\n");
+    return success;
+  }
   SpecNode written;
   const Experiment experiment = experiment_of(o, registry, &written);
   if (print) {
