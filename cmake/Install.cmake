@@ -10,6 +10,11 @@ install(TARGETS lopt_conformance LIBRARY DESTINATION lib/lopt)
 if(TARGET lopt_mpi)
   install(TARGETS lopt_mpi LIBRARY DESTINATION lib/lopt)
 endif()
+# All that is installed, and no test.
+add_custom_target(installable DEPENDS lopt-run lopt_conformance plugins schema)
+if(TARGET lopt_mpi)
+  add_dependencies(installable lopt_mpi)
+endif()
 install(DIRECTORY sdk/include/ DESTINATION include)
 
 install(EXPORT loptTargets NAMESPACE lopt:: DESTINATION lib/cmake/lopt)

@@ -26,7 +26,7 @@ class BuildWithLibrary(build_py):
         require_what_building_takes()
         commands = [
             ["cmake", "-S", ROOT, "-B", BUILD, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release"],
-            ["cmake", "--build", BUILD],
+            ["cmake", "--build", BUILD, "--target", "installable"],
             ["cmake", "--install", BUILD, "--prefix", prefix],
         ]
         for command in commands:
@@ -34,8 +34,9 @@ class BuildWithLibrary(build_py):
             if done.returncode:
                 raise SystemExit("lopt cannot be built here; the message above says why. On Debian 12 "
                                  f"`{ROOT}/dev setup` installs all that it takes.")
-        # What a wheel has no use for: examples to build plugins from stay, documents do not.
+        # What a wheel has no use for: documents, and a second copy of the library, as wheels know no links.
         shutil.rmtree(prefix / "share" / "doc", ignore_errors=True)
+        (prefix / "lib" / "liblopt.so").unlink()
 
 
 class WithLibrary(Distribution):

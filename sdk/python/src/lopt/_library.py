@@ -29,15 +29,15 @@ def prefix() -> pathlib.Path:
     if named := os.environ.get("LOPT_PREFIX"):
         places = [pathlib.Path(named)]
     for place in places:
-        if (place / "lib" / "liblopt.so").exists():
+        if any(place.glob("lib/liblopt.so*")):
             return place
-    raise LoptError(f"liblopt.so is not there; looked for lib/liblopt.so in {', '.join(map(str, places))}. "
+    raise LoptError(f"liblopt is not there; looked for lib/liblopt.so in {', '.join(map(str, places))}. "
                     "`pip install ./sdk/python` builds it, or LOPT_PREFIX names an installation.")
 
 
 @functools.cache
 def library() -> ctypes.CDLL:
-    lib = ctypes.CDLL(str(prefix() / "lib" / "liblopt.so"))
+    lib = ctypes.CDLL(str(sorted(prefix().glob("lib/liblopt.so*"))[-1]))
     handle, error, floats = ctypes.c_void_p, ctypes.POINTER(Error), ctypes.POINTER(ctypes.c_void_p)
     for name, result, arguments in [
         ("version", ctypes.c_char_p, []),
