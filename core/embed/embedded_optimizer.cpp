@@ -3,6 +3,7 @@
 #include "embed/layout.h"
 #include "estimate/lane_stepper.h"
 #include "execute/block_team.h"
+#include "learn/named_tasks.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -88,7 +89,11 @@ EmbeddedOptimizer::EmbeddedOptimizer(const std::string& spec, const std::vector<
     : parameters_(parameters), key_(to_array(HostKey::from_seed(0))) {
   require_parameters(parameters_);
   if (num_steps < 0) throw SettingsError(fmt::format("num_steps is {}; it is 0 (not known) or more", num_steps));
-  spec_ = optimizer_of(spec);
+  EmbeddedComponent made = component_of(Optimizer::kind, "optimizer", spec);
+  registry_ = std::move(made.registry);
+  optimizer_ = std::static_pointer_cast<const Optimizer>(made.component);
+  const SpecNode* learned = made.resolved.find("learned_optimizer");
+  rule_ = plugin_of(made.resolved) + (learned ? " " + plugin_of(*learned) : "");
   trace(num_steps);
   if (step_) return;
   // It does not matter to this rule in which order elements lie: nothing need be copied.
@@ -103,10 +108,10 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   const Tree params = inputs_like("params", types), grads = inputs_like("grads", types);
   const Key key{make_input("key", {DType::uint32, {2}})};
   const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
-  const Tree begin = spec_.optimizer->init(params, {num_steps, key});
+  const Tree begin = optimizer_->init(params, {num_steps, key});
   const Tree state = inputs_like("state", types_of(begin));
-  const Tree next = spec_.optimizer->update(state, grads, {loss, iteration, num_steps, key});
-  const Tree made_now = spec_.optimizer->params(state), made = spec_.optimizer->params(next);
+  const Tree next = optimizer_->update(state, grads, {loss, iteration, num_steps, key});
+  const Tree made_now = optimizer_->params(state), made = optimizer_->params(next);
   const std::vector<Tensor> leaves = state.leaves(), next_leaves = next.leaves(), now = made_now.leaves(),
                             then = made.leaves();
   parameter_at_.assign(leaves.size(), std::nullopt);
@@ -132,16 +137,16 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   needs_loss_ = uses(step_program, step_program.inputs[leaves.size() + types_.size()]);
   start_ = compile(start_program);
   step_ = compile(step_program);
-  const Tree judged = spec_.optimizer->evaluation_params(state);
+  const Tree judged = optimizer_->evaluation_params(state);
   evaluation_params_ = compile(make_program("evaluation parameters", joined({&state}, {}), judged.leaves()));
   if (leaf_of_.empty()) {
-    const Tree moved = spec_.optimizer->with_params(state, params);
+    const Tree moved = optimizer_->with_params(state, params);
     with_params_ = compile(make_program("with parameters", joined({&state, &params}, {}), moved.leaves()));
   }
   for (const Tensor& leaf : leaves) state_types_.push_back(leaf.type());
   params_copy_.resize(types_.size());
   grads_copy_.resize(types_.size());
-  description_ = spec_.rule;
+  description_ = rule_;
   const std::vector<std::string> paths = state.paths();
   for (std::size_t i = 0; i < paths.size(); ++i)
     description_ += fmt::format("; {} {}", paths[i], to_text(leaves[i].type()));
@@ -254,7 +259,7 @@ void EmbeddedOptimizer::step(std::span<float* const> params, std::span<const flo
                              std::optional<float> loss, std::span<const float> scales) {
   if (needs_loss_ && !loss)
     throw SettingsError(
-        fmt::format("the rule '{}' looks at the loss: every step wants it beside the gradients", spec_.rule));
+        fmt::format("the rule '{}' looks at the loss: every step wants it beside the gradients", rule_));
   std::vector<const void*> inputs = state_for({const_cast<const float* const*>(params.data()), params.size()});
   for (std::size_t i = 0; i < count(); ++i)
     inputs.push_back(grads[i] ? readable(grads[i], i, grads_copy_[i]) : zeros());

@@ -4,6 +4,8 @@
 #include "embed/embedded_spec.h"
 #include "execute/executor.h"
 
+#include <lopt/optimizer.h>
+
 #include <optional>
 #include <span>
 #include <string>
@@ -54,7 +56,9 @@ class EmbeddedOptimizer {
   /// The leaves of the state as a program takes them, made or brought up to date with the parameters as they are now.
   std::vector<const void*> state_for(std::span<const float* const> params);
 
-  EmbeddedSpec spec_;
+  std::unique_ptr<Registry> registry_;  // whose plugins made the optimizer
+  std::shared_ptr<const Optimizer> optimizer_;
+  std::string rule_;         // "adam"; of a learned optimizer "learned steered"
   std::string description_;  // the rule, and the types of what it remembers: what a saved state must agree with
   std::vector<EmbeddedParameter> parameters_;
   std::vector<Type> types_;  // of the parameters as the rule sees them

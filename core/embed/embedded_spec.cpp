@@ -30,29 +30,25 @@ std::vector<std::string> take_plugin_paths(SpecNode& spec) {
 
 }  // namespace
 
-EmbeddedSpec optimizer_of(const std::string& text) {
-  SpecNode spec = parse_spec(text, "the optimizer's spec");
-  EmbeddedSpec result{std::make_unique<Registry>(), nullptr, ""};
-  for (const std::string& path : take_plugin_paths(spec))
-    result.registry->add_path(path, "plugin_path of the spec", true);
+EmbeddedComponent component_of(const std::string& kind, const std::string& path, const std::string& text) {
+  SpecNode spec = parse_spec(text, "the " + path + "'s spec");
+  EmbeddedComponent result{std::make_unique<Registry>(), nullptr, {}};
+  for (const std::string& plugins : take_plugin_paths(spec))
+    result.registry->add_path(plugins, "plugin_path of the spec", true);
   name_learned_rules(spec);
   result.registry->add_paths_of_user();
   std::set<std::string> names;
   collect_names(spec, names);
   result.registry->add_named(names);
-  SpecNode resolved;
   const auto make = [&](SpecErrors& errors) {
-    result.optimizer = std::static_pointer_cast<const Optimizer>(
-        result.registry->make(Optimizer::kind, spec, "optimizer", errors, resolved));
-    return errors.empty() && result.optimizer;
+    result.component = result.registry->make(kind, spec, path, errors, result.resolved);
+    return errors.empty() && result.component;
   };
   if (SpecErrors errors; !make(errors)) {
     result.registry->add_default_paths();
     SpecErrors of_all;
     if (!make(of_all)) of_all.raise();
   }
-  const SpecNode* learned = resolved.find("learned_optimizer");
-  result.rule = plugin_of(resolved) + (learned ? " " + plugin_of(*learned) : "");
   return result;
 }
 

@@ -1,19 +1,12 @@
 // lopt.h: nothing is thrown, printed or exited across it.
 #include <lopt.h>
 
+#include "embed/c_boundary.h"
 #include "embed/embedded_optimizer.h"
-#include "embed/failure.h"
-#include "kernels/simd.h"
 
 #include <lopt/settings.h>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
-
-#include <cstdlib>
-#include <cstring>
-#include <exception>
-#include <mutex>
 
 struct lopt_optimizer {
   lopt::EmbeddedOptimizer optimizer;
@@ -21,49 +14,6 @@ struct lopt_optimizer {
 
 namespace lopt {
 namespace {
-
-int report(lopt_error* error, int code, const std::string& message) {
-  if (!error) return code;
-  error->code = code;
-  std::size_t size = std::min(message.size(), sizeof error->message - 1);
-  while (size < message.size() && size > 0 && (static_cast<unsigned char>(message[size]) & 0xC0U) == 0x80U) --size;
-  std::memcpy(error->message, message.data(), size);
-  error->message[size] = '\0';
-  return code;
-}
-
-/// Calls f, and says what it threw.
-template <class Function>
-int reported(lopt_error* error, Function f) noexcept {
-  try {
-    f();
-    return report(error, LOPT_SUCCESS, "");
-  } catch (...) {
-    try {
-      const Failure failure = failure_of(std::current_exception());
-      return report(error, failure.code, fmt::format("{}", fmt::join(failure.messages, "\n")));
-    } catch (...) {
-      return LOPT_FAILED;  // no memory even for the sentence
-    }
-  }
-}
-
-void require_argument(const void* pointer, const char* function, const char* name) {
-  if (!pointer) throw SettingsError(fmt::format("{}: {} is NULL", function, name));
-}
-
-/// LOPT_SIMD forces a SIMD level, as in the runner.
-void select_simd() {
-  if (kernels::simd_levels().empty())
-    throw std::runtime_error("this processor is older than lopt supports: SSE4.2 and AES are needed (2010 and later)");
-  static std::once_flag once;
-  std::call_once(once, [] {
-    const char* level = std::getenv("LOPT_SIMD");
-    if (level && *level && !kernels::select_simd(level))
-      throw SettingsError(fmt::format("LOPT_SIMD: this processor has no level '{}'; it has {}", level,
-                                      fmt::join(kernels::simd_levels(), ", ")));
-  });
-}
 
 EmbeddedParameter parameter_of(const lopt_tensor& tensor, std::size_t at) {
   EmbeddedParameter parameter{tensor.name ? tensor.name : fmt::format("parameter {}", at), {}, {}};
@@ -75,12 +25,6 @@ EmbeddedParameter parameter_of(const lopt_tensor& tensor, std::size_t at) {
   for (std::size_t i = 0; tensor.axes && i < tensor.rank; ++i)
     parameter.axes.push_back(static_cast<std::size_t>(tensor.axes[i]));
   return parameter;
-}
-
-void require_all(const float* const* tensors, std::size_t count, const char* function, const char* name) {
-  require_argument(tensors, function, name);
-  for (std::size_t i = 0; i < count; ++i)
-    if (!tensors[i]) throw SettingsError(fmt::format("{}: {}[{}] is NULL", function, name, i));
 }
 
 }  // namespace
@@ -99,7 +43,7 @@ int lopt_create(const char* spec, const lopt_tensor* parameters, size_t count, i
     *optimizer = nullptr;
     require_argument(spec, "lopt_create", "spec");
     if (count > 0) require_argument(parameters, "lopt_create", "parameters");
-    select_simd();
+    select_simd_once();
     std::vector<EmbeddedParameter> all;
     for (std::size_t i = 0; i < count; ++i) all.push_back(parameter_of(parameters[i], i));
     *optimizer = new lopt_optimizer{EmbeddedOptimizer(spec, all, num_steps)};

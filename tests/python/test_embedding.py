@@ -182,19 +182,41 @@ class Embedding(unittest.TestCase):
             self.assertEqual(len(evaluation.results), 2)
 
 
+    def test_a_task_is_what_the_runner_trains(self):
+        """Losses of a run, step by step, and the same bits from the task's functions and an optimizer of NumPy arrays."""
+        for spec in ["{plugin: mlp_classifier, hidden: [9], batch_size: 16}", "{plugin: quadratic, noise: 0.1}"]:
+            with self.subTest(spec), tempfile.TemporaryDirectory() as folder:
+                run = lopt.train(f"name: t\nseed: 3\nsteps: 12\ntask: {spec}\noptimizer: adam\n", out=folder + "/run", quiet=True)
+                seen = list(run.metrics["loss"])
+                task = lopt.tasks.Task(spec, seed=3)
+                params = task.init()
+                optimizer = lopt.Optimizer("adam", params, 12)
+                for step in range(12):
+                    loss, grads = task.loss_and_gradient(params, task.batch(step), step)
+                    self.assertEqual(numpy.float32(loss), numpy.float32(seen[step]))
+                    optimizer.step(grads, loss)
+
+    def test_wrong_tasks_are_refused(self):
+        for words, make in [("there is no task plugin", lambda: lopt.tasks.Task("mlp_clasifier")),
+                            ("is missing", lambda: lopt.tasks.Task("quadratic").loss({}, {})),
+                            ("has the shape", lambda: lopt.tasks.Task("quadratic").loss({"x": numpy.zeros(1)}, {}))]:
+            with self.assertRaisesRegex(lopt.UsageError, words):
+                make()
+
     def test_the_guide_to_python(self):
         """The blocks of docs/python.md run, with what they take for granted in front of them."""
         with open(os.path.join(source, "docs", "python.md")) as file:
             blocks = re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S)
-        self.assertEqual(len(blocks), 3)
+        self.assertEqual(len(blocks), 4)
         given = {0: "import torch\nmodel, loss_of = torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy\n"
                     "x, y = torch.ones(4, 3), torch.zeros(4, dtype=torch.long)\n",
                  1: "import numpy\ngradient, loss = numpy.ones((784, 10), numpy.float32), 1.0\n",
-                 2: "import lopt, numpy\nparams = {'w': numpy.zeros(3, numpy.float32)}\n"}
+                 2: "import lopt\n",
+                 3: "import lopt, numpy\nparams = {'w': numpy.zeros(3, numpy.float32)}\n"}
         for number, block in enumerate(blocks):
             if number == 0 and not torch:
                 continue
-            if number == 2:  # short, and without what takes minutes
+            if number == 3:  # short, and without what takes minutes
                 block = block.replace("steps=400", "out=FOLDER, quiet=True, steps=3, apply=None, compare=None")
                 block = block.replace("steps=800", "steps=4, quiet=True").replace(", run.plot()", "")
                 block = "\n".join(line for line in block.splitlines() if "lopt.evaluate" not in line)
@@ -223,6 +245,30 @@ class Torch(unittest.TestCase):
                 self.steps(params, optimizer, grads, losses)
                 for name, array in by_python(rule)[-1].items():
                     self.assertEqual(params[name].detach().numpy().tobytes(), array.tobytes(), name)
+
+    def test_a_pytorch_model_has_the_losses_of_lopts_task(self):
+        """An MLP on digits, trained here by PyTorch's gradients and there by lopt's, for 50 steps."""
+        for rule in ["adam", "general"]:
+            task = lopt.tasks.Task("{plugin: mlp_classifier, hidden: [32], initial_scale: 0.1, batch_size: 64}", seed=1)
+            ours = task.init()
+            optimizer = lopt.Optimizer(rule, ours, 50)
+            names = list(ours)
+            theirs = {name: torch.nn.Parameter(torch.from_numpy(array.T.copy())) for name, array in ours.items()}
+            other = lopt.torch.LearnedOptimizer(theirs.values(), rule, 50)
+            self.assertEqual(len(names), 4)
+            for step in range(50):
+                batch = task.batch(step)
+                loss, grads = task.loss_and_gradient(ours, batch)
+                optimizer.step(grads, loss)
+                x = torch.from_numpy(batch["image"].reshape(64, -1))
+                w = {array.ndim: [n for n in names if ours[n].ndim == array.ndim] for array in ours.values()}
+                hidden = torch.relu(torch.nn.functional.linear(x, theirs[w[2][0]], theirs[w[1][0]]))
+                logits = torch.nn.functional.linear(hidden, theirs[w[2][1]], theirs[w[1][1]])
+                their_loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(batch["label"]).long())
+                other.zero_grad()
+                their_loss.backward()
+                other.step(their_loss)
+                self.assertAlmostEqual(their_loss.item(), loss, delta=1e-5 * max(1, loss), msg=f"{rule}, step {step}")
 
     def test_axes_make_a_rule_see_what_lopt_has(self):
         """A weight [out, in] of PyTorch moves as the one of lopt, [in, out], does."""
@@ -275,11 +321,13 @@ class Torch(unittest.TestCase):
         with self.assertRaisesRegex(lopt.UsageError, "float64"):
             lopt.torch.LearnedOptimizer([torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))], "adam")
 
-    def test_the_example_runs(self):
-        done = subprocess.run([sys.executable, os.path.join(source, "sdk/python/examples/characters.py"), "--steps", "5"], text=True,
-                              capture_output=True, env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")))
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("general beside the best Adam", done.stdout)
+    def test_the_examples_run(self):
+        for example in ("characters", "digits"):
+            done = subprocess.run([sys.executable, os.path.join(source, f"sdk/python/examples/{example}.py"), "--steps", "5"],
+                                  text=True, capture_output=True,
+                                  env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("general beside the best Adam", done.stdout)
 
     def test_a_rule_that_looks_at_the_loss_says_so(self):
         p = torch.nn.Parameter(torch.ones(2))

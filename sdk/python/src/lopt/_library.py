@@ -53,6 +53,16 @@ def library() -> ctypes.CDLL:
         ("state_size", ctypes.c_size_t, [handle]),
         ("save_state", ctypes.c_int, [handle, ctypes.c_void_p, ctypes.c_size_t, error]),
         ("load_state", ctypes.c_int, [handle, ctypes.c_void_p, ctypes.c_size_t, error]),
+        ("create_task", ctypes.c_int, [ctypes.c_char_p, ctypes.POINTER(handle), error]),
+        ("destroy_task", None, [handle]),
+        ("task_count", ctypes.c_size_t, [handle, ctypes.c_int]),
+        ("task_part", ctypes.c_int, [handle, ctypes.c_int, ctypes.c_size_t, ctypes.POINTER(ctypes.c_char_p),
+                                     ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)), ctypes.POINTER(ctypes.c_size_t),
+                                     ctypes.POINTER(ctypes.c_int), error]),
+        ("task_init", ctypes.c_int, [handle, ctypes.c_uint64, floats, error]),
+        ("task_batch", ctypes.c_int, [handle, ctypes.c_uint64, ctypes.c_int64, floats, error]),
+        ("task_loss", ctypes.c_int, [handle, ctypes.c_uint64, ctypes.c_int64, floats, floats,
+                                     ctypes.POINTER(ctypes.c_float), floats, error]),
     ]:
         function = getattr(lib, "lopt_" + name)
         function.restype, function.argtypes = result, arguments

@@ -6,12 +6,15 @@ import pathlib
 import re
 
 
+def mapping_text(component: str | os.PathLike | dict) -> str:
+    """A component's text, of a mapping or of text that is YAML already."""
+    return json.dumps(component) if isinstance(component, dict) else os.fspath(component)  # JSON is YAML
+
+
 def spec_text(optimizer: str | os.PathLike | dict) -> str:
     """A spec's text: of a mapping; of text that is YAML already ("adam", "{plugin: …}"); of a recipe's name, a run's folder
     or a file of θ, as the learned optimizer that it makes."""
-    if isinstance(optimizer, dict):
-        return json.dumps(optimizer)  # JSON is YAML
-    text = os.fspath(optimizer)
+    text = mapping_text(optimizer)
     if text.lstrip().startswith("{") or "\n" in text or ": " in text:
         return text
     is_plain = re.fullmatch(r"[a-z0-9_]+", text) is not None
