@@ -29,7 +29,7 @@ class TruncationSettings {
                         .doc("a problem's length: problem_length; drawn log-uniformly from least_length to it; growing "
                              "from one to the other over curriculum_steps; without an end")),
         least_length_(s.integer("least_length", std::min(10, problem_length_))
-                          .between(1, problem_length_)
+                          .between(1, 1 << 30)
                           .unit("steps")
                           .doc("the least length of log_uniform, the first of curriculum")),
         curriculum_steps_(s.integer("curriculum_steps", 1000)
@@ -39,7 +39,11 @@ class TruncationSettings {
         starts_(s.text("starts", default_starts)
                     .one_of({"random", "staggered", "together"})
                     .doc("the first problems stand at random iterations, as in the JAX tutorial; or end one after the "
-                         "other, so that the meta-loss does not swing; or all begin at once")) {}
+                         "other, so that the meta-loss does not swing; or all begin at once")) {
+    if (least_length_ > problem_length_)
+      throw std::invalid_argument("least_length is " + std::to_string(least_length_) + ", but problems have at most " +
+                                  std::to_string(problem_length_) + " steps (problem_length)");
+  }
 
   /// One problem a task, and what the estimator has to remember of them.
   EstimatorState start(const Values& theta, HostKey key, const Unroller& unroller) const {

@@ -44,7 +44,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--horizons", type=int, nargs="+", default=[30, 300, 3000])
     parser.add_argument("--cycles", type=int, default=8, help="problems' lengths for which each estimator is run")
+    parser.add_argument("--svg", help="a picture of it")
     options = parser.parse_args()
+    measured = []
     print(f"{TASKS} tasks, segments of {SEGMENT} steps, σ = {STD}, over the norm of the true meta-gradient")
     print(f"{'horizon':>8}  {'estimator':<14}{'bias':>8}{'noise of one':>14}{'of a problem':>14}")
     with tempfile.TemporaryDirectory() as name:
@@ -68,7 +70,29 @@ def main():
                 problem = np.sqrt(by_problem.var(0, ddof=1).sum()) / norm
                 noise_of_mean = problem**2 / cycles + whole.var(0).sum() / len(whole) / norm**2
                 bias = np.sqrt(max(0.0, np.sum((mean - truth) ** 2) / norm**2 - noise_of_mean))
+                measured.append((horizon, plugin, bias, one))
                 print(f"{horizon:>8}  {plugin:<14}{bias:>8.2f}{one:>14.2f}{problem:>14.2f}", flush=True)
+    if options.svg:
+        draw(measured, options.svg)
+
+
+def draw(measured, file):
+    """Bias and noise by horizon, a line for each estimator."""
+    import matplotlib
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(1, 2, figsize=(8, 3), sharex=True)
+    for panel, column, title in zip(panels, (2, 3), ("bias", "noise of one estimate")):
+        for plugin in dict.fromkeys(row[1] for row in measured):
+            rows = [row for row in measured if row[1] == plugin]
+            panel.plot([row[0] for row in rows], [row[column] for row in rows], marker="o", label=plugin)
+        panel.set_xscale("log")
+        panel.set_xlabel("steps of a problem")
+        panel.set_title(f"{title}, over the meta-gradient", fontsize=10)
+    panels[0].legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(file, metadata={"Date": None})
 
 
 if __name__ == "__main__":

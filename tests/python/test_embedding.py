@@ -321,6 +321,20 @@ class Torch(unittest.TestCase):
         with self.assertRaisesRegex(lopt.UsageError, "float64"):
             lopt.torch.LearnedOptimizer([torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))], "adam")
 
+    def test_weights_go_to_pytorch_and_come_back(self):
+        """The scripts of docs/weights.md, on the θ of celo2_short."""
+        with open(os.path.join(source, "docs", "weights.md")) as file:
+            blocks = re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S)
+        come, go = ([block for block in blocks if word in block][0] for word in ("torch.load", "torch.save"))
+        ours = os.path.join(source, "configs/recipes/celo2_short/theta.npz")
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-c", go, ours, folder + "/state.pt"], check=True)
+            subprocess.run([sys.executable, "-c", come, folder + "/state.pt", folder + "/theta.npz"], check=True)
+            before, after = numpy.load(ours), numpy.load(folder + "/theta.npz")
+            self.assertEqual(sorted(before.files), sorted(after.files))
+            for name in before.files:
+                self.assertTrue(numpy.array_equal(before[name], after[name]), name)
+
     def test_the_examples_run(self):
         for example in ("characters", "digits"):
             done = subprocess.run([sys.executable, os.path.join(source, f"sdk/python/examples/{example}.py"), "--steps", "5"],

@@ -82,7 +82,7 @@ TEST_CASE("problems last as long as the spec says") {
   CHECK((drawn[0] > 2 && drawn[0] < 30));
   for (const Json& row : trained("estimator.starts=staggered estimator.tasks=6 steps=9"))
     if (row["step"] > 3) CHECK(row["lane_age"].get<double>() == Approx(14.5).margin(5));
-  refused("estimator.least_length=31", 2, "at most 30");
+  refused("estimator.least_length=31", 2, "problems have at most 30 steps");
   refused("estimator.truncation=constnt", 2, "did you mean 'constant'");
 }
 
