@@ -192,7 +192,7 @@ std::shared_ptr<const void> Registry::make_from(const ComponentInfo& component, 
                                                 const std::string& path, SpecErrors& errors, SpecNode& resolved) {
   SpecReader reader(mapping, path, errors, maker(), {"plugin", "sha256"});
   std::shared_ptr<const void> object = create(component, reader, path, mapping.where, errors);
-  reader.check_unknown();
+  if (object) reader.check_unknown();  // a constructor that gave up has not asked for all
   const SpecNode* plugin = mapping.find("plugin");
   resolved = SpecNode::mapping({{"plugin", plugin ? *plugin : SpecNode::scalar(component.name)}});
   if (const SpecNode* pin = mapping.find("sha256")) resolved.set("sha256", *pin);

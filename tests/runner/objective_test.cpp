@@ -83,6 +83,8 @@ TEST_CASE("problems last as long as the spec says") {
   for (const Json& row : trained("estimator.starts=staggered estimator.tasks=6 steps=9"))
     if (row["step"] > 3) CHECK(row["lane_age"].get<double>() == Approx(14.5).margin(5));
   refused("estimator.least_length=31", 2, "problems have at most 30 steps");
+  CHECK_THAT(run("check " LOPT_SOURCE "/configs/quickstart.yaml estimator.least_length=3000").output,
+             !Contains("is no setting"));  // of keys that a constructor that gave up had not asked for
   refused("estimator.truncation=constnt", 2, "did you mean 'constant'");
 }
 
