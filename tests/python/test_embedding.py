@@ -66,21 +66,37 @@ class Embedding(unittest.TestCase):
             for name in SHAPES:
                 self.assertEqual(one[name].tobytes(), other[name].tobytes(), f"{name} after step {step}")
 
-    def test_the_runner_and_python_compute_the_same_bits(self):
+    def the_runner_agrees(self, rule):
         from lopt.spec import spec_text
         start, grads, losses = problem()
+        with self.subTest(rule), tempfile.TemporaryDirectory() as folder:
+            arrays = {"loss": losses} | {f"param_0/{name}": array for name, array in start.items()}
+            for k, (grad, params) in enumerate(zip(grads, by_python(rule))):
+                arrays |= {f"grad_{k}/{name}": grad[name] for name in SHAPES}
+                arrays |= {f"param_{k + 1}/{name}": params[name] for name in SHAPES}
+            file = os.path.join(folder, "updates.npz")
+            numpy.savez(file, **arrays)
+            done = subprocess.run([f"{build}/bin/lopt-run", "replay-updates", file, f"optimizer={spec_text(rule)}",
+                                   "--tolerance", "0", "--num-steps", "100"], text=True, capture_output=True)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            self.assertIn(f"{STEPS} steps of 3 leaves", done.stdout)
+
+    def test_the_runner_and_python_compute_the_same_bits(self):
         for rule in RULES:
-            with self.subTest(rule), tempfile.TemporaryDirectory() as folder:
-                arrays = {"loss": losses} | {f"param_0/{name}": array for name, array in start.items()}
-                for k, (grad, params) in enumerate(zip(grads, by_python(rule))):
-                    arrays |= {f"grad_{k}/{name}": grad[name] for name in SHAPES}
-                    arrays |= {f"param_{k + 1}/{name}": params[name] for name in SHAPES}
-                file = os.path.join(folder, "updates.npz")
-                numpy.savez(file, **arrays)
-                done = subprocess.run([f"{build}/bin/lopt-run", "replay-updates", file, f"optimizer={spec_text(rule)}",
-                                       "--tolerance", "0", "--num-steps", "100"], text=True, capture_output=True)
-                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-                self.assertIn(f"{STEPS} steps of 3 leaves", done.stdout)
+            self.the_runner_agrees(rule)
+
+    def test_and_of_every_learned_optimizer(self):
+        """With a θ that one meta-step has made."""
+        listed = subprocess.run([f"{build}/bin/lopt-run", "list"], text=True, capture_output=True, check=True).stdout
+        below = listed.split("learned_optimizer\n")[1]
+        names = [line.split()[0] for line in re.match(r"(?:  .*\n)*", below)[0].splitlines()]
+        self.assertGreaterEqual(len(names), 15)
+        for name in names:
+            with tempfile.TemporaryDirectory() as folder:
+                run = lopt.train({"name": name, "steps": 1, "task": "quadratic", "learned_optimizer": name,
+                                  "estimator": {"plugin": "pes", "tasks": 2}, "meta_optimizer": "adam"},
+                                 out=folder + "/run", quiet=True)
+                self.the_runner_agrees(os.fspath(run.folder))
 
     def test_memory_that_is_not_aligned_and_threads_change_nothing(self):
         for rule in ["adam", "general", "schedule_free"]:
