@@ -28,10 +28,12 @@ class TruncationSettings {
                         .one_of({"constant", "log_uniform", "curriculum", "never"})
                         .doc("a problem's length: problem_length; drawn log-uniformly from least_length to it; growing "
                              "from one to the other over curriculum_steps; without an end")),
-        least_length_(s.integer("least_length", std::min(10, problem_length_))
-                          .between(1, 1 << 30)
-                          .unit("steps")
-                          .doc("the least length of log_uniform, the first of curriculum")),
+        least_length_(std::min<int>(problem_length_,
+                                    s.integer("least_length", std::min(10, problem_length_))
+                                        .between(1, 1 << 30)
+                                        .unit("steps")
+                                        .doc("the least length of log_uniform, the first of curriculum; more than "
+                                             "problem_length counts as that"))),
         curriculum_steps_(s.integer("curriculum_steps", 1000)
                               .between(1, 1 << 30)
                               .unit("meta-steps")
@@ -39,11 +41,7 @@ class TruncationSettings {
         starts_(s.text("starts", default_starts)
                     .one_of({"random", "staggered", "together"})
                     .doc("the first problems stand at random iterations, as in the JAX tutorial; or end one after the "
-                         "other, so that the meta-loss does not swing; or all begin at once")) {
-    if (least_length_ > problem_length_)
-      throw std::invalid_argument("least_length is " + std::to_string(least_length_) + ", but problems have at most " +
-                                  std::to_string(problem_length_) + " steps (problem_length)");
-  }
+                         "other, so that the meta-loss does not swing; or all begin at once")) {}
 
   /// One problem a task, and what the estimator has to remember of them.
   EstimatorState start(const Values& theta, HostKey key, const Unroller& unroller) const {
