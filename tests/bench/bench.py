@@ -1,9 +1,10 @@
 """Times the tutorial's loops: a meta-step, the first one from the command's start to its end, and memory.
 
-usage: bench.py [--peer] [--limit] [--growth] [--tasks] [--optimizers] [--steps N] [--data DIR] [--shared DIR]
+usage: bench.py [--peer] [--limit] [--growth] [--rules [ROW …]] [--tasks] [--optimizers] [--steps N] [--data DIR] [--shared DIR]
 
 --peer   also times JAX, in a venv under .cache, and prints how many times faster lopt is, from the same run.
 --limit  also builds and times the loops that are fused by hand.
+--rules  times other rules and tasks (configs/bench/), by evolution strategies and by the truncated gradient.
 --tasks  times the tasks of configs/bench/ by the tutorial's rule and by Adam; with --peer beside JAX.
 --tasks --growth prints how time and memory grow with a task's sizes, and draws docs/growth-task-*.svg.
 --optimizers times updates of optimizers on 10⁴ and 10⁷ parameters; with --peer beside JAX.
@@ -13,6 +14,7 @@ The first two need the folder --shared (default ../shared) with peer/ and limit/
 import argparse, json, math, os, re, statistics, subprocess, sys, tempfile, time
 
 import optimizers
+import rules
 import tasks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -25,6 +27,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--peer", action="store_true", help="time JAX too, and print the ratio")
 parser.add_argument("--limit", action="store_true", help="time the hand-fused loops too")
 parser.add_argument("--growth", action="store_true", help="how cost grows: tables, and docs/growth-*.svg")
+parser.add_argument("--rules", nargs="*", metavar="ROW", help="rules and tasks of configs/bench/, all or those named")
 parser.add_argument("--tasks", action="store_true", help="the tasks of configs/bench/ instead of the tutorial's loops")
 parser.add_argument("--optimizers", action="store_true", help="updates of optimizers")
 parser.add_argument("--steps", type=int, default=40, help="meta-steps of each loop")
@@ -172,6 +175,8 @@ def growth():
 def main():
     if args.optimizers:
         return optimizers.main(peer_python() if args.peer else None)
+    if args.rules is not None:
+        return rules.main(peer_python() if args.peer else None, os.path.join(args.shared, "peer"), args.steps, args.rules)
     if args.tasks and args.growth:
         return tasks.growth(table, plot)
     if args.growth:

@@ -5,10 +5,12 @@ usage: test_embedding.py BUILD
 import copy
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 import warnings
 
@@ -26,6 +28,18 @@ try:
 except ImportError:
     torch = None
     print("SKIPPED: python3-torch is not here, so nothing of lopt.torch is tested")
+
+try:
+    import pylo
+except ImportError:
+    pylo = None
+    print("SKIPPED: pylo is not here, so whether it computes our updates with our weights is not tested")
+
+try:
+    import optax
+except ImportError:
+    optax = None
+    print("SKIPPED: optax is not here, so nothing of lopt.optax is tested")
 
 RULES = ["sgd", "momentum", "adam", "adamw", "{plugin: nadamw, learning_rate: 0.01}", "adabelief", "adafactor", "adan", "fromage",
          "lamb", "lars", "lion", "muon", "prodigy", "radam", "rmsprop", "schedule_free", "shampoo", "soap", "yogi",
@@ -198,12 +212,50 @@ class Embedding(unittest.TestCase):
             self.assertEqual(len(evaluation.results), 2)
 
 
+    def test_ctrl_c_leaves_a_run_that_resumes(self):
+        program = "import lopt, sys; lopt.train(sys.argv[1], out=sys.argv[2], steps=100000, apply=None, compare=None)"
+        with tempfile.TemporaryDirectory() as folder:
+            process = subprocess.Popen([sys.executable, "-c", program, os.path.join(source, "configs", "quickstart.yaml"), folder + "/run"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                       env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")))
+            metrics = os.path.join(folder, "run", "metrics.jsonl")
+            for _ in range(600):
+                if os.path.exists(metrics) and os.path.getsize(metrics):
+                    break
+                time.sleep(0.05)
+            process.send_signal(signal.SIGINT)
+            said, errors = process.communicate(timeout=60)
+            self.assertIn("KeyboardInterrupt", errors)
+            self.assertIn("resume", said)
+            done = len(lopt.Run(folder + "/run").metrics)
+            self.assertEqual(len(lopt.resume(folder + "/run", steps=done + 1, quiet=True).metrics), done + 1)
+
+    @unittest.skipUnless(optax, "optax is not here")
+    def test_optax_takes_our_optimizers(self):
+        import jax
+        import lopt.optax
+        start, grads, losses = problem()
+        for rule in ("adam", "general"):
+            transformation = lopt.optax.learned_optimizer(rule, num_steps=100)
+            params = jax.tree.map(jax.numpy.asarray, start)
+            state = transformation.init(params)
+
+            @jax.jit
+            def step(params, state, grad, loss):
+                updates, state = transformation.update(grad, state, params, value=loss)
+                return optax.apply_updates(params, updates), state
+            for grad, loss in zip(grads, losses):
+                params, state = step(params, state, grad, loss)
+            for name, array in by_python(rule)[-1].items():
+                numpy.testing.assert_allclose(params[name], array, rtol=0, atol=1e-6)
+
     def test_a_task_is_what_the_runner_trains(self):
         """Losses of a run, step by step, and the same bits from the task's functions and an optimizer of NumPy arrays."""
         for spec in ["{plugin: mlp_classifier, hidden: [9], batch_size: 16}", "{plugin: quadratic, noise: 0.1}"]:
             with self.subTest(spec), tempfile.TemporaryDirectory() as folder:
                 run = lopt.train(f"name: t\nseed: 3\nsteps: 12\ntask: {spec}\noptimizer: adam\n", out=folder + "/run", quiet=True)
-                seen = list(run.metrics["loss"])
+                rows = run.metrics  # a DataFrame, where pandas is there
+                seen = list(rows["loss"]) if hasattr(rows, "columns") else [row["loss"] for row in rows]
                 task = lopt.tasks.Task(spec, seed=3)
                 params = task.init()
                 optimizer = lopt.Optimizer("adam", params, 12)
@@ -350,6 +402,26 @@ class Torch(unittest.TestCase):
             self.assertEqual(sorted(before.files), sorted(after.files))
             for name in before.files:
                 self.assertTrue(numpy.array_equal(before[name], after[name]), name)
+
+    @unittest.skipUnless(pylo, "pylo is not here")
+    def test_pylo_computes_our_updates_with_our_weights(self):
+        with open(os.path.join(source, "docs", "weights.md")) as file:
+            go = [block for block in re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S) if "torch.save" in block][0]
+        ours = os.path.join(source, "configs/recipes/celo2_short/theta.npz")
+        start, grads, losses = problem()
+        with tempfile.TemporaryDirectory() as folder:
+            subprocess.run([sys.executable, "-c", go, ours, folder + "/state.pt"], check=True)
+            theirs = {name: torch.nn.Parameter(torch.from_numpy(array.copy())) for name, array in start.items()}
+            optimizer = pylo.CELO2_naive(theirs.values(), lr=0.01, orthogonalize=False, use_adamw_for_1d=False,
+                                         checkpoint_path=folder + "/state.pt")
+            self.steps(theirs, optimizer, grads, losses)
+        params = {name: array.copy() for name, array in start.items()}
+        own = lopt.Optimizer({"plugin": "learned", "theta": ours, "learned_optimizer": {"plugin": "celo2_base", "learning_rate": 0.01}},
+                             params)
+        for grad in grads:
+            own.step(grad)
+        for name, array in params.items():
+            numpy.testing.assert_allclose(theirs[name].detach().numpy(), array, rtol=0, atol=1e-5)
 
     def test_the_examples_run(self):
         for example in ("characters", "digits"):

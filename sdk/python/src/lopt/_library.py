@@ -96,7 +96,7 @@ class Handle:
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
             library().lopt_destroy(self._handle)
-            self._handle = None
+            self._handle = ctypes.c_void_p()
 
     @property
     def needs_loss(self) -> bool:

@@ -15,7 +15,8 @@ from ._library import call, library
 from .errors import UsageError
 from .spec import mapping_text
 
-_TYPES = [np.float32, np.int32, np.uint32, np.uint32]
+_TYPES: list[type] = [np.float32, np.int32, np.uint32, np.uint32]
+_Part = tuple[tuple[int, ...], type]  # shape and type
 _PARAMS, _BATCH = 0, 1
 
 
@@ -35,27 +36,27 @@ class Task:
     def __del__(self) -> None:
         if getattr(self, "_handle", None):
             library().lopt_destroy_task(self._handle)
-            self._handle = None
+            self._handle = ctypes.c_void_p()
 
-    def _parts(self, of: int) -> dict[str, tuple[tuple[int, ...], type]]:
-        parts = {}
+    def _parts(self, of: int) -> dict[str, _Part]:
+        parts: dict[str, _Part] = {}
         for i in range(library().lopt_task_count(self._handle, of)):
             name, shape = ctypes.c_char_p(), ctypes.POINTER(ctypes.c_int64)()
             rank, kind = ctypes.c_size_t(), ctypes.c_int()
             call("task_part", self._handle, of, i, ctypes.byref(name), ctypes.byref(shape), ctypes.byref(rank),
                  ctypes.byref(kind))
-            parts[name.value.decode()] = (tuple(shape[k] for k in range(rank.value)), _TYPES[kind.value])
+            parts[(name.value or b"").decode()] = (tuple(shape[k] for k in range(rank.value)), _TYPES[kind.value])
         return parts
 
     def init(self) -> dict[str, np.ndarray]:
         """The parameters at the start."""
-        params = {name: np.empty(shape, kind) for name, (shape, kind) in self._params.items()}
+        params: dict[str, np.ndarray] = {name: np.empty(shape, kind) for name, (shape, kind) in self._params.items()}
         call("task_init", self._handle, self.seed, _pointers(params.values()))
         return params
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
         """What step 0, 1, … sees."""
-        batch = {name: np.empty(shape, kind) for name, (shape, kind) in self._batch.items()}
+        batch: dict[str, np.ndarray] = {name: np.empty(shape, kind) for name, (shape, kind) in self._batch.items()}
         call("task_batch", self._handle, self.seed, step, _pointers(batch.values()))
         return batch
 
@@ -65,7 +66,7 @@ class Task:
 
     def loss_and_gradient(self, params: Mapping[str, np.ndarray], batch: Mapping[str, np.ndarray],
                           step: int = 0) -> tuple[float, dict[str, np.ndarray]]:
-        grads = {name: np.empty(shape, kind) for name, (shape, kind) in self._params.items()}
+        grads: dict[str, np.ndarray] = {name: np.empty(shape, kind) for name, (shape, kind) in self._params.items()}
         return self._loss(params, batch, step, grads), grads
 
     def _loss(self, params, batch, step: int, grads) -> float:
@@ -81,12 +82,12 @@ def _pointers(arrays) -> ctypes.Array:
     return (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
 
 
-def _fitting(arrays: Mapping[str, np.ndarray], wanted: dict[str, tuple[tuple[int, ...], type]], what: str) -> list[np.ndarray]:
+def _fitting(arrays: Mapping[str, np.ndarray], wanted: dict[str, _Part], what: str) -> list[np.ndarray]:
     result = []
     for name, (shape, kind) in wanted.items():
         if name not in arrays:
             raise UsageError(f"the {what} '{name}' is missing; there is {', '.join(arrays) or 'none'}")
-        array = np.ascontiguousarray(arrays[name], dtype=kind)
+        array: np.ndarray = np.ascontiguousarray(arrays[name], dtype=kind)
         if array.shape != shape:
             raise UsageError(f"the {what} '{name}' has the shape {list(array.shape)}; the task's has {list(shape)}")
         result.append(array)

@@ -7,6 +7,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 
@@ -69,9 +70,10 @@ class LearnedOptimizer(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, loss: torch.Tensor | float | Callable | None = None):
         """After backward(). `loss`: for rules that look at it; a closure that computes it is called first, as PyTorch does."""
+        value: Any = loss
         if callable(loss) and not isinstance(loss, torch.Tensor):
             with torch.enable_grad():
-                loss = loss()
+                value = loss()
         for p, master in zip(self._tensors, self._masters):
             if not self._shares(p, master) and not torch.equal(p, master.to(p.device, p.dtype)):
                 master.copy_(p)  # somebody else has moved it
@@ -79,11 +81,11 @@ class LearnedOptimizer(torch.optim.Optimizer):
         scales = [float(group["lr"]) for group in self.param_groups for p in group["params"] if p.requires_grad]
         self._handle.step([master.data_ptr() for master in self._masters],
                           [None if grad is None else grad.data_ptr() for grad in grads],
-                          None if loss is None else float(loss), None if all(s == 1 for s in scales) else scales)
+                          None if value is None else float(value), None if all(s == 1 for s in scales) else scales)
         for p, master in zip(self._tensors, self._masters):
             if not self._shares(p, master):
                 p.copy_(master)
-        return loss
+        return value
 
     @staticmethod
     def _shares(p: torch.Tensor, master: torch.Tensor) -> bool:
