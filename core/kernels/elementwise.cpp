@@ -81,9 +81,11 @@ constexpr auto log1p_ = [](auto d, auto x) { return log1p(d, x); };
 constexpr auto tanh_ = [](auto d, auto x) { return tanh(d, x); };
 constexpr auto sqrt = [](auto, auto x) { return hn::Sqrt(x); };
 constexpr auto rsqrt = [](auto d, auto x) { return hn::Div(hn::Set(d, 1.0F), hn::Sqrt(x)); };
-constexpr auto sigmoid = [](auto d, auto x) {
-  return hn::Div(hn::Set(d, 1.0F), hn::Add(hn::Set(d, 1.0F), exp(d, hn::Neg(x))));
-};
+constexpr auto sigmoid_ = [](auto d, auto x) { return sigmoid(d, x); };
+constexpr auto sin_ = [](auto d, auto x) { return sin(d, x); };
+constexpr auto cos_ = [](auto d, auto x) { return cos(d, x); };
+constexpr auto erf_ = [](auto d, auto x) { return erf(d, x); };
+constexpr auto power = [](auto d, auto a, auto b) { return pow(d, a, b); };
 constexpr auto erf_inv_ = [](auto d, auto x) { return erf_inv(d, x); };
 constexpr auto floor = [](auto, auto x) { return hn::Floor(x); };
 constexpr auto abs = [](auto, auto x) { return hn::Abs(x); };
@@ -122,10 +124,6 @@ constexpr auto multiply_add = [](auto, auto a, auto b, auto c) { return hn::MulA
 constexpr auto to_float = [](auto, auto x) { return hn::ConvertTo(Tag<float>(), x); };  // int32 and bool
 constexpr auto same_bits = [](auto, auto x) { return x; };
 
-/// The level multiplies and adds with one rounding.
-constexpr bool fused =
-    HWY_TARGET != HWY_SSE4 && HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
-
 Elementwise find(std::string_view name, DType dtype, DType result) {
   using F = float;
   using I = std::int32_t;
@@ -142,7 +140,10 @@ Elementwise find(std::string_view name, DType dtype, DType result) {
       {"tanh", unary<F, F, tanh_>, nullptr, nullptr},
       {"sqrt", unary<F, F, sqrt>, nullptr, nullptr},
       {"rsqrt", unary<F, F, rsqrt>, nullptr, nullptr},
-      {"sigmoid", unary<F, F, sigmoid>, nullptr, nullptr},
+      {"sigmoid", unary<F, F, sigmoid_>, nullptr, nullptr},
+      {"sin", unary<F, F, sin_>, nullptr, nullptr},
+      {"cos", unary<F, F, cos_>, nullptr, nullptr},
+      {"erf", unary<F, F, erf_>, nullptr, nullptr},
       {"erf_inv", unary<F, F, erf_inv_>, nullptr, nullptr},
       {"floor", unary<F, F, floor>, nullptr, nullptr},
       {"abs", unary<F, F, abs>, nullptr, nullptr},
@@ -153,6 +154,7 @@ Elementwise find(std::string_view name, DType dtype, DType result) {
       {"subtract", binary<F, F, subtract>, binary<I, I, subtract>, binary<U, U, subtract>},
       {"multiply", binary<F, F, multiply>, binary<I, I, multiply>, binary<U, U, multiply>},
       {"divide", binary<F, F, divide>, nullptr, nullptr},
+      {"power", binary<F, F, power>, nullptr, nullptr},
       {"maximum", binary<F, F, maximum>, nullptr, nullptr},
       {"minimum", binary<F, F, minimum>, nullptr, nullptr},
       {"where_positive", binary<F, F, where_positive>, nullptr, nullptr},

@@ -12,33 +12,43 @@
 
 #include "kernels/vectors-inl.h"
 
+#include <cmath>
+
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// eˣ = 2ⁿ · eʳ, r = x − n·ln 2 in two parts, eʳ by a polynomial of degree 6 (Cephes).
+/// c₀ + c₁ x + c₂ x² + …
+template <class D, class V, std::size_t n>
+HWY_INLINE V polynomial(D d, V x, const hn::TFromD<D> (&c)[n]) {
+  V sum = hn::Set(d, c[n - 1]);
+  for (std::size_t k = n - 1; k-- > 0;) sum = hn::MulAdd(sum, x, hn::Set(d, c[k]));
+  return sum;
+}
+
+/// eˣ = 2ⁿ · eʳ, r = x − n·ln 2 in two parts, eʳ by a polynomial of degree 6 (Cephes). Behind the ends of the range the
+/// powers of 2 overflow and underflow by themselves; the clamps keep NaN.
 template <class D, class V>
 HWY_INLINE V exp(D d, V x) {
+  constexpr float terms[] = {5.0000001201e-1F, 1.6666665459e-1F, 4.1665795894e-2F,
+                             8.3334519073e-3F, 1.3981999507e-3F, 1.9875691500e-4F};
   const hn::RebindToSigned<D> i;
-  const V highest = hn::Set(d, 88.72284F), lowest = hn::Set(d, -104.0F);
-  const V clamped = hn::Min(hn::Max(x, lowest), highest);
+  const V clamped = hn::Max(hn::Set(d, -104.0F), hn::Min(hn::Set(d, 89.0F), x));
   const V n = hn::Round(hn::Mul(clamped, hn::Set(d, 1.44269504F)));
   const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4F), hn::NegMulAdd(n, hn::Set(d, 0.693359375F), clamped));
-  V p = hn::Set(d, 1.9875691500e-4F);
-  p = hn::MulAdd(p, r, hn::Set(d, 1.3981999507e-3F));
-  p = hn::MulAdd(p, r, hn::Set(d, 8.3334519073e-3F));
-  p = hn::MulAdd(p, r, hn::Set(d, 4.1665795894e-2F));
-  p = hn::MulAdd(p, r, hn::Set(d, 1.6666665459e-1F));
-  p = hn::MulAdd(p, r, hn::Set(d, 5.0000001201e-1F));
-  p = hn::Add(hn::MulAdd(p, hn::Mul(r, r), r), hn::Set(d, 1.0F));
+  const V p = hn::Add(hn::MulAdd(polynomial(d, r, terms), hn::Mul(r, r), r), hn::Set(d, 1.0F));
   // 2ⁿ in two factors, so that subnormal results come out right.
   const auto whole = hn::ConvertTo(i, n);
   const auto half = hn::ShiftRight<1>(whole);
   auto power = [&](auto e) { return hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(e, hn::Set(i, 127)))); };
-  V y = hn::Mul(hn::Mul(p, power(half)), power(hn::Sub(whole, half)));
-  y = hn::IfThenElse(hn::Gt(x, highest), hn::Set(d, infinity), y);
-  y = hn::IfThenZeroElse(hn::Lt(x, lowest), y);
-  return hn::IfThenElse(hn::IsNaN(x), x, y);
+  return hn::Mul(hn::Mul(p, power(half)), power(hn::Sub(whole, half)));
+}
+
+/// 1 / (1 + e⁻ˣ), and eˣ / (1 + eˣ) for negative x, where the first would overflow.
+template <class D, class V>
+HWY_INLINE V sigmoid(D d, V x) {
+  const V one = hn::Set(d, 1.0F), e = exp(d, hn::Neg(hn::Abs(x)));
+  return hn::Div(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), e, one), hn::Add(one, e));
 }
 
 template <class D, class V>
@@ -59,11 +69,105 @@ HWY_INLINE V log1p(D d, V x) {
   return hn::IfThenElse(hn::Or(hn::IsNaN(x), hn::Eq(x, hn::Set(d, infinity))), x, y);
 }
 
+/// f, a function of doubles, on vectors of floats.
+template <class D, class F, class... Vs>
+HWY_INLINE hn::Vec<D> in_double(D d, F f, Vs... x) {
+  const hn::Half<D> half;
+  const hn::Repartition<double, D> wide_tag;
+  const auto low = f(wide_tag, hn::PromoteTo(wide_tag, hn::LowerHalf(half, x))...);
+  const auto high = f(wide_tag, hn::PromoteTo(wide_tag, hn::UpperHalf(half, x))...);
+  return hn::Combine(d, hn::DemoteTo(half, high), hn::DemoteTo(half, low));
+}
+/// f, a function of doubles, element by element: for arguments that a vector's way does not take.
+template <class D, class F, class... Vs>
+HWY_NOINLINE hn::Vec<D> by_element(D d, F f, Vs... x) {
+  constexpr std::size_t count = sizeof...(Vs);
+  HWY_ALIGN float in[count][HWY_MAX_BYTES / 4], out[HWY_MAX_BYTES / 4];
+  std::size_t k = 0;
+  (hn::Store(x, d, in[k++]), ...);
+  for (std::size_t lane = 0; lane < hn::Lanes(d); ++lane) {
+    if constexpr (count == 1)
+      out[lane] = static_cast<float>(f(static_cast<double>(in[0][lane])));
+    else
+      out[lane] = static_cast<float>(f(static_cast<double>(in[0][lane]), static_cast<double>(in[1][lane])));
+  }
+  return hn::Load(d, out);
+}
+
+/// x · P(x²) / Q(x²) up to `edge`, P and Q minimax for the relative error; behind it ±1. Small x come out as they are.
+template <class D, class V, std::size_t n>
+HWY_INLINE V odd_ratio(D d, V x, hn::TFromD<D> edge, const hn::TFromD<D> (&p)[n], const hn::TFromD<D> (&q)[n]) {
+  const V size = hn::Abs(x), inside = hn::Min(hn::Set(d, edge), size), y = hn::Mul(inside, inside);
+  const V ratio = hn::Div(hn::Mul(inside, polynomial(d, y, p)), polynomial(d, y, q));
+  return hn::CopySign(hn::IfThenElse(hn::Gt(size, hn::Set(d, edge)), hn::Set(d, 1), ratio), x);
+}
 template <class D, class V>
 HWY_INLINE V tanh(D d, V x) {
-  const V y = hn::Tanh(d, x);
-  const V tiny = hn::Set(d, 4e-4F);  // below, x − x³/3 rounds to x
-  return hn::IfThenElse(hn::Or(hn::IsNaN(x), hn::Lt(hn::Abs(x), tiny)), x, y);
+  return odd_ratio(d, x, 8.0F, {1.0F, 0.134468049F, 0.00357432524F, 2.19393278e-05F, 1.52927164e-08F},
+                   {1.0F, 0.467801332F, 0.0261748489F, 0.000341573817F, 8.54781092e-07F});
+}
+template <class D, class V>
+HWY_INLINE V erf(D d, V x) {
+  constexpr auto ratio = [](auto tag, auto v) {
+    return odd_ratio(tag, v, 3.7F,
+                     {1.12837917F, 0.182991615F, 0.0519897873F, 0.00350043843F, 0.000288604889F, 2.24302132e-06F},
+                     {1.0F, 0.495505266F, 0.111244229F, 0.0144402229F, 0.00111553644F, 4.02601633e-05F});
+  };
+  if constexpr (fused)
+    return ratio(d, x);
+  else
+    return in_double(d, ratio, x);  // products and sums that each round would be 5 ulp off
+}
+
+/// sin x = ± sin r, r = x − (n + shift) π between −π/2 and π/2, in double, so that r is right next to multiples of π;
+/// shift ½ gives the cosine. π in two parts, the first short enough for exact products.
+template <class D, class V>
+HWY_INLINE V sine(D d, V x, double shift) {
+  return in_double(
+      d,
+      [shift](auto w, auto v) {
+        constexpr double terms[] = {1.0,          -1.0 / 6,         1.0 / 120,        -1.0 / 5040,
+                                    1.0 / 362880, -1.0 / 39916800., 1.0 / 6227020800.};
+        const auto n = hn::Round(hn::Sub(hn::Mul(v, hn::Set(w, 0.31830988618379067)), hn::Set(w, shift)));
+        const auto turns = hn::Add(n, hn::Set(w, shift));
+        const auto r = hn::NegMulAdd(turns, hn::Set(w, 1.2154201256553420e-10),
+                                     hn::NegMulAdd(turns, hn::Set(w, 3.1415926534682512), v));
+        const auto y = hn::Mul(r, polynomial(w, hn::Mul(r, r), terms));
+        const auto halves = hn::Mul(n, hn::Set(w, 0.5));
+        return hn::IfThenElse(hn::Eq(halves, hn::Floor(halves)), y, hn::Neg(y));
+      },
+      x);
+}
+constexpr float most_turns = 1e6F;  // beyond, the first product above would not be exact
+template <class D, class V>
+HWY_INLINE V sin(D d, V x) {
+  if (HWY_LIKELY(hn::AllTrue(d, hn::Lt(hn::Abs(x), hn::Set(d, most_turns))))) return sine(d, x, 0);
+  return by_element(
+      d, [](double v) { return std::sin(v); }, x);
+}
+template <class D, class V>
+HWY_INLINE V cos(D d, V x) {
+  // cos x = sin(x + π/2) = sin(x − (n − ½) π + n π)
+  if (HWY_LIKELY(hn::AllTrue(d, hn::Lt(hn::Abs(x), hn::Set(d, most_turns))))) return sine(d, x, -0.5);
+  return by_element(
+      d, [](double v) { return std::cos(v); }, x);
+}
+
+/// e^(y log x) in double for x > 0; what else there is, element by element.
+template <class D, class V>
+HWY_INLINE V pow(D d, V x, V y) {
+  const auto usual = hn::And(hn::And(hn::Gt(x, hn::Zero(d)), hn::Lt(x, hn::Set(d, infinity))),
+                             hn::Lt(hn::Abs(y), hn::Set(d, infinity)));
+  if (HWY_UNLIKELY(!hn::AllTrue(d, usual)))
+    return by_element(
+        d, [](double a, double b) { return std::pow(a, b); }, x, y);
+  return in_double(
+      d,
+      [](auto w, auto a, auto b) {
+        const auto exponent = hn::Mul(b, hn::Log(w, a));
+        return hn::Exp(w, hn::Max(hn::Set(w, -150.0), hn::Min(hn::Set(w, 150.0), exponent)));
+      },
+      x, y);
 }
 
 /// The polynomials of random/erf_inv.h.

@@ -18,6 +18,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::CappedTag<float, 16>;
 using V = hn::Vec<D>;
 constexpr bool wide = HWY_MAX_BYTES >= 64;
+/// The level multiplies and adds with one rounding.
+constexpr bool fused =
+    HWY_TARGET != HWY_SSE4 && HWY_TARGET != HWY_SSSE3 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
 constexpr std::size_t max_lanes = HWY_MAX_BYTES / 4;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
