@@ -1,6 +1,7 @@
 #pragma once
-#include "plan/plan.h"
+#include "execute/tile.h"
 
+#include <array>
 #include <memory>
 
 namespace lopt {
@@ -15,6 +16,8 @@ class Arena {
   std::byte* scratch() { return scratch_.get(); }
   std::vector<void*>& pointers() { return pointers_; }
   std::size_t bytes() const { return value_bytes_ + scratch_bytes_ + (inner_ ? inner_->bytes() : 0); }
+  /// What running chunk k of a region's rows keeps; chunks that run at once have one each.
+  TileMemory& tiles(std::size_t k) { return tiles_[k]; }
   /// Where the body of a loop runs.
   Arena& inner() {
     if (!inner_) inner_ = std::make_shared<Arena>();
@@ -26,6 +29,7 @@ class Arena {
   std::shared_ptr<Arena> inner_;
   std::size_t value_bytes_ = 0, scratch_bytes_ = 0;
   std::vector<void*> pointers_;
+  std::array<TileMemory, max_chunks> tiles_;
 };
 
 }  // namespace lopt

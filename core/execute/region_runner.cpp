@@ -7,16 +7,17 @@
 namespace lopt {
 namespace {
 
-void run_rows(const Region& region, const BoundKernels& kernels, const std::vector<void*>& pointers, std::byte* scratch,
-              std::int64_t begin, std::int64_t end) {
-  for (std::int64_t row = begin; row < end; row += region.tile_rows) Tile(region, pointers, scratch, row).run(kernels);
+void run_rows(const Region& region, const BoundRegion& bound, const std::vector<void*>& pointers, std::byte* scratch,
+              TileMemory& memory, std::int64_t begin, std::int64_t end) {
+  TileRunner tiles(region, bound.instructions, pointers, scratch, memory, begin);
+  while (tiles.next_row() < end) tiles.run();
   if (is_streamed(region)) kernels::finish_streams();
 }
 
 }  // namespace
 
 BoundRegion bind_region(const Region& region, const Plan& plan) {
-  BoundRegion bound{bind_kernels(region), {}, 0};
+  BoundRegion bound{bind_instructions(region), {}, 0};
   for (const TileInstruction& i : region.instructions)
     for (BufferId sum : sums_of(i)) {
       bound.sums.push_back(sum);
@@ -27,10 +28,10 @@ BoundRegion bind_region(const Region& region, const Plan& plan) {
 
 void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena, BlockTeam* team) {
   const std::vector<void*>& pointers = arena.pointers();
-  const auto& [kernels, sums, partial_bytes] = bound;
+  const auto& [instructions, sums, partial_bytes] = bound;
   if (region.chunks == 1) {
     for (BufferId sum : sums) std::memset(pointers[sum], 0, plan.buffers[sum].size * 4);
-    return run_rows(region, kernels, pointers, arena.scratch(), 0, region.rows);
+    return run_rows(region, bound, pointers, arena.scratch(), arena.tiles(0), 0, region.rows);
   }
 
   const auto chunks = static_cast<std::size_t>(region.chunks);
@@ -38,7 +39,7 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
   const std::int64_t chunk_rows = (tiles + region.chunks - 1) / region.chunks * region.tile_rows;
   std::byte* partials = arena.scratch() + plan.scratch_bytes * (team ? max_chunks : 1);
   std::memset(partials, 0, partial_bytes * chunks);
-  auto run_chunk = [&, &sums = sums, &kernels = kernels, partial_bytes = partial_bytes](std::size_t chunk) {
+  auto run_chunk = [&, &sums = sums, partial_bytes = partial_bytes](std::size_t chunk) {
     std::vector<void*> mine = pointers;
     std::byte* at = partials + chunk * partial_bytes;
     for (BufferId sum : sums) {
@@ -46,8 +47,8 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
       at += partial_size(plan.buffers[sum]);
     }
     const std::int64_t begin = static_cast<std::int64_t>(chunk) * chunk_rows;
-    run_rows(region, kernels, mine, arena.scratch() + (team ? chunk * plan.scratch_bytes : 0), begin,
-             std::min(begin + chunk_rows, region.rows));
+    run_rows(region, bound, mine, arena.scratch() + (team ? chunk * plan.scratch_bytes : 0),
+             arena.tiles(team ? chunk : 0), begin, std::min(begin + chunk_rows, region.rows));
   };
   if (team)
     team->run(chunks, run_chunk);

@@ -7,7 +7,7 @@ namespace lopt {
 
 /// What running a region needs to look up only once.
 struct BoundRegion {
-  BoundKernels kernels;
+  BoundInstructions instructions;
   std::vector<BufferId> sums;     // that its instructions add to
   std::size_t partial_bytes = 0;  // of one chunk's part of all sums
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 
 namespace lopt {
 namespace {
@@ -35,56 +36,143 @@ std::int64_t adjacent(const std::vector<std::int64_t>& offsets, std::int64_t fir
 
 }  // namespace
 
-BoundKernels bind_kernels(const Region& region) {
-  BoundKernels result;
-  for (const TileInstruction& i : region.instructions)
-    result.push_back(i.kind == Kind::elementwise ? kernels::find_elementwise(i.primitive->name, i.dtype, i.result_dtype)
-                                                 : nullptr);
+BoundInstructions bind_instructions(const Region& region) {
+  BoundInstructions bound;
+  std::map<std::pair<BufferId, std::int64_t>, int> seen;
+  for (const TileInstruction& i : region.instructions) {
+    std::array<int, 3> uniforms{-1, -1, -1};
+    if (i.kind == Kind::elementwise) {
+      for (std::size_t k = 0; k < i.operands.size(); ++k) {
+        const TileOperand& o = i.operands[k];
+        if (o.kind != TileOperand::Kind::uniform || (i.columns > 1 && o.step != 0)) continue;
+        const auto [found, added] = seen.try_emplace({o.buffer, o.first}, static_cast<int>(bound.uniforms.size()));
+        if (added) bound.uniforms.push_back({o.buffer, o.first});
+        uniforms[k] = found->second;
+      }
+    }
+    bound.uniform_of.push_back(uniforms);
+    bound.kernels.push_back(
+        i.kind == Kind::elementwise ? kernels::find_elementwise(i.primitive->name, i.dtype, i.result_dtype) : nullptr);
+    if (!i.layers.empty()) bound.layer_columns += size(i.layers[0].inputs);
+    if (i.kind == Kind::outer) bound.layer_columns += size(i.inner + i.columns);
+    if (i.kind == Kind::hidden_backward) bound.layer_columns += size(i.layers[1].inputs);
+  }
+  return bound;
+}
+
+TileRunner::TileRunner(const Region& region, const BoundInstructions& bound, const std::vector<void*>& pointers,
+                       std::byte* scratch, TileMemory& memory, std::int64_t first)
+    : region_(region),
+      bound_(bound),
+      pointers_(pointers),
+      scratch_(reinterpret_cast<std::uint32_t*>(scratch)),
+      memory_(memory),
+      first_(first) {
+  memory.spread.resize(bound.uniforms.size());
+  for (std::size_t k = 0; k < bound.uniforms.size(); ++k)
+    memory.spread[k].fill(
+        static_cast<const std::uint32_t*>(pointers[bound.uniforms[k].buffer])[bound.uniforms[k].element]);
+  memory.operands.assign(region.instructions.size(), {});
+  memory.columns.clear();
+  memory.columns.reserve(bound.layer_columns);  // so that what points to them stays right
+  memory.stream_operands.clear();
+  memory.stream_columns.clear();
+  for (std::size_t k = 0; k < region.instructions.size(); ++k) find_operands(k);
+}
+
+kernels::Columns TileRunner::columns_of(const TileOperand& o) const {
+  kernels::Columns result;
+  if (o.kind == TileOperand::Kind::tile) {
+    result.data = group(o.group, o.first);
+    result.stride = o.step * region_.tile_rows;
+  } else {
+    result.uniform = o.kind == TileOperand::Kind::uniform;
+    result.data = static_cast<const std::uint32_t*>(pointers_[o.buffer]) + o.first + (result.uniform ? 0 : first_);
+    result.stride = o.step;
+  }
   return result;
 }
 
-Tile::Tile(const Region& region, const std::vector<void*>& pointers, std::byte* scratch, std::int64_t first_row)
-    : region_(region),
-      pointers_(pointers),
-      scratch_(reinterpret_cast<std::uint32_t*>(scratch)),
-      first_(first_row),
-      count_(std::min(region.tile_rows, region.rows - first_row)),
-      rows_(size((count_ + 15) / 16 * 16)) {}
+void TileRunner::find_operands(std::size_t k) {
+  const TileInstruction& i = region_.instructions[k];
+  TileMemory::Operands& operands = memory_.operands[k];
+  if (i.kind == Kind::outer) {
+    operands.columns = add_columns(i.operands, i.inner);
+    operands.right = add_columns(i.right, i.columns);
+    return;
+  }
+  if (!i.layers.empty()) {
+    operands.columns = add_columns(i.operands, i.layers[0].inputs);
+    if (i.kind == Kind::hidden_backward) operands.right = add_columns(i.right, i.layers[1].inputs);
+    return;
+  }
+  for (std::size_t n = 0; n < i.operands.size(); ++n) {
+    if (const int uniform = bound_.uniform_of[k][n]; uniform >= 0) {
+      operands.in[n] = {memory_.spread[static_cast<std::size_t>(uniform)].data(), 0, true, true};
+      continue;
+    }
+    operands.in[n] = columns_of(i.operands[n]);
+    if (i.operands[n].kind == TileOperand::Kind::stream) memory_.stream_operands.push_back(&operands.in[n]);
+  }
+}
 
-void Tile::run(const BoundKernels& kernels) const {
-  std::size_t next_section = 0;
-  for (std::size_t k = 0; k < region_.instructions.size(); ++k) {
-    if (next_section < region_.sections.size() && region_.sections[next_section].begin == k) {
-      const Section& section = region_.sections[next_section++];
-      for (std::int64_t column = 0; column < section.width; column += section_block) {
-        const Block block{column, std::min(section_block, section.width - column),
-                          column + section_block >= section.width};
-        for (std::size_t at = section.begin; at < section.end; ++at) run(region_.instructions[at], kernels[at], block);
-      }
-      k = section.end - 1;
-    } else {
-      run(region_.instructions[k], kernels[k], {0, region_.instructions[k].columns, true});
+std::size_t TileRunner::add_columns(const std::vector<TileOperand>& list, std::int64_t count) {
+  const std::size_t begin = memory_.columns.size();
+  const std::int64_t each = list.size() == 1 ? count : 1;
+  for (const TileOperand& o : list) {
+    const kernels::Columns from = columns_of(o);
+    for (std::int64_t c = 0; c < each; ++c) {
+      memory_.columns.push_back(real(from) + c * from.stride);
+      if (o.kind == TileOperand::Kind::stream) memory_.stream_columns.push_back(&memory_.columns.back());
     }
   }
+  return begin;
 }
 
-void Tile::run(const TileInstruction& i, kernels::Elementwise kernel, const Block& block) const {
+void TileRunner::run() {
+  count_ = std::min(region_.tile_rows, region_.rows - first_);
+  rows_ = size((count_ + 15) / 16 * 16);
+  for (std::size_t k = 0; k < region_.instructions.size(); ++k) {
+    if (const kernels::Elementwise kernel = bound_.kernels[k]) {
+      const TileInstruction& i = region_.instructions[k];
+      kernel(memory_.operands[k].in.data(), group(i.group, 0), region_.tile_rows, size(i.columns), rows_);
+    } else {
+      run(k);
+    }
+  }
+  first_ += region_.tile_rows;
+  for (kernels::Columns* operand : memory_.stream_operands)
+    operand->data = static_cast<const std::uint32_t*>(operand->data) + region_.tile_rows;
+  for (const float** column : memory_.stream_columns) *column += region_.tile_rows;
+}
+
+void TileRunner::run(std::size_t k) const {
+  const TileInstruction& i = region_.instructions[k];
+  const TileMemory::Operands& operands = memory_.operands[k];
   switch (i.kind) {
-    case Kind::load: return load(i, block);
-    case Kind::store: return store(i, block);
-    case Kind::elementwise: return elementwise(i, kernel, block);
-    case Kind::copy: return copy(i);
+    case Kind::load: return load(i);
+    case Kind::store: return store(i, operands.in[0]);
+    case Kind::elementwise: return run_loop(i, operands.in);
+    case Kind::copy: return copy(i, operands.in[0]);
     case Kind::zero: return static_cast<void>(std::memset(group(i.group, 0), 0, rows_ * 4));
-    case Kind::dense: return dense(i, block);
-    case Kind::chain: return chain(i);
-    case Kind::column_reduction: return column_reduction(i);
-    case Kind::row_sum: return row_sum(i, block);
-    case Kind::outer: return outer(i, block);
-    case Kind::hidden_backward: return hidden_backward(i);
+    case Kind::dense:
+      return kernels::layers().dense(columns(operands.columns), layer(i.layers[0]), real_group(i.group),
+                                     region_.tile_rows, rows_);
+    case Kind::chain:
+      return kernels::layers().chain(columns(operands.columns), layer(i.layers[0]), layer(i.layers[1]),
+                                     real_group(i.group), region_.tile_rows, rows_);
+    case Kind::column_reduction: return column_reduction(i, operands.in[0]);
+    case Kind::row_sum:
+      return kernels::sums().row_sum(real(operands.in[0]), operands.in[0].stride, size(i.columns),
+                                     static_cast<float*>(pointers_[i.buffer]), size(count_));
+    case Kind::outer:
+      return kernels::sums().outer(columns(operands.columns), size(i.inner), columns(operands.right), size(i.columns),
+                                   static_cast<float*>(pointers_[i.buffer]), size(count_));
+    case Kind::hidden_backward: return hidden_backward(i, operands);
   }
 }
 
-kernels::Layer Tile::layer(const DenseLayer& l) const {
+kernels::Layer TileRunner::layer(const DenseLayer& l) const {
   kernels::Layer result;
   result.weights = static_cast<const float*>(pointers_[l.weights]) + l.offset;
   result.row_stride = l.row_stride;
@@ -99,12 +187,12 @@ kernels::Layer Tile::layer(const DenseLayer& l) const {
   return result;
 }
 
-void Tile::load(const TileInstruction& i, const Block& block) const {
+void TileRunner::load(const TileInstruction& i) const {
   const auto* from = static_cast<const std::uint32_t*>(pointers_[i.buffer]);
-  const std::int64_t end = std::min(block.first + block.count, static_cast<std::int64_t>(i.offsets.size()));
-  for (std::int64_t first = block.first, columns = 0; first < end; first += columns) {
+  const auto end = static_cast<std::int64_t>(i.offsets.size());
+  for (std::int64_t first = 0, columns = 0; first < end; first += columns) {
     columns = adjacent(i.offsets, first, end);
-    std::uint32_t* to = group(i.group, first - block.first);
+    std::uint32_t* to = group(i.group, first);
     for_runs(i.rows, from + i.offsets[size(first)], first_, first_ + count_,
              [&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {
                if (columns > 1)
@@ -118,13 +206,12 @@ void Tile::load(const TileInstruction& i, const Block& block) const {
   }
 }
 
-void Tile::store(const TileInstruction& i, const Block& block) const {
-  const kernels::Columns from = operand(i.operands[0]);
-  auto* to = static_cast<std::uint32_t*>(pointers_[i.buffer]) + first_ * i.columns + block.first;
+void TileRunner::store(const TileInstruction& i, const kernels::Columns& from) const {
+  auto* to = static_cast<std::uint32_t*>(pointers_[i.buffer]) + first_ * i.columns;
   if (!from.uniform && i.columns > 1)
-    return kernels::transpose(static_cast<const std::uint32_t*>(from.data), from.stride, to, i.columns,
-                              size(block.count), size(count_));
-  for (std::int64_t c = 0; c < block.count; ++c) {
+    return kernels::transpose(static_cast<const std::uint32_t*>(from.data), from.stride, to, i.columns, size(i.columns),
+                              size(count_));
+  for (std::int64_t c = 0; c < i.columns; ++c) {
     const std::uint32_t* column = static_cast<const std::uint32_t*>(from.data) + c * from.stride;
     if (from.uniform)
       for (std::int64_t r = 0; r < count_; ++r) to[r * i.columns + c] = *column;
@@ -135,8 +222,7 @@ void Tile::store(const TileInstruction& i, const Block& block) const {
   }
 }
 
-void Tile::copy(const TileInstruction& i) const {
-  const kernels::Columns from = operand(i.operands[0]);
+void TileRunner::copy(const TileInstruction& i, const kernels::Columns& from) const {
   const auto* source = static_cast<const std::uint32_t*>(from.data);
   std::uint32_t* to = group(i.group, i.inner);
   if (from.uniform)
@@ -145,85 +231,31 @@ void Tile::copy(const TileInstruction& i) const {
     std::memcpy(to, source, rows_ * 4);
 }
 
-void Tile::elementwise(const TileInstruction& i, kernels::Elementwise kernel, const Block& block) const {
-  kernels::Columns inputs[3];
-  for (std::size_t k = 0; k < i.operands.size(); ++k) {
-    inputs[k] = operand(i.operands[k]);
-    if (block.first > 0 && i.blocked.operand_shifts[k])
-      inputs[k].data = static_cast<const std::uint32_t*>(inputs[k].data) + block.first * inputs[k].stride;
-  }
-  if (kernel) return kernel(inputs, group(i.group, 0), region_.tile_rows, size(block.count), rows_);
-  for (std::int64_t c = 0; c < block.count; ++c) {
+void TileRunner::run_loop(const TileInstruction& i, const std::array<kernels::Columns, 3>& in) const {
+  for (std::int64_t c = 0; c < i.columns; ++c) {
     const void* columns[3] = {};
     for (std::size_t k = 0; k < i.operands.size(); ++k) {
-      const auto* column = static_cast<const std::uint32_t*>(inputs[k].data) + c * inputs[k].stride;
+      const auto* column = static_cast<const std::uint32_t*>(in[k].data) + (in[k].spread ? 0 : c * in[k].stride);
       columns[k] = column;
-      if (inputs[k].uniform) {
-        std::uint32_t* spread = scratch_ + (region_.scratch_columns + static_cast<std::int64_t>(k)) * region_.tile_rows;
-        std::fill_n(spread, count_, *column);
-        columns[k] = spread;
+      if (in[k].uniform) {
+        std::uint32_t* same = scratch_ + (region_.scratch_columns + static_cast<std::int64_t>(k)) * region_.tile_rows;
+        std::fill_n(same, count_, *column);
+        columns[k] = same;
       }
     }
     i.primitive->loop(i.dtype, i.result_dtype, columns, group(i.group, c), size(count_));
   }
 }
 
-void Tile::dense(const TileInstruction& i, const Block& block) const {
-  const kernels::Columns x = operand(i.operands[0]);
-  kernels::Layer l = layer(i.layers[0]);
-  if (i.blocked.result) {
-    l.weights += block.first * l.column_stride;
-    if (l.bias) l.bias += block.first * l.bias_stride;
-    l.outputs = size(block.count);
-  } else if (i.blocked.inputs) {
-    l.weights += block.first * l.row_stride;
-    l.inputs = size(std::min(section_block, i.layers[0].inputs - block.first));
-    l.accumulate = block.first > 0;
-    l.relu = l.relu && block.last;
-  }
-  kernels::layers().dense(real(x), x.stride, l, real_group(i.group), region_.tile_rows, rows_);
-}
-
-void Tile::chain(const TileInstruction& i) const {
-  const kernels::Columns x = operand(i.operands[0]);
-  kernels::layers().chain(real(x), x.stride, layer(i.layers[0]), layer(i.layers[1]), real_group(i.group),
-                          region_.tile_rows, rows_);
-}
-
-void Tile::column_reduction(const TileInstruction& i) const {
-  const kernels::Columns x = operand(i.operands[0]);
+void TileRunner::column_reduction(const TileInstruction& i, const kernels::Columns& x) const {
   const auto kernel = i.primitive->name == "sum" ? kernels::sums().column_sum : kernels::sums().column_max;
   kernel(real(x), x.stride, size(i.inner), real_group(i.group), rows_);
 }
 
-void Tile::row_sum(const TileInstruction& i, const Block& block) const {
-  const kernels::Columns x = operand(i.operands[0]);
-  kernels::sums().row_sum(real(x), x.stride, size(block.count), static_cast<float*>(pointers_[i.buffer]) + block.first,
-                          size(count_));
-}
-
-void Tile::outer(const TileInstruction& i, const Block& block) const {
-  const kernels::Columns a = operand(i.operands[0]), b = operand(i.operands[1]);
-  auto* out = static_cast<float*>(pointers_[i.buffer]);
-  std::int64_t inner = i.inner, columns = i.columns;
-  if (i.blocked.inputs) {
-    inner = std::min(section_block, i.inner - block.first);
-    out += block.first * i.columns;
-  } else if (i.blocked.result) {
-    columns = block.count;
-    out += block.first;
-  }
-  kernels::sums().outer(real(a), a.stride, size(inner), real(b), b.stride, size(columns), out, size(i.columns),
-                        size(count_));
-}
-
-void Tile::hidden_backward(const TileInstruction& i) const {
-  const kernels::Columns x = operand(i.operands[0]), dy = operand(i.operands[1]);
+void TileRunner::hidden_backward(const TileInstruction& i, const TileMemory::Operands& operands) const {
   kernels::HiddenBackward h;
-  h.x = real(x);
-  h.x_stride = x.stride;
-  h.dy = real(dy);
-  h.dy_stride = dy.stride;
+  h.x = columns(operands.columns);
+  h.dy = columns(operands.right);
   h.dx = real_group(i.group);
   h.dx_stride = region_.tile_rows;
   h.hidden = layer(i.layers[0]);

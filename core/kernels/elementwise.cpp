@@ -23,11 +23,14 @@ template <class T>
 class Operand {
  public:
   explicit Operand(const Columns& columns)
-      : column_(static_cast<const T*>(columns.data)), stride_(columns.stride), row_mask_(columns.uniform ? 0 : ~0UL) {}
+      : column_(static_cast<const T*>(columns.data)),
+        stride_(columns.spread ? 0 : columns.stride),
+        row_mask_(columns.uniform ? 0 : ~0UL),
+        fill_(columns.uniform && !columns.spread) {}
   /// The first column, and then the next.
-  void next() {
+  HWY_INLINE void next() {
     at_ = column_;
-    if (row_mask_ == 0) {
+    if (HWY_UNLIKELY(fill_)) {
       std::fill_n(same_, std::size(same_), *column_);
       at_ = same_;
     }
@@ -40,7 +43,8 @@ class Operand {
   const T* at_ = nullptr;
   std::ptrdiff_t stride_;
   std::size_t row_mask_;
-  T same_[HWY_MAX_BYTES / sizeof(T)] = {};
+  bool fill_;
+  T same_[HWY_MAX_BYTES / sizeof(T)];
 };
 
 template <class T, class Out, auto f, class... Operands>

@@ -26,13 +26,13 @@ HWY_INLINE void add_to(float* sum, V lanes) {
 
 /// One vector of rows. load(p) reads it at p, store(v, p) writes it.
 template <std::size_t units, std::size_t inputs, std::size_t outputs, class Load, class Store>
-HWY_INLINE void backward_rows(const HiddenBackward& h, std::size_t unit, const float* x, const float* dy, float* dx,
+HWY_INLINE void backward_rows(const HiddenBackward& h, std::size_t unit, std::size_t row, float* dx,
                               Sums<units, inputs, outputs>& sums, Load load, Store store) {
   const D d;
   const V zero = hn::Zero(d);
   V in[inputs], out[outputs], d_in[inputs];
-  for (std::size_t i = 0; i < inputs; ++i) in[i] = load(x + static_cast<std::ptrdiff_t>(i) * h.x_stride);
-  for (std::size_t o = 0; o < outputs; ++o) out[o] = load(dy + static_cast<std::ptrdiff_t>(o) * h.dy_stride);
+  for (std::size_t i = 0; i < inputs; ++i) in[i] = load(h.x[i] + row);
+  for (std::size_t o = 0; o < outputs; ++o) out[o] = load(h.dy[o] + row);
   for (std::size_t i = 0; i < inputs; ++i)
     d_in[i] = unit == 0 ? zero : load(dx + static_cast<std::ptrdiff_t>(i) * h.dx_stride);
   for (std::size_t u = 0; u < units; ++u) {
@@ -72,12 +72,12 @@ void backward_units(const HiddenBackward& h, std::size_t unit, std::size_t rows)
   std::size_t r = 0;
   for (; r + lanes <= rows; r += lanes)
     backward_rows<units, inputs, outputs>(
-        h, unit, h.x + r, h.dy + r, h.dx + r, sums, [&](const float* p) { return hn::LoadU(d, p); },
+        h, unit, r, h.dx + r, sums, [&](const float* p) { return hn::LoadU(d, p); },
         [&](V v, float* p) { hn::StoreU(v, d, p); });
   if (r < rows) {
     const FirstElements<D> rest(d, rows - r);
     backward_rows<units, inputs, outputs>(
-        h, unit, h.x + r, h.dy + r, h.dx + r, sums, [&](const float* p) { return rest.load(p); },
+        h, unit, r, h.dx + r, sums, [&](const float* p) { return rest.load(p); },
         [&](V v, float* p) { hn::StoreU(v, d, p); });
   }
   for (std::size_t u = 0; u < units; ++u) {

@@ -15,7 +15,9 @@ struct Columns {
   const void* data = nullptr;
   std::ptrdiff_t stride = 0;  // elements
   bool uniform = false;
+  bool spread = false;  // uniform, and the element stands there `spread_size` times, the same for all columns
 };
+inline constexpr std::size_t spread_size = 16;
 
 /// out column j = f(inputs' columns j…), for `columns` columns of `rows` rows; out columns lie `out_stride` elements
 /// apart.
@@ -36,16 +38,15 @@ struct Layer {
   const float* bias = nullptr;  // null: none
   std::ptrdiff_t bias_stride = 0;
   bool relu = false;
-  bool accumulate = false;  // begin with what is in the result
 };
 
 /// Backward through h = relu(x W + b), y = h U, given dy, for `rows` rows (any number):
 ///   dh = where h > 0: dy Uᵀ;  dx = dh Wᵀ;  dW += xᵀ dh;  db += Σ dh;  dU += hᵀ dy.
 /// Between 1 and 4 inputs, 1 or 2 outputs.
 struct HiddenBackward {
-  const float *x = nullptr, *dy = nullptr;
+  const float *const *x = nullptr, *const *dy = nullptr;  // where each column lies
   float* dx = nullptr;
-  std::ptrdiff_t x_stride = 0, dy_stride = 0, dx_stride = 0;
+  std::ptrdiff_t dx_stride = 0;
   Layer hidden, back, to_inputs;     // x → h, dy → dh, dh → dx
   float* d_input_weights = nullptr;  // dW, db, dU; null: not wanted
   std::ptrdiff_t d_input_row = 0, d_input_column = 0;
@@ -69,20 +70,19 @@ struct MatrixProduct {
 
 /// Layers on rows.
 struct LayerKernels {
-  /// out = act(x W + b), column by column.
-  void (*dense)(const float* x, std::ptrdiff_t x_stride, const Layer& layer, float* out, std::ptrdiff_t out_stride,
+  /// out = act(x W + b), column by column; x[i] is where column i of x lies.
+  void (*dense)(const float* const* x, const Layer& layer, float* out, std::ptrdiff_t out_stride, std::size_t rows);
+  /// Two layers, the hidden columns in registers. first.inputs ≤ 3, second.outputs ≤ 4.
+  void (*chain)(const float* const* x, const Layer& first, const Layer& second, float* out, std::ptrdiff_t out_stride,
                 std::size_t rows);
-  /// Two layers, the hidden columns in registers. second.outputs ≤ 4.
-  void (*chain)(const float* x, std::ptrdiff_t x_stride, const Layer& first, const Layer& second, float* out,
-                std::ptrdiff_t out_stride, std::size_t rows);
 };
 const LayerKernels& layers();
 
 /// Sums and maxima.
 struct SumKernels {
-  /// out[i · out_stride + j] += Σ over rows of a_i b_j; any number of rows.
-  void (*outer)(const float* a, std::ptrdiff_t a_stride, std::size_t inner, const float* b, std::ptrdiff_t b_stride,
-                std::size_t columns, float* out, std::size_t out_stride, std::size_t rows);
+  /// out[i, j] += Σ over rows of a_i b_j, out [inner, columns] row-major; any number of rows.
+  void (*outer)(const float* const* a, std::size_t inner, const float* const* b, std::size_t columns, float* out,
+                std::size_t rows);
   /// out[j] += Σ over rows of x_j; any number of rows.
   void (*row_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
   void (*column_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);

@@ -6,47 +6,26 @@
 #include <hwy/highway.h>
 
 #include "kernels/kernels.h"
+#include "kernels/transpose-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using D4 = hn::CappedTag<std::uint32_t, 4>;
-
-/// Four rows of four.
-HWY_INLINE void transpose_block(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t* to,
-                                std::ptrdiff_t to_row) {
-  const D4 d;
-  const hn::Repartition<std::uint64_t, D4> pairs;
-  const auto a = hn::LoadU(d, from), b = hn::LoadU(d, from + from_row), c = hn::LoadU(d, from + 2 * from_row),
-             e = hn::LoadU(d, from + 3 * from_row);
-  const auto ab_low = hn::BitCast(pairs, hn::InterleaveLower(d, a, b)),
-             ab_high = hn::BitCast(pairs, hn::InterleaveUpper(d, a, b)),
-             ce_low = hn::BitCast(pairs, hn::InterleaveLower(d, c, e)),
-             ce_high = hn::BitCast(pairs, hn::InterleaveUpper(d, c, e));
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab_low, ce_low)), d, to);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab_low, ce_low)), d, to + to_row);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, ab_high, ce_high)), d, to + 2 * to_row);
-  hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, ab_high, ce_high)), d, to + 3 * to_row);
-}
-
 void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t* to, std::ptrdiff_t to_row,
                std::size_t rows, std::size_t columns) {
-  const auto at = [&](std::size_t r, std::size_t c) {
-    to[static_cast<std::ptrdiff_t>(c) * to_row + static_cast<std::ptrdiff_t>(r)] =
-        from[static_cast<std::ptrdiff_t>(r) * from_row + static_cast<std::ptrdiff_t>(c)];
-  };
+  const auto row = [&](std::size_t r) { return from + static_cast<std::ptrdiff_t>(r) * from_row; };
+  const auto column = [&](std::size_t c) { return to + static_cast<std::ptrdiff_t>(c) * to_row; };
   std::size_t c = 0;
-  for (; c + 4 <= columns; c += 4) {
+  for (; c + block_size <= columns; c += block_size) {
     std::size_t r = 0;
-    for (; r + 4 <= rows; r += 4)
-      transpose_block(from + static_cast<std::ptrdiff_t>(r) * from_row + static_cast<std::ptrdiff_t>(c), from_row,
-                      to + static_cast<std::ptrdiff_t>(c) * to_row + static_cast<std::ptrdiff_t>(r), to_row);
+    for (; r + block_size <= rows; r += block_size)
+      transpose_block([&](std::size_t i) { return row(r + i) + c; }, [&](std::size_t i) { return column(c + i) + r; });
     for (; r < rows; ++r)
-      for (std::size_t k = 0; k < 4; ++k) at(r, c + k);
+      for (std::size_t k = 0; k < block_size; ++k) column(c + k)[r] = row(r)[c + k];
   }
   for (; c < columns; ++c)
-    for (std::size_t r = 0; r < rows; ++r) at(r, c);
+    for (std::size_t r = 0; r < rows; ++r) column(c)[r] = row(r)[c];
 }
 
 void stream(const std::uint32_t* from, std::uint32_t* to, std::size_t n) {

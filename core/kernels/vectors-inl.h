@@ -57,6 +57,17 @@ class FirstElements {
   std::size_t count_;
 };
 
+/// Halves added until a vector has the lanes of Small.
+template <class Small, class D>
+HWY_INLINE hn::Vec<Small> halved([[maybe_unused]] D d, hn::Vec<D> v) {
+  if constexpr (hn::MaxLanes(D()) <= hn::MaxLanes(Small())) {
+    return v;
+  } else {
+    const hn::Half<D> half;
+    return halved<Small>(half, hn::Add(hn::LowerHalf(half, v), hn::UpperHalf(half, v)));
+  }
+}
+
 /// The larger of two; NaN wins.
 template <class D, class V>
 HWY_INLINE V larger(D, V a, V b) {

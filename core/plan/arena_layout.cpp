@@ -16,8 +16,9 @@ std::vector<BufferId> touched(const Kernel& kernel) {
           for (const TileInstruction& instruction : k.instructions) {
             if (instruction.kind == Kind::load || instruction.kind == Kind::store) result.push_back(instruction.buffer);
             for (BufferId sum : sums_of(instruction)) result.push_back(sum);
-            for (const TileOperand& operand : instruction.operands)
+            for_operands(instruction, [&](const TileOperand& operand) {
               if (operand.kind != TileOperand::Kind::tile) result.push_back(operand.buffer);
+            });
             for (const DenseLayer& layer : instruction.layers) {
               result.push_back(layer.weights);
               if (layer.has_bias) result.push_back(layer.bias.buffer);

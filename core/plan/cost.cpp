@@ -40,8 +40,9 @@ Cost cost_of_region(const Region& region, const Plan& plan) {
     cost.flop += flop_of(i, real(region.rows));
     if (i.kind == Kind::load || i.kind == Kind::store) touched.insert(i.buffer);
     for (BufferId sum : sums_of(i)) touched.insert(sum);
-    for (const TileOperand& operand : i.operands)
+    for_operands(i, [&](const TileOperand& operand) {
       if (operand.kind != TileOperand::Kind::tile) touched.insert(operand.buffer);
+    });
     for (const DenseLayer& layer : i.layers) touched.insert(layer.weights);
   }
   for (BufferId buffer : touched) cost.bytes += 4 * static_cast<double>(plan.buffers[buffer].size);
@@ -76,26 +77,16 @@ std::string describe_region(const Region& region) {
                                  region.scratch_columns, region.tile_rows);
   std::string last;
   int repeats = 0;
-  std::size_t next_section = 0;
   auto flush = [&] {
     if (!last.empty()) text += " " + last + (repeats > 1 ? fmt::format("×{}", repeats) : "");
     last.clear();
     repeats = 0;
   };
-  for (std::size_t k = 0; k < region.instructions.size(); ++k) {
-    if (next_section < region.sections.size() && region.sections[next_section].begin == k) {
-      flush();
-      text += fmt::format(" {{by {} of {} columns:", section_block, region.sections[next_section].width);
-    }
-    const std::string next = describe_instruction(region.instructions[k]);
+  for (const TileInstruction& instruction : region.instructions) {
+    const std::string next = describe_instruction(instruction);
     if (next != last) flush();
     last = next;
     ++repeats;
-    if (next_section < region.sections.size() && region.sections[next_section].end == k + 1) {
-      flush();
-      text += " }";
-      ++next_section;
-    }
   }
   flush();
   return text;

@@ -70,23 +70,20 @@ struct TileInstruction {
     chain,             // layers[0], then layers[1], the columns between in registers
     column_reduction,  // over groups of `inner` columns of operand 0: sum or max
     row_sum,           // adds the rows of operand 0 to memory
-    hidden_backward,   // kernels::HiddenBackward: operands x and dy, layers x → h, dy → dh, dh → dx
-    outer,             // adds operand 0ᵀ operand 1 over rows to memory, [inner, columns] row-major
+    hidden_backward,   // kernels::HiddenBackward: layers x → h, dy → dh, dh → dx
+    outer,             // adds aᵀ b over rows to memory, [inner, columns] row-major
   };
   Kind kind = Kind::copy;
   const Primitive* primitive = nullptr;
   DType dtype = DType::float32;  // of the last operand
   DType result_dtype = DType::float32;
+  /// Of dense, chain, outer and hidden_backward: the columns of x (of outer: of a), one operand with all or one for
+  /// each.
   std::vector<TileOperand> operands;
-  std::uint32_t group = 0;   // result: group of scratch columns
-  std::int64_t columns = 1;  // of the result
+  std::vector<TileOperand> right;  // the columns of outer's b, and of hidden_backward's dy, in the same way
+  std::uint32_t group = 0;         // result: group of scratch columns
+  std::int64_t columns = 1;        // of the result
   std::int64_t inner = 1;
-  /// Inside a section: which sides run block by block. The others are complete, or are summed up over the blocks.
-  struct Blocked {
-    bool result = false;               // the result's columns; of outer: the columns of what it adds to
-    bool inputs = false;               // of dense and outer: the inputs' columns, its inner dimension
-    std::vector<bool> operand_shifts;  // operand k is complete: the block is a part of it
-  } blocked;
   /// What hidden_backward adds to: dW [inputs, hidden], db and dU [hidden, outputs], each wanted or not.
   struct Sum {
     bool wanted = false;
@@ -100,28 +97,27 @@ struct TileInstruction {
   std::vector<DenseLayer> layers;
 };
 
+/// True for instructions whose result is a group of scratch columns.
+bool writes_group(const TileInstruction& instruction);
+/// f(operand) for each that an instruction reads.
+template <class Function>
+void for_operands(const TileInstruction& instruction, Function f) {
+  for (const TileOperand& operand : instruction.operands) f(operand);
+  for (const TileOperand& operand : instruction.right) f(operand);
+}
 /// The buffers that an instruction adds to, which begin as zeros.
 std::vector<BufferId> sums_of(const TileInstruction& instruction);
 
 /// Bytes that a chunk's part of a sum takes.
 inline std::size_t partial_size(const Buffer& buffer) { return (buffer.size * 4 + 63) / 64 * 64; }
 
-/// Instructions [begin, end) on values of `width` columns, run for a few of these columns at a time, all instructions
-/// on them before the next few: what is wide never leaves the cache. Groups of `width` columns have room for one such
-/// block.
-struct Section {
-  std::size_t begin = 0, end = 0;
-  std::int64_t width = 0;
-};
-inline constexpr std::int64_t section_block = 8;
 /// Chunks of a region at most.
 inline constexpr std::size_t max_chunks = 8;
 
 struct Region {
-  std::vector<Section> sections;
   std::int64_t rows = 0;
   std::int64_t chunks = 1;     // of whole tiles, which may run in parallel and sum up by themselves; of the shape alone
-  std::int64_t tile_rows = 0;  // a multiple of 16
+  std::int64_t tile_rows = 0;  // a multiple of 16: what tiles hold is to stay in the first cache
   std::int64_t scratch_columns = 0;       // three more follow, for operands of primitives that run through their loop
   std::vector<std::int64_t> group_start;  // first scratch column of each group
   std::vector<TileInstruction> instructions;

@@ -1,7 +1,7 @@
 #include "plan/region.h"
 
+#include "plan/hidden_backward.h"
 #include "plan/scratch.h"
-#include "plan/sections.h"
 #include "plan/tile_value.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ class Lowering {
     region_.operations = context_.clusters.members[cluster_];
     for (ValueId value : region_.operations)
       if (!done_.contains(value)) lower(value);
-    find_sections(region_, group_columns_);
+    fuse_hidden_backward(region_);
     assign_scratch(region_, group_columns_);
     return std::move(region_);
   }
@@ -42,7 +42,8 @@ class Lowering {
   }
   TileValue all_columns(std::uint32_t group) const {
     TileValue value;
-    for (std::int64_t i = 0; i < group_columns_[group]; ++i) value.columns.push_back({group, i});
+    for (std::int64_t i = 0; i < group_columns_[group]; ++i)
+      value.push_back({.kind = TileOperand::Kind::tile, .group = group, .at = i});
     return value;
   }
   TileInstruction& emit(Kind kind, std::vector<TileOperand> operands, std::int64_t columns) {
@@ -59,9 +60,9 @@ class Lowering {
     instruction.group = new_group(columns);
     return instruction;
   }
-  TileValue emit_layers(const TileOperand& x, std::vector<DenseLayer> layers) {
+  TileValue emit_layers(std::vector<TileOperand> x, std::vector<DenseLayer> layers) {
     TileInstruction& instruction =
-        emit_result(layers.size() == 2 ? Kind::chain : Kind::dense, {x}, layers.back().outputs);
+        emit_result(layers.size() == 2 ? Kind::chain : Kind::dense, std::move(x), layers.back().outputs);
     instruction.layers = std::move(layers);
     return all_columns(instruction.group);
   }
@@ -77,17 +78,26 @@ class Lowering {
     }
     TileValue result;
     if (split->uniform() || split->stream()) {
-      result.kind = split->uniform() ? TileOperand::Kind::uniform : TileOperand::Kind::stream;
-      result.buffer = view.buffer;
-      result.elements = std::move(split->columns);
+      const auto kind = split->uniform() ? TileOperand::Kind::uniform : TileOperand::Kind::stream;
+      for (const std::int64_t element : split->columns)
+        result.push_back({.kind = kind, .buffer = view.buffer, .at = element});
     } else {
-      TileInstruction& load = emit_result(Kind::load, {}, static_cast<std::int64_t>(split->columns.size()));
-      load.buffer = view.buffer;
-      load.offsets = std::move(split->columns);
-      load.rows = std::move(split->rows);
-      result = all_columns(load.group);
+      result = loaded(view.buffer, std::move(*split));
     }
     return external_[value] = result;
+  }
+
+  /// Columns from memory; the same ones are loaded once.
+  TileValue loaded(BufferId buffer, RowsAndColumns split) {
+    for (const TileInstruction& i : region_.instructions)
+      if (i.kind == Kind::load && i.buffer == buffer && i.offsets == split.columns &&
+          i.rows.lengths == split.rows.lengths && i.rows.strides == split.rows.strides)
+        return all_columns(i.group);
+    TileInstruction& load = emit_result(Kind::load, {}, static_cast<std::int64_t>(split.columns.size()));
+    load.buffer = buffer;
+    load.offsets = std::move(split.columns);
+    load.rows = std::move(split.rows);
+    return all_columns(load.group);
   }
 
   /// A value that is computed here, or lies in memory.
@@ -99,41 +109,41 @@ class Lowering {
     return external(value);
   }
 
-  /// As an operand: its columns evenly apart, copied together where they are not.
+  /// As one operand: its columns evenly apart, copied together where they are not.
   TileOperand operand(const TileValue& value) {
-    if (!value.is_even()) return operand(gathered(value));
-    TileOperand result{.kind = value.kind};
-    if (value.kind == TileOperand::Kind::tile) {
-      result.group = value.columns[0].group;
-      result.first = value.columns[0].index;
-      result.step = value.width() > 1 ? value.columns[1].index - result.first : 1;
-    } else {
-      result.buffer = value.buffer;
-      result.first = value.elements[0];
-      result.step = value.width() > 1 ? value.elements[1] - result.first : 0;
-    }
+    if (const auto even = even_operand(value)) return *even;
+    return *even_operand(copied(value));
+  }
+  TileOperand operand_of(ValueId value) {
+    const TileValue& columns = value_of(value);
+    if (const auto even = even_operand(columns)) return *even;
+    return *even_operand(computed_[value] = copied(columns));
+  }
+  /// As the columns of a layer's input: one operand where they lie evenly apart, else one for each.
+  std::vector<TileOperand> layer_input(ValueId value) {
+    const TileValue columns = in_tile(value_of(value));
+    if (const auto even = even_operand(columns)) return {*even};
+    std::vector<TileOperand> result;
+    for (const Column& column : columns) result.push_back(*even_operand({column}));
     return result;
   }
 
   /// Columns copied beside each other.
-  TileValue copied(const std::vector<TileValue>& columns) {
+  TileValue copied(const TileValue& columns) {
     const std::uint32_t group = new_group(static_cast<std::int64_t>(columns.size()));
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      TileInstruction& copy = emit(Kind::copy, {operand(columns[i])}, 1);
+      TileInstruction& copy = emit(Kind::copy, {*even_operand({columns[i]})}, 1);
       copy.group = group;
       copy.inner = static_cast<std::int64_t>(i);  // where in the group
     }
     return all_columns(group);
   }
-  TileValue gathered(const TileValue& value) {
-    std::vector<TileValue> columns;
-    for (std::size_t i = 0; i < value.width(); ++i) columns.push_back(value.column(i));
-    return copied(columns);
-  }
 
-  /// Uniform values as columns.
-  TileValue in_tile(const TileValue& value) {
-    return value.kind == TileOperand::Kind::uniform ? gathered(value) : value;
+  /// With columns of scratch where there were uniform values.
+  TileValue in_tile(TileValue value) {
+    for (Column& column : value)
+      if (column.kind == TileOperand::Kind::uniform) column = copied({column})[0];
+    return value;
   }
 
   /// Made here, and not a window on memory.
@@ -141,7 +151,7 @@ class Lowering {
 
   void finish(ValueId value, TileValue tile) {
     if (context_.is_stored(value)) {
-      TileInstruction& store = emit(Kind::store, {operand(tile)}, static_cast<std::int64_t>(tile.width()));
+      TileInstruction& store = emit(Kind::store, {operand(tile)}, static_cast<std::int64_t>(tile.size()));
       store.buffer = context_.buffer_of(value);
     }
     computed_[value] = std::move(tile);
@@ -161,7 +171,7 @@ class Lowering {
   void lower_elementwise(ValueId value) {
     const Operation& op = operation(value);
     std::vector<TileOperand> operands;
-    for (ValueId input : op.inputs) operands.push_back(operand(value_of(input)));
+    for (ValueId input : op.inputs) operands.push_back(operand_of(input));
     TileInstruction& instruction = emit_result(Kind::elementwise, std::move(operands), width_of(value));
     instruction.primitive = op.primitive;
     instruction.dtype = context_.program.type(op.inputs.back()).dtype;
@@ -174,14 +184,14 @@ class Lowering {
     TileValue x = value_of(op.inputs[0]);
     const bool terminal = context_.clusters.roles[value].terminal;
     const bool to_one = !terminal || op.type.shape.empty() || element_count(op.type.shape) == 1;
-    if (to_one && x.width() > 1) {
+    if (to_one && x.size() > 1) {
       TileInstruction& reduction = emit_result(Kind::column_reduction, {operand(in_tile(x))}, 1);
-      reduction.inner = static_cast<std::int64_t>(x.width());
+      reduction.inner = static_cast<std::int64_t>(x.size());
       reduction.primitive = op.primitive;
       x = all_columns(reduction.group);
     }
     if (!terminal) return finish(value, in_tile(x));
-    emit_terminal(Kind::row_sum, value, {operand(in_tile(x))}, static_cast<std::int64_t>(x.width()), 1);
+    emit_terminal(Kind::row_sum, value, {operand(in_tile(x))}, static_cast<std::int64_t>(x.size()), 1);
   }
 
   void emit_terminal(Kind kind, ValueId value, std::vector<TileOperand> operands, std::int64_t columns,
@@ -196,8 +206,12 @@ class Lowering {
 
   void lower_outer(ValueId value) {
     const Operation& op = operation(value);
-    TileOperand a = operand(in_tile(value_of(op.inputs[0]))), b = operand(in_tile(value_of(op.inputs[1])));
-    emit_terminal(Kind::outer, value, {a, b}, op.type.shape[1], op.type.shape[0]);
+    std::vector<TileOperand> a = layer_input(op.inputs[0]), b = layer_input(op.inputs[1]);
+    if (context_.is_stored(value)) {
+      emit_terminal(Kind::outer, value, std::move(a), op.type.shape[1], op.type.shape[0]);
+      region_.instructions.back().right = std::move(b);
+    }
+    done_[value] = true;
   }
 
   /// The one operation that uses a value, here and nowhere else, seen through reshapes.
@@ -231,9 +245,10 @@ class Lowering {
     if (auto user = sole_user(value); user && operation(*user).primitive->name == "add") {
       const auto& in = operation(*user).inputs;
       const ValueId other = is_same(in[0], value) ? in[1] : in[0];
-      if (!is_same(other, value) && !inside(other) && external(other).kind == TileOperand::Kind::uniform) {
-        layer.bias = operand(external(other));
-        if (layer.bias.kind == TileOperand::Kind::uniform) {
+      if (!is_same(other, value) && !inside(other)) {
+        const auto bias = even_operand(external(other));
+        if (bias && bias->kind == TileOperand::Kind::uniform) {
+          layer.bias = *bias;
           layer.has_bias = true;
           mark_done(value, *user);
           value = *user;
@@ -269,14 +284,13 @@ class Lowering {
 
   /// A layer, or two with the hidden columns in registers. What else needs the hidden columns computes them again.
   void lower_dense(ValueId value) {
-    constexpr std::int64_t cheap_inputs = 8;
-    const TileOperand x = operand(in_tile(value_of(operation(value).inputs[0])));
+    constexpr std::int64_t most_inputs = 3;
+    const std::vector<TileOperand> x = layer_input(operation(value).inputs[0]);
     ValueId end = value;
     std::vector<DenseLayer> layers{take_layer(end)};
     const auto next = narrow_layer_on(end);
-    const bool alone = sole_user(end).has_value();
-    if (next && !context_.is_stored(end) && (alone || layers[0].inputs <= cheap_inputs)) {
-      if (!alone) hidden_[end] = {x, layers[0]};
+    if (next && !context_.is_stored(end) && layers[0].inputs <= most_inputs) {
+      if (!sole_user(end)) hidden_[end] = {x, layers[0]};
       done_[end] = true;
       end = *next;
       layers.push_back(take_layer(end));
@@ -297,31 +311,17 @@ class Lowering {
     }
     std::vector<TileValue> inputs;
     for (ValueId input : op.inputs) inputs.push_back(value_of(input));
-    std::vector<TileValue> columns;
+    TileValue columns;
     for (std::int64_t column = 0; column < width_of(value); ++column) {
       const std::optional<ElementSource> from = source_of(context_.program, op, column);
-      columns.push_back(from ? inputs[from->input].column(static_cast<std::size_t>(from->element)) : zero_column());
+      columns.push_back(from ? inputs[from->input][static_cast<std::size_t>(from->element)] : zero_column());
     }
-    finish(value, joined(columns));
+    finish(value, std::move(columns));
   }
 
-  /// Columns beside each other: as they lie where they are of one kind and evenly apart, copied into one group
-  /// elsewhere.
-  TileValue joined(const std::vector<TileValue>& columns) {
-    TileValue result = columns[0];
-    bool one_kind = true;
-    for (std::size_t i = 1; i < columns.size(); ++i) {
-      one_kind = one_kind && columns[i].kind == result.kind && columns[i].buffer == result.buffer;
-      result.columns.insert(result.columns.end(), columns[i].columns.begin(), columns[i].columns.end());
-      result.elements.insert(result.elements.end(), columns[i].elements.begin(), columns[i].elements.end());
-    }
-    if (one_kind && result.is_even()) return result;
-    return copied(columns);
-  }
-
-  TileValue zero_column() {
+  Column zero_column() {
     if (!zero_group_) zero_group_ = emit_result(Kind::zero, {}, 1).group;
-    return all_columns(*zero_group_);
+    return all_columns(*zero_group_)[0];
   }
 
   const RegionContext& context_;
@@ -332,7 +332,7 @@ class Lowering {
   std::map<ValueId, bool> done_;
   std::set<ValueId> windows_;  // views of values that lie in memory
   struct Hidden {
-    TileOperand x;
+    std::vector<TileOperand> x;
     DenseLayer layer;
   };
   std::map<ValueId, Hidden> hidden_;  // layers whose columns are computed when they are asked for

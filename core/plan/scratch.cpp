@@ -1,11 +1,14 @@
 #include "plan/scratch.h"
 
-#include "plan/sections.h"
-
 #include <algorithm>
 #include <set>
 
 namespace lopt {
+
+bool writes_group(const TileInstruction& i) {
+  using Kind = TileInstruction::Kind;
+  return i.kind != Kind::store && i.kind != Kind::row_sum && i.kind != Kind::outer;
+}
 
 std::vector<BufferId> sums_of(const TileInstruction& i) {
   if (i.kind == TileInstruction::Kind::row_sum || i.kind == TileInstruction::Kind::outer) return {i.buffer};
@@ -49,35 +52,13 @@ namespace {
 
 constexpr std::size_t never = ~std::size_t{0};
 
-/// Groups that each run of a section makes from the beginning.
-std::set<std::uint32_t> made_anew(const Region& region, const Section& section) {
-  std::set<std::uint32_t> result;
-  for (std::size_t i = section.begin; i < section.end; ++i)
-    if (writes_group(region.instructions[i]) && region.instructions[i].blocked.result)
-      result.insert(region.instructions[i].group);
-  return result;
-}
-
-/// The instruction that uses each group last. A group that a section touches lives until the section ends, for the
-/// section runs many times; but for those that each of its runs makes anew.
+/// The instruction that uses each group last.
 std::vector<std::size_t> last_uses(const Region& region, std::size_t groups) {
   std::vector<std::size_t> last(groups, never);
-  auto use = [&](std::uint32_t group, std::size_t at) {
-    last[group] = last[group] == never ? at : std::max(last[group], at);
-  };
   for (std::size_t i = 0; i < region.instructions.size(); ++i)
-    for (const TileOperand& operand : region.instructions[i].operands)
-      if (operand.kind == TileOperand::Kind::tile) use(operand.group, i);
-  for (const Section& section : region.sections) {
-    const std::set<std::uint32_t> anew = made_anew(region, section);
-    for (std::size_t i = section.begin; i < section.end; ++i) {
-      for (const TileOperand& operand : region.instructions[i].operands)
-        if (operand.kind == TileOperand::Kind::tile && !anew.contains(operand.group))
-          use(operand.group, section.end - 1);
-      const std::uint32_t group = region.instructions[i].group;
-      if (writes_group(region.instructions[i])) use(group, anew.contains(group) ? i : section.end - 1);
-    }
-  }
+    for_operands(region.instructions[i], [&](const TileOperand& operand) {
+      if (operand.kind == TileOperand::Kind::tile) last[operand.group] = i;
+    });
   return last;
 }
 
@@ -105,11 +86,6 @@ void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
   };
   for (std::size_t i = 0; i < region.instructions.size(); ++i) {
     const TileInstruction& instruction = region.instructions[i];
-    for (const Section& section : region.sections)
-      if (section.begin == i)  // what is summed up over its runs keeps its place from the first on
-        for (std::size_t k = i; k < section.end; ++k)
-          if (writes_group(region.instructions[k]) && !region.instructions[k].blocked.result)
-            place(region.instructions[k].group);
     std::set<std::uint32_t> dying;
     for (std::uint32_t group : ending[i])
       if (region.group_start[group] >= 0) dying.insert(group);
@@ -128,9 +104,11 @@ void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
       scratch.give_back(static_cast<std::size_t>(region.group_start[group]), static_cast<std::size_t>(columns[group]));
   }
   region.scratch_columns = static_cast<std::int64_t>(scratch.high_water());
-  constexpr std::int64_t cache_words = 24576;  // 96 KB: a part of the smallest second cache of the processors we run on
-  region.tile_rows = 1024;
-  while (region.tile_rows > 64 && region.tile_rows * region.scratch_columns > cache_words) region.tile_rows /= 2;
+  // Tiles of whole blocks of rows, as layers have them at each level (6 vectors of 16, 3 of 8), that leave room in a
+  // first cache of 32 KB for what comes from memory.
+  constexpr std::int64_t cache_words = 7168, block_rows = 96, most_rows = 960;
+  const std::int64_t fitting = cache_words / std::max<std::int64_t>(1, region.scratch_columns);
+  region.tile_rows = fitting >= block_rows ? std::min(most_rows, fitting / block_rows * block_rows) : block_rows / 2;
   region.tile_rows = std::min(region.tile_rows, (region.rows + 15) / 16 * 16);
   constexpr std::int64_t chunk_rows = 1024;
   const std::int64_t tiles = (region.rows + region.tile_rows - 1) / region.tile_rows;

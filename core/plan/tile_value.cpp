@@ -1,27 +1,15 @@
 #include "plan/tile_value.h"
 
-#include <algorithm>
-
 namespace lopt {
 
-bool TileValue::is_even() const {
-  auto even = [](std::size_t count, auto at) {
-    for (std::size_t i = 2; i < count; ++i)
-      if (at(i) - at(i - 1) != at(1) - at(0)) return false;
-    return true;
-  };
-  if (kind != TileOperand::Kind::tile) return even(width(), [&](std::size_t i) { return elements[i]; });
-  return even(width(), [&](std::size_t i) { return columns[i].index; }) &&
-         std::all_of(columns.begin(), columns.end(), [&](const Column& c) { return c.group == columns[0].group; });
-}
-
-TileValue TileValue::column(std::size_t at) const {
-  TileValue one{kind, {}, buffer, {}};
-  if (kind == TileOperand::Kind::tile)
-    one.columns = {columns[at]};
-  else
-    one.elements = {elements[at]};
-  return one;
+std::optional<TileOperand> even_operand(const TileValue& value) {
+  const Column& first = value[0];
+  const std::int64_t step = value.size() > 1 ? value[1].at - first.at : first.kind == TileOperand::Kind::tile;
+  for (std::size_t i = 1; i < value.size(); ++i)
+    if (value[i].kind != first.kind || value[i].group != first.group || value[i].buffer != first.buffer ||
+        value[i].at - value[i - 1].at != step)
+      return std::nullopt;
+  return TileOperand{first.kind, first.group, first.buffer, first.at, step};
 }
 
 std::optional<ElementSource> source_of(const Program& program, const Operation& operation, std::int64_t at) {

@@ -7,24 +7,19 @@
 
 namespace lopt {
 
-/// Column of a group of scratch columns.
+/// Where one column of a value is: a column of a group of scratch, or an element of a buffer, of all rows or of the
+/// first.
 struct Column {
-  std::uint32_t group = 0;
-  std::int64_t index = 0;
-};
-
-/// Columns of scratch, or elements of a buffer.
-struct TileValue {
   TileOperand::Kind kind = TileOperand::Kind::tile;
-  std::vector<Column> columns;         // tile
-  BufferId buffer = 0;                 // uniform, stream
-  std::vector<std::int64_t> elements;  // uniform, stream: of each column
-
-  std::size_t width() const { return kind == TileOperand::Kind::tile ? columns.size() : elements.size(); }
-  /// Its columns lie evenly apart, so that an operand can name them.
-  bool is_even() const;
-  TileValue column(std::size_t at) const;
+  std::uint32_t group = 0;  // tile
+  BufferId buffer = 0;      // uniform, stream
+  std::int64_t at = 0;      // column of the group, or element of the buffer
 };
+
+using TileValue = std::vector<Column>;
+
+/// Columns as one operand; none where they do not lie evenly apart.
+std::optional<TileOperand> even_operand(const TileValue& value);
 
 /// Where an element of an operation that moves elements comes from.
 struct ElementSource {
