@@ -11,11 +11,6 @@ HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Outputs, and vectors of rows, that a layer works on at once: as many sums as the registers hold beside what they are
-/// made of, and never fewer than multiplications under way.
-constexpr std::size_t most_outputs = 4;
-constexpr std::size_t row_vectors(std::size_t outputs) { return wide ? 6 : outputs > 2 ? 3 : 6; }
-
 /// `count` outputs from `first` on, for `vectors` vectors of rows from `row` on.
 template <std::size_t count, std::size_t vectors>
 HWY_INLINE void dense_block(const float* const* x, std::size_t row, const Layer& layer, std::size_t first, float* out,
@@ -43,26 +38,29 @@ HWY_INLINE void dense_block(const float* const* x, std::size_t row, const Layer&
           layer.relu ? relu_of(d, sum[j][v]) : sum[j][v], d,
           out + static_cast<std::ptrdiff_t>(first + j) * out_stride + static_cast<std::ptrdiff_t>(row + v * lanes));
 }
-template <std::size_t count>
-void dense_outputs(const float* const* x, const Layer& layer, std::size_t first, float* out, std::ptrdiff_t out_stride,
-                   std::size_t rows) {
-  constexpr std::size_t most = row_vectors(count);
-  const std::size_t lanes = hn::Lanes(D());
-  std::size_t r = 0;
-  for (; r + most * lanes <= rows; r += most * lanes) dense_block<count, most>(x, r, layer, first, out, out_stride);
-  for (; r + 2 * lanes <= rows; r += 2 * lanes) dense_block<count, 2>(x, r, layer, first, out, out_stride);
-  if (r < rows) dense_block<count, 1>(x, r, layer, first, out, out_stride);
-}
-void dense(const float* const* x, const Layer& layer, float* out, std::ptrdiff_t out_stride, std::size_t rows) {
+/// All outputs, `count` at once, for `vectors` vectors of rows.
+template <std::size_t count, std::size_t vectors>
+void dense_rows(const float* const* x, std::size_t row, const Layer& layer, float* out, std::ptrdiff_t out_stride) {
   std::size_t j = 0;
-  for (; j + most_outputs <= layer.outputs; j += most_outputs)
-    dense_outputs<most_outputs>(x, layer, j, out, out_stride, rows);
+  for (; j + count <= layer.outputs; j += count) dense_block<count, vectors>(x, row, layer, j, out, out_stride);
+  if constexpr (count > 4)
+    for (; j + 4 <= layer.outputs; j += 4) dense_block<4, vectors>(x, row, layer, j, out, out_stride);
   switch (layer.outputs - j) {
-    case 3: return dense_outputs<3>(x, layer, j, out, out_stride, rows);
-    case 2: return dense_outputs<2>(x, layer, j, out, out_stride, rows);
-    case 1: return dense_outputs<1>(x, layer, j, out, out_stride, rows);
+    case 3: return dense_block<3, vectors>(x, row, layer, j, out, out_stride);
+    case 2: return dense_block<2, vectors>(x, row, layer, j, out, out_stride);
+    case 1: return dense_block<1, vectors>(x, row, layer, j, out, out_stride);
     default: return;
   }
+}
+/// Blocks of as many sums as the registers hold beside what they are made of, and never fewer than multiplications
+/// under way: 24 of 32 registers, 12 of 16.
+void dense(const float* const* x, const Layer& layer, float* out, std::ptrdiff_t out_stride, std::size_t rows) {
+  const std::size_t lanes = hn::Lanes(D());
+  std::size_t r = 0;
+  if (wide || layer.outputs <= 2)
+    for (; r + 6 * lanes <= rows; r += 6 * lanes) dense_rows<wide ? 4 : 2, 6>(x, r, layer, out, out_stride);
+  for (; r + 3 * lanes <= rows; r += 3 * lanes) dense_rows<wide ? 8 : 4, 3>(x, r, layer, out, out_stride);
+  for (; r < rows; r += lanes) dense_rows<8, 1>(x, r, layer, out, out_stride);
 }
 
 constexpr std::size_t chain_vectors = wide ? 4 : 2;

@@ -1,6 +1,7 @@
 #include "plan/region.h"
 
 #include "plan/hidden_backward.h"
+#include "plan/instruction_order.h"
 #include "plan/scratch.h"
 #include "plan/tile_value.h"
 
@@ -25,6 +26,7 @@ class Lowering {
     for (ValueId value : region_.operations)
       if (!done_.contains(value)) lower(value);
     fuse_hidden_backward(region_);
+    order_instructions(region_, group_columns_);
     assign_scratch(region_, group_columns_);
     return std::move(region_);
   }

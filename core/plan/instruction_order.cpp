@@ -1,0 +1,91 @@
+#include "plan/instruction_order.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace lopt {
+namespace {
+
+class Scheduler {
+ public:
+  Scheduler(std::vector<TileInstruction> list, const std::vector<std::int64_t>& columns)
+      : list_(std::move(list)), columns_(columns), groups_(columns.size()), waits_for_(list_.size()) {
+    for (std::size_t k = 0; k < list_.size(); ++k) {
+      reads_.push_back(groups_read(list_[k]));
+      for (const std::uint32_t group : reads_[k]) groups_[group].readers.push_back(k);
+      if (writes_group(list_[k])) ++groups_[list_[k].group].writes_left;
+    }
+    for (std::size_t k = 0; k < list_.size(); ++k) {
+      for (const std::uint32_t group : reads_[k]) waits_for_[k] += groups_[group].writes_left > 0;
+      if (waits_for_[k] == 0) ready_.push_back(k);
+    }
+    for (Group& group : groups_) group.readers_left = group.readers.size();
+  }
+
+  std::vector<TileInstruction> run() {
+    std::vector<TileInstruction> result;
+    while (!ready_.empty()) {
+      const auto next = std::min_element(ready_.begin(), ready_.end(), [&](std::size_t a, std::size_t b) {
+        const std::int64_t grown_a = growth(a), grown_b = growth(b);
+        return grown_a != grown_b ? grown_a < grown_b : a < b;
+      });
+      const std::size_t k = *next;
+      ready_.erase(next);
+      finish(k);
+      result.push_back(std::move(list_[k]));
+    }
+    return result;
+  }
+
+ private:
+  struct Group {
+    std::vector<std::size_t> readers;
+    std::size_t readers_left = 0, writes_left = 0;
+    bool lives = false;
+  };
+
+  static std::vector<std::uint32_t> groups_read(const TileInstruction& instruction) {
+    std::vector<std::uint32_t> result;
+    for_operands(instruction, [&](const TileOperand& operand) {
+      if (operand.kind == TileOperand::Kind::tile) result.push_back(operand.group);
+    });
+    std::sort(result.begin(), result.end());
+    result.erase(std::unique(result.begin(), result.end()), result.end());
+    return result;
+  }
+
+  /// Columns that live behind an instruction and not before it, less those that it is the last to read.
+  std::int64_t growth(std::size_t k) const {
+    std::int64_t result = 0;
+    const TileInstruction& i = list_[k];
+    if (!writes_group(i)) return std::numeric_limits<std::int64_t>::min();
+    if (!groups_[i.group].lives) result += columns_[i.group];
+    for (const std::uint32_t group : reads_[k])
+      if (groups_[group].readers_left == 1) result -= columns_[group];
+    return result;
+  }
+
+  void finish(std::size_t k) {
+    for (const std::uint32_t group : reads_[k]) --groups_[group].readers_left;
+    if (!writes_group(list_[k])) return;
+    Group& group = groups_[list_[k].group];
+    group.lives = true;
+    if (--group.writes_left > 0) return;
+    for (const std::size_t reader : group.readers)
+      if (--waits_for_[reader] == 0) ready_.push_back(reader);
+  }
+
+  std::vector<TileInstruction> list_;
+  const std::vector<std::int64_t>& columns_;
+  std::vector<Group> groups_;
+  std::vector<std::vector<std::uint32_t>> reads_;
+  std::vector<std::size_t> waits_for_, ready_;
+};
+
+}  // namespace
+
+void order_instructions(Region& region, const std::vector<std::int64_t>& columns) {
+  region.instructions = Scheduler(std::move(region.instructions), columns).run();
+}
+
+}  // namespace lopt
