@@ -9,8 +9,8 @@ namespace {
 
 void run_rows(const Region& region, const BoundRegion& bound, const std::vector<void*>& pointers, std::byte* scratch,
               TileMemory& memory, std::int64_t begin, std::int64_t end) {
-  TileRunner tiles(region, bound.instructions, pointers, scratch, memory, begin);
-  while (tiles.next_row() < end) tiles.run();
+  TileRunner tiles(region, bound.instructions, pointers, scratch, memory);
+  for (std::int64_t row = begin; row < end; row += region.tile_rows) tiles.run(row);
   if (is_streamed(region)) kernels::finish_streams();
 }
 

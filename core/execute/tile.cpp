@@ -61,13 +61,12 @@ BoundInstructions bind_instructions(const Region& region) {
 }
 
 TileRunner::TileRunner(const Region& region, const BoundInstructions& bound, const std::vector<void*>& pointers,
-                       std::byte* scratch, TileMemory& memory, std::int64_t first)
+                       std::byte* scratch, TileMemory& memory)
     : region_(region),
       bound_(bound),
       pointers_(pointers),
       scratch_(reinterpret_cast<std::uint32_t*>(scratch)),
-      memory_(memory),
-      first_(first) {
+      memory_(memory) {
   memory.spread.resize(bound.uniforms.size());
   for (std::size_t k = 0; k < bound.uniforms.size(); ++k)
     memory.spread[k].fill(
@@ -75,8 +74,7 @@ TileRunner::TileRunner(const Region& region, const BoundInstructions& bound, con
   memory.operands.assign(region.instructions.size(), {});
   memory.columns.clear();
   memory.columns.reserve(bound.layer_columns);  // so that what points to them stays right
-  memory.stream_operands.clear();
-  memory.stream_columns.clear();
+  for (auto* list : {&memory.with_tiles, &memory.with_blocks, &memory.with_blocks_of_tiles}) list->clear();
   for (std::size_t k = 0; k < region.instructions.size(); ++k) find_operands(k);
 }
 
@@ -84,91 +82,126 @@ kernels::Columns TileRunner::columns_of(const TileOperand& o) const {
   kernels::Columns result;
   if (o.kind == TileOperand::Kind::tile) {
     result.data = group(o.group, o.first);
-    result.stride = o.step * region_.tile_rows;
+    result.stride = o.step * region_.groups[o.group].rows;
   } else {
     result.uniform = o.kind == TileOperand::Kind::uniform;
-    result.data = static_cast<const std::uint32_t*>(pointers_[o.buffer]) + o.first + (result.uniform ? 0 : first_);
+    result.data = static_cast<const std::uint32_t*>(pointers_[o.buffer]) + o.first;
     result.stride = o.step;
   }
   return result;
 }
 
+void TileRunner::note_moving(const void** address, bool is_stream, std::uint32_t g, bool in_blocks) {
+  const TileMemory::Moving moving{address, static_cast<const std::uint32_t*>(*address)};
+  if (is_stream)
+    (in_blocks ? memory_.with_blocks : memory_.with_tiles).push_back(moving);
+  else if (in_blocks && region_.groups[g].rows != region_.block_rows)
+    memory_.with_blocks_of_tiles.push_back(moving);
+}
+
 void TileRunner::find_operands(std::size_t k) {
   const TileInstruction& i = region_.instructions[k];
+  const bool in_blocks = region_.in_blocks(k);
   TileMemory::Operands& operands = memory_.operands[k];
-  if (i.kind == Kind::outer) {
-    operands.columns = add_columns(i.operands, i.inner);
-    operands.right = add_columns(i.right, i.columns);
-    return;
+  if (writes_group(i)) {
+    operands.out = group(i.group, i.kind == Kind::copy ? i.inner : 0);
+    operands.out_stride = region_.groups[i.group].rows;
+    note_moving(const_cast<const void**>(reinterpret_cast<void**>(&operands.out)), false, i.group, in_blocks);
   }
-  if (!i.layers.empty()) {
-    operands.columns = add_columns(i.operands, i.layers[0].inputs);
-    if (i.kind == Kind::hidden_backward) operands.right = add_columns(i.right, i.layers[1].inputs);
+  if (i.kind == Kind::outer || !i.layers.empty()) {
+    operands.columns = add_columns(i.operands, i.kind == Kind::outer ? i.inner : i.layers[0].inputs, in_blocks);
+    if (!i.right.empty())
+      operands.right = add_columns(i.right, i.kind == Kind::outer ? i.columns : i.layers[1].inputs, in_blocks);
     return;
   }
   for (std::size_t n = 0; n < i.operands.size(); ++n) {
+    const TileOperand& o = i.operands[n];
     if (const int uniform = bound_.uniform_of[k][n]; uniform >= 0) {
       operands.in[n] = {memory_.spread[static_cast<std::size_t>(uniform)].data(), 0, true, true};
       continue;
     }
-    operands.in[n] = columns_of(i.operands[n]);
-    if (i.operands[n].kind == TileOperand::Kind::stream) memory_.stream_operands.push_back(&operands.in[n]);
+    operands.in[n] = columns_of(o);
+    if (o.kind != TileOperand::Kind::uniform)
+      note_moving(&operands.in[n].data, o.kind == TileOperand::Kind::stream, o.group, in_blocks);
   }
 }
 
-std::size_t TileRunner::add_columns(const std::vector<TileOperand>& list, std::int64_t count) {
+std::size_t TileRunner::add_columns(const std::vector<TileOperand>& list, std::int64_t count, bool in_blocks) {
   const std::size_t begin = memory_.columns.size();
   const std::int64_t each = list.size() == 1 ? count : 1;
   for (const TileOperand& o : list) {
     const kernels::Columns from = columns_of(o);
     for (std::int64_t c = 0; c < each; ++c) {
-      memory_.columns.push_back(real(from) + c * from.stride);
-      if (o.kind == TileOperand::Kind::stream) memory_.stream_columns.push_back(&memory_.columns.back());
+      memory_.columns.push_back(static_cast<const std::uint32_t*>(from.data) + c * from.stride);
+      note_moving(&memory_.columns.back(), o.kind == TileOperand::Kind::stream, o.group, in_blocks);
     }
   }
   return begin;
 }
 
-void TileRunner::run() {
-  count_ = std::min(region_.tile_rows, region_.rows - first_);
-  rows_ = size((count_ + 15) / 16 * 16);
-  for (std::size_t k = 0; k < region_.instructions.size(); ++k) {
-    if (const kernels::Elementwise kernel = bound_.kernels[k]) {
-      const TileInstruction& i = region_.instructions[k];
-      kernel(memory_.operands[k].in.data(), group(i.group, 0), region_.tile_rows, size(i.columns), rows_);
-    } else {
-      run(k);
+void TileRunner::run(std::int64_t first) {
+  auto move = [](const std::vector<TileMemory::Moving>& list, std::int64_t row) {
+    for (const TileMemory::Moving& moving : list) *moving.address = moving.base + row;
+  };
+  auto rows_from = [](std::int64_t row, std::int64_t count) { return Rows{row, count, size((count + 15) / 16 * 16)}; };
+  const std::int64_t end = std::min(first + region_.tile_rows, region_.rows);
+  const Rows rows = rows_from(first, end - first);
+  move(memory_.with_tiles, first);
+  run(0, region_.blocks_begin, rows);
+  if (region_.blocks_begin < region_.blocks_end)
+    for (std::int64_t row = first; row < end; row += region_.block_rows) {
+      move(memory_.with_blocks, row);
+      move(memory_.with_blocks_of_tiles, row - first);
+      run(region_.blocks_begin, region_.blocks_end, rows_from(row, std::min(region_.block_rows, end - row)));
     }
-  }
-  first_ += region_.tile_rows;
-  for (kernels::Columns* operand : memory_.stream_operands)
-    operand->data = static_cast<const std::uint32_t*>(operand->data) + region_.tile_rows;
-  for (const float** column : memory_.stream_columns) *column += region_.tile_rows;
+  run(region_.blocks_end, region_.instructions.size(), rows);
 }
 
-void TileRunner::run(std::size_t k) const {
+void TileRunner::run(std::size_t begin, std::size_t end, const Rows& rows) const {
+  for (std::size_t k = begin; k < end; ++k) {
+    const kernels::Elementwise kernel = bound_.kernels[k];
+    if (!kernel) {
+      run(k, rows);
+      continue;
+    }
+    const TileMemory::Operands& operands = memory_.operands[k];
+    kernel(operands.in.data(), operands.out, operands.out_stride, size(region_.instructions[k].columns),
+           rows.vectors_of);
+  }
+}
+
+void TileRunner::run(std::size_t k, const Rows& rows) const {
   const TileInstruction& i = region_.instructions[k];
   const TileMemory::Operands& operands = memory_.operands[k];
+  const kernels::Columns& in = operands.in[0];
+  auto* const out = reinterpret_cast<float*>(operands.out);
+  auto* const sum = static_cast<float*>(pointers_[i.buffer]);
   switch (i.kind) {
-    case Kind::load: return load(i);
-    case Kind::store: return store(i, operands.in[0]);
-    case Kind::elementwise: return run_loop(i, operands.in);
-    case Kind::copy: return copy(i, operands.in[0]);
-    case Kind::zero: return static_cast<void>(std::memset(group(i.group, 0), 0, rows_ * 4));
+    case Kind::load: return load(i, operands, rows);
+    case Kind::store: return store(i, in, rows);
+    case Kind::elementwise: return run_loop(i, operands, rows);
+    case Kind::copy:
+      if (in.uniform)
+        std::fill_n(operands.out, rows.vectors_of, *static_cast<const std::uint32_t*>(in.data));
+      else
+        std::memcpy(operands.out, in.data, rows.vectors_of * 4);
+      return;
+    case Kind::zero: return static_cast<void>(std::memset(operands.out, 0, rows.vectors_of * 4));
     case Kind::dense:
-      return kernels::layers().dense(columns(operands.columns), layer(i.layers[0]), real_group(i.group),
-                                     region_.tile_rows, rows_);
+      return kernels::layers().dense(columns(operands.columns), layer(i.layers[0]), out, operands.out_stride,
+                                     rows.vectors_of);
     case Kind::chain:
-      return kernels::layers().chain(columns(operands.columns), layer(i.layers[0]), layer(i.layers[1]),
-                                     real_group(i.group), region_.tile_rows, rows_);
-    case Kind::column_reduction: return column_reduction(i, operands.in[0]);
-    case Kind::row_sum:
-      return kernels::sums().row_sum(real(operands.in[0]), operands.in[0].stride, size(i.columns),
-                                     static_cast<float*>(pointers_[i.buffer]), size(count_));
+      return kernels::layers().chain(columns(operands.columns), layer(i.layers[0]), layer(i.layers[1]), out,
+                                     operands.out_stride, rows.vectors_of);
+    case Kind::column_reduction: {
+      const auto kernel = i.primitive->name == "sum" ? kernels::sums().column_sum : kernels::sums().column_max;
+      return kernel(real(in), in.stride, size(i.inner), out, rows.vectors_of);
+    }
+    case Kind::row_sum: return kernels::sums().row_sum(real(in), in.stride, size(i.columns), sum, size(rows.count));
     case Kind::outer:
       return kernels::sums().outer(columns(operands.columns), size(i.inner), columns(operands.right), size(i.columns),
-                                   static_cast<float*>(pointers_[i.buffer]), size(count_));
-    case Kind::hidden_backward: return hidden_backward(i, operands);
+                                   sum, size(rows.count));
+    case Kind::hidden_backward: return hidden_backward(i, operands, rows);
   }
 }
 
@@ -187,16 +220,16 @@ kernels::Layer TileRunner::layer(const DenseLayer& l) const {
   return result;
 }
 
-void TileRunner::load(const TileInstruction& i) const {
+void TileRunner::load(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const {
   const auto* from = static_cast<const std::uint32_t*>(pointers_[i.buffer]);
   const auto end = static_cast<std::int64_t>(i.offsets.size());
   for (std::int64_t first = 0, columns = 0; first < end; first += columns) {
     columns = adjacent(i.offsets, first, end);
-    std::uint32_t* to = group(i.group, first);
-    for_runs(i.rows, from + i.offsets[size(first)], first_, first_ + count_,
+    std::uint32_t* to = operands.out + first * operands.out_stride;
+    for_runs(i.rows, from + i.offsets[size(first)], rows.first, rows.first + rows.count,
              [&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {
                if (columns > 1)
-                 kernels::transpose(run, stride, to, region_.tile_rows, size(count), size(columns));
+                 kernels::transpose(run, stride, to, operands.out_stride, size(count), size(columns));
                else if (stride == 1)
                  std::memcpy(to, run, size(count) * 4);
                else
@@ -206,58 +239,46 @@ void TileRunner::load(const TileInstruction& i) const {
   }
 }
 
-void TileRunner::store(const TileInstruction& i, const kernels::Columns& from) const {
-  auto* to = static_cast<std::uint32_t*>(pointers_[i.buffer]) + first_ * i.columns;
+void TileRunner::store(const TileInstruction& i, const kernels::Columns& from, const Rows& rows) const {
+  auto* to = static_cast<std::uint32_t*>(pointers_[i.buffer]) + rows.first * i.columns;
   if (!from.uniform && i.columns > 1)
     return kernels::transpose(static_cast<const std::uint32_t*>(from.data), from.stride, to, i.columns, size(i.columns),
-                              size(count_));
+                              size(rows.count));
   for (std::int64_t c = 0; c < i.columns; ++c) {
     const std::uint32_t* column = static_cast<const std::uint32_t*>(from.data) + c * from.stride;
     if (from.uniform)
-      for (std::int64_t r = 0; r < count_; ++r) to[r * i.columns + c] = *column;
+      for (std::int64_t r = 0; r < rows.count; ++r) to[r * i.columns + c] = *column;
     else if (is_streamed(region_))
-      kernels::stream(column, to, size(count_));
+      kernels::stream(column, to, size(rows.count));
     else
-      std::memcpy(to, column, size(count_) * 4);
+      std::memcpy(to, column, size(rows.count) * 4);
   }
 }
 
-void TileRunner::copy(const TileInstruction& i, const kernels::Columns& from) const {
-  const auto* source = static_cast<const std::uint32_t*>(from.data);
-  std::uint32_t* to = group(i.group, i.inner);
-  if (from.uniform)
-    std::fill_n(to, rows_, *source);
-  else
-    std::memcpy(to, source, rows_ * 4);
-}
-
-void TileRunner::run_loop(const TileInstruction& i, const std::array<kernels::Columns, 3>& in) const {
+void TileRunner::run_loop(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const {
   for (std::int64_t c = 0; c < i.columns; ++c) {
     const void* columns[3] = {};
     for (std::size_t k = 0; k < i.operands.size(); ++k) {
-      const auto* column = static_cast<const std::uint32_t*>(in[k].data) + (in[k].spread ? 0 : c * in[k].stride);
+      const kernels::Columns& in = operands.in[k];
+      const auto* column = static_cast<const std::uint32_t*>(in.data) + (in.spread ? 0 : c * in.stride);
       columns[k] = column;
-      if (in[k].uniform) {
-        std::uint32_t* same = scratch_ + (region_.scratch_columns + static_cast<std::int64_t>(k)) * region_.tile_rows;
-        std::fill_n(same, count_, *column);
+      if (in.uniform) {
+        std::uint32_t* same = scratch_ + region_.loop_scratch() + static_cast<std::int64_t>(k) * region_.tile_rows;
+        std::fill_n(same, rows.count, *column);
         columns[k] = same;
       }
     }
-    i.primitive->loop(i.dtype, i.result_dtype, columns, group(i.group, c), size(count_));
+    i.primitive->loop(i.dtype, i.result_dtype, columns, operands.out + c * operands.out_stride, size(rows.count));
   }
 }
 
-void TileRunner::column_reduction(const TileInstruction& i, const kernels::Columns& x) const {
-  const auto kernel = i.primitive->name == "sum" ? kernels::sums().column_sum : kernels::sums().column_max;
-  kernel(real(x), x.stride, size(i.inner), real_group(i.group), rows_);
-}
-
-void TileRunner::hidden_backward(const TileInstruction& i, const TileMemory::Operands& operands) const {
+void TileRunner::hidden_backward(const TileInstruction& i, const TileMemory::Operands& operands,
+                                 const Rows& rows) const {
   kernels::HiddenBackward h;
   h.x = columns(operands.columns);
   h.dy = columns(operands.right);
-  h.dx = real_group(i.group);
-  h.dx_stride = region_.tile_rows;
+  h.dx = reinterpret_cast<float*>(operands.out);
+  h.dx_stride = operands.out_stride;
   h.hidden = layer(i.layers[0]);
   h.back = layer(i.layers[1]);
   h.to_inputs = layer(i.layers[2]);
@@ -271,7 +292,7 @@ void TileRunner::hidden_backward(const TileInstruction& i, const TileMemory::Ope
   h.d_output_weights = sum(i.output_weights);
   h.d_output_row = i.output_weights.row_stride;
   h.d_output_column = i.output_weights.column_stride;
-  kernels::hidden_backward(h, size(count_));
+  kernels::hidden_backward(h, size(rows.count));
 }
 
 }  // namespace lopt

@@ -50,44 +50,56 @@ BoundInstructions bind_instructions(const Region& region);
 struct TileMemory {
   struct Operands {
     std::array<kernels::Columns, 3> in;  // of most instructions
-    std::size_t columns = 0;             // of layers: where in `columns` their operands begin
-    std::size_t right = 0;
+    std::uint32_t* out = nullptr;        // the result's columns
+    std::int64_t out_stride = 0;
+    std::size_t columns = 0, right = 0;  // of layers: where in `columns` their operands begin
   };
-  std::vector<Operands> operands;     // by instruction
-  std::vector<const float*> columns;  // each column of the operands of layers
+  /// An address that moves on with the rows: from `base`, that of the region's or of the tile's first row.
+  struct Moving {
+    const void** address;
+    const std::uint32_t* base;
+  };
+  std::vector<Operands> operands;    // by instruction
+  std::vector<const void*> columns;  // each column of the operands of layers
   std::vector<std::array<std::uint32_t, kernels::spread_size>> spread;
-  std::vector<kernels::Columns*> stream_operands;  // what moves on with the rows
-  std::vector<const float**> stream_columns;
+  std::vector<Moving> with_tiles;            // of instructions of tiles, from the region's first row
+  std::vector<Moving> with_blocks;           // of instructions of blocks, from the region's first row
+  std::vector<Moving> with_blocks_of_tiles;  // of instructions of blocks, from the tile's first row
 };
 
 /// Runs the instructions of a region on tiles of rows, one after the other.
 class TileRunner {
  public:
-  /// Begins at row `first`. `pointers` says where each buffer lies.
+  /// `pointers` says where each buffer lies.
   TileRunner(const Region& region, const BoundInstructions& bound, const std::vector<void*>& pointers,
-             std::byte* scratch, TileMemory& memory, std::int64_t first);
-  /// The next tile.
-  void run();
-  std::int64_t next_row() const { return first_; }
+             std::byte* scratch, TileMemory& memory);
+  /// The tile that begins at row `first`.
+  void run(std::int64_t first);
 
  private:
-  void find_operands(std::size_t k);
-  std::size_t add_columns(const std::vector<TileOperand>& list, std::int64_t count);
-  kernels::Columns columns_of(const TileOperand& o) const;
+  struct Rows {
+    std::int64_t first, count;
+    std::size_t vectors_of;  // count, up to whole vectors
+  };
+  void run(std::size_t begin, std::size_t end, const Rows& rows) const;
+  void run(std::size_t k, const Rows& rows) const;
+  void load(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
+  void store(const TileInstruction& i, const kernels::Columns& from, const Rows& rows) const;
+  void run_loop(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
+  void hidden_backward(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
 
-  void run(std::size_t k) const;
-  void load(const TileInstruction& i) const;
-  void store(const TileInstruction& i, const kernels::Columns& from) const;
-  void copy(const TileInstruction& i, const kernels::Columns& from) const;
-  void run_loop(const TileInstruction& i, const std::array<kernels::Columns, 3>& in) const;
-  void column_reduction(const TileInstruction& i, const kernels::Columns& x) const;
-  void hidden_backward(const TileInstruction& i, const TileMemory::Operands& operands) const;
+  void find_operands(std::size_t k);
+  std::size_t add_columns(const std::vector<TileOperand>& list, std::int64_t count, bool in_blocks);
+  kernels::Columns columns_of(const TileOperand& o) const;
+  /// Notes an address that moves on with the rows, of an operand or a result.
+  void note_moving(const void** address, bool is_stream, std::uint32_t group, bool in_blocks);
 
   std::uint32_t* group(std::uint32_t g, std::int64_t column) const {
-    return scratch_ + (region_.group_start[g] + column) * region_.tile_rows;
+    return scratch_ + region_.groups[g].start + column * region_.groups[g].rows;
   }
-  float* real_group(std::uint32_t g) const { return reinterpret_cast<float*>(group(g, 0)); }
-  const float* const* columns(std::size_t at) const { return memory_.columns.data() + at; }
+  const float* const* columns(std::size_t at) const {
+    return reinterpret_cast<const float* const*>(memory_.columns.data()) + at;
+  }
   kernels::Layer layer(const DenseLayer& l) const;
 
   const Region& region_;
@@ -95,8 +107,6 @@ class TileRunner {
   const std::vector<void*>& pointers_;
   std::uint32_t* scratch_;
   TileMemory& memory_;
-  std::int64_t first_, count_ = 0;
-  std::size_t rows_ = 0;  // count_, up to whole vectors
 };
 
 }  // namespace lopt

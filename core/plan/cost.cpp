@@ -74,7 +74,7 @@ std::string describe_instruction(const TileInstruction& i) {
 
 std::string describe_region(const Region& region) {
   std::string text = fmt::format("region of {} rows, {} columns of scratch in tiles of {}:", region.rows,
-                                 region.scratch_columns, region.tile_rows);
+                                 region.tile_columns, region.tile_rows);
   std::string last;
   int repeats = 0;
   auto flush = [&] {
@@ -82,11 +82,19 @@ std::string describe_region(const Region& region) {
     last.clear();
     repeats = 0;
   };
-  for (const TileInstruction& instruction : region.instructions) {
-    const std::string next = describe_instruction(instruction);
+  for (std::size_t k = 0; k < region.instructions.size(); ++k) {
+    if (region.in_blocks(k) && k == region.blocks_begin) {
+      flush();
+      text += fmt::format(" {{{} columns in blocks of {}:", region.block_columns, region.block_rows);
+    }
+    const std::string next = describe_instruction(region.instructions[k]);
     if (next != last) flush();
     last = next;
     ++repeats;
+    if (region.in_blocks(k) && k + 1 == region.blocks_end) {
+      flush();
+      text += " }";
+    }
   }
   flush();
   return text;

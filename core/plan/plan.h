@@ -114,14 +114,29 @@ inline std::size_t partial_size(const Buffer& buffer) { return (buffer.size * 4 
 /// Chunks of a region at most.
 inline constexpr std::size_t max_chunks = 8;
 
+/// A region runs its instructions on tiles of rows; those on wide values, [blocks_begin, blocks_end), on blocks of the
+/// rows of a tile, one block after the other, so that what is wide stays in the first cache while what is narrow still
+/// runs on many rows at once.
 struct Region {
+  /// Where a group of columns lies: one after the other, each with room for a tile's rows, or a block's where only
+  /// instructions of blocks use it.
+  struct Place {
+    std::int64_t start = -1;  // words, in the scratch
+    std::int64_t rows = 0;
+  };
   std::int64_t rows = 0;
-  std::int64_t chunks = 1;     // of whole tiles, which may run in parallel and sum up by themselves; of the shape alone
-  std::int64_t tile_rows = 0;  // a multiple of 16: what tiles hold is to stay in the first cache
-  std::int64_t scratch_columns = 0;       // three more follow, for operands of primitives that run through their loop
-  std::vector<std::int64_t> group_start;  // first scratch column of each group
+  std::int64_t chunks = 1;  // of whole tiles, which may run in parallel and sum up by themselves; of the shape alone
+  std::int64_t tile_rows = 0, block_rows = 0;  // multiples of 16
+  std::int64_t tile_columns = 0, block_columns = 0;
+  std::size_t blocks_begin = 0, blocks_end = 0;
+  std::vector<Place> groups;
   std::vector<TileInstruction> instructions;
   std::vector<ValueId> operations;  // what it computes, for reports
+
+  /// Behind the groups three columns of a tile follow, for operands of primitives that run through their loop.
+  std::int64_t loop_scratch() const { return tile_columns * tile_rows + block_columns * block_rows; }
+  std::int64_t scratch_words() const { return loop_scratch() + 3 * tile_rows; }
+  bool in_blocks(std::size_t instruction) const { return instruction >= blocks_begin && instruction < blocks_end; }
 };
 struct Gemm {
   View a, b;  // [m, k], [k, n]

@@ -183,7 +183,7 @@ class Planner {
                                     [&](ValueId v) { return buffer_of(v); }, [&](ValueId v) { return view_of(v); },
                                     [&](const View& view) { return copy_of(view); }},
                                    cluster);
-      const auto words = static_cast<std::size_t>((region.scratch_columns + 3) * region.tile_rows);
+      const auto words = static_cast<std::size_t>(region.scratch_words());
       plan_.scratch_bytes = std::max(plan_.scratch_bytes, (words * 4 + 63) / 64 * 64);
       std::size_t partial_bytes = 0;
       for (const TileInstruction& i : region.instructions)

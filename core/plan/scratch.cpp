@@ -1,7 +1,6 @@
 #include "plan/scratch.h"
 
 #include <algorithm>
-#include <set>
 
 namespace lopt {
 
@@ -50,67 +49,116 @@ void SpanAllocator::give_back(std::size_t start, std::size_t size) {
 
 namespace {
 
-constexpr std::size_t never = ~std::size_t{0};
+/// Gives groups their columns, those of tiles and those of blocks by themselves.
+class Placement {
+ public:
+  Placement(Region& region, const std::vector<std::int64_t>& columns)
+      : region_(region), columns_(columns), uses_(columns.size()), start_(columns.size(), -1) {
+    for (std::size_t i = 0; i < region.instructions.size(); ++i) {
+      for_operands(region.instructions[i], [&](const TileOperand& operand) {
+        if (operand.kind == TileOperand::Kind::tile) use(operand.group, i);
+      });
+      if (writes_group(region.instructions[i])) use(region.instructions[i].group, i);
+    }
+    // Blocks run many times: what they share with other instructions keeps its place from the first to the last.
+    for (Use& use : uses_) {
+      if (use.only_blocks) continue;
+      if (region.in_blocks(use.first)) use.first = region.blocks_begin;
+      if (region.in_blocks(use.last)) use.last = region.blocks_end - 1;
+    }
+  }
 
-/// The instruction that uses each group last.
-std::vector<std::size_t> last_uses(const Region& region, std::size_t groups) {
-  std::vector<std::size_t> last(groups, never);
-  for (std::size_t i = 0; i < region.instructions.size(); ++i)
-    for_operands(region.instructions[i], [&](const TileOperand& operand) {
-      if (operand.kind == TileOperand::Kind::tile) last[operand.group] = i;
-    });
-  return last;
-}
+  void run() {
+    std::vector<std::vector<std::uint32_t>> beginning(region_.instructions.size()), ending(beginning);
+    for (std::uint32_t group = 0; group < uses_.size(); ++group) {
+      if (uses_[group].first == never) continue;
+      beginning[uses_[group].first].push_back(group);
+      ending[uses_[group].last].push_back(group);
+    }
+    for (std::size_t i = 0; i < region_.instructions.size(); ++i) {
+      for (const std::uint32_t group : beginning[i]) {
+        const auto replaced = std::find_if(ending[i].begin(), ending[i].end(), [&](std::uint32_t old) {
+          return can_replace(region_.instructions[i], old, group);
+        });
+        if (replaced != ending[i].end()) {
+          start_[group] = start_[*replaced];
+          ending[i].erase(replaced);
+        } else {
+          start_[group] = static_cast<std::int64_t>(allocator(group).take(static_cast<std::size_t>(columns_[group])));
+        }
+      }
+      for (const std::uint32_t group : ending[i])
+        allocator(group).give_back(static_cast<std::size_t>(start_[group]), static_cast<std::size_t>(columns_[group]));
+    }
+    region_.tile_columns = static_cast<std::int64_t>(tile_.high_water());
+    region_.block_columns = static_cast<std::int64_t>(block_.high_water());
+  }
 
-/// An operand of an elementwise instruction whose place the result may take, column for column.
-bool can_replace(const TileInstruction& instruction, std::uint32_t group, const std::vector<std::int64_t>& columns) {
-  return instruction.kind == TileInstruction::Kind::elementwise && columns[group] == columns[instruction.group] &&
-         std::all_of(instruction.operands.begin(), instruction.operands.end(), [&](const TileOperand& operand) {
-           return operand.kind != TileOperand::Kind::tile || operand.group != group ||
-                  (operand.first == 0 && (operand.step == 1 || instruction.columns == 1));
-         });
+  /// Once the rows of tiles and blocks are known.
+  void write() const {
+    for (std::size_t group = 0; group < uses_.size(); ++group) {
+      if (start_[group] < 0)
+        region_.groups.emplace_back();
+      else if (uses_[group].only_blocks)
+        region_.groups.push_back(
+            {region_.tile_columns * region_.tile_rows + start_[group] * region_.block_rows, region_.block_rows});
+      else
+        region_.groups.push_back({start_[group] * region_.tile_rows, region_.tile_rows});
+    }
+  }
+
+ private:
+  static constexpr std::size_t never = ~std::size_t{0};
+  struct Use {
+    std::size_t first = never, last = 0;
+    bool only_blocks = true;
+  };
+
+  void use(std::uint32_t group, std::size_t at) {
+    Use& use = uses_[group];
+    if (use.first == never) use.first = at;
+    use.last = at;
+    use.only_blocks = use.only_blocks && region_.in_blocks(at);
+  }
+  SpanAllocator& allocator(std::uint32_t group) { return uses_[group].only_blocks ? block_ : tile_; }
+
+  /// True if `group`, the result of an elementwise instruction, may take the place of its operand `old`, column for
+  /// column.
+  bool can_replace(const TileInstruction& i, std::uint32_t old, std::uint32_t group) const {
+    return i.kind == TileInstruction::Kind::elementwise && i.group == group && columns_[old] == columns_[group] &&
+           uses_[old].only_blocks == uses_[group].only_blocks && start_[old] >= 0 &&
+           std::all_of(i.operands.begin(), i.operands.end(), [&](const TileOperand& operand) {
+             return operand.kind != TileOperand::Kind::tile || operand.group != old ||
+                    (operand.first == 0 && (operand.step == 1 || i.columns == 1));
+           });
+  }
+
+  Region& region_;
+  const std::vector<std::int64_t>& columns_;
+  std::vector<Use> uses_;
+  std::vector<std::int64_t> start_;
+  SpanAllocator tile_, block_;
+};
+
+/// Whole blocks of rows, as layers have them at each level (6 vectors of 16, 3 of 8), that fit `cache_words`.
+std::int64_t rows_in_cache(std::int64_t columns, std::int64_t cache_words, std::int64_t most) {
+  constexpr std::int64_t layer_rows = 96;
+  const std::int64_t fitting = cache_words / std::max<std::int64_t>(1, columns);
+  return fitting >= layer_rows ? std::min(most, fitting / layer_rows * layer_rows) : layer_rows / 2;
 }
 
 }  // namespace
 
 void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
-  const std::vector<std::size_t> last_use = last_uses(region, columns.size());
-  std::vector<std::vector<std::uint32_t>> ending(region.instructions.size());  // groups by their last use
-  for (std::uint32_t group = 0; group < columns.size(); ++group)
-    if (last_use[group] != never) ending[last_use[group]].push_back(group);
-  region.group_start.assign(columns.size(), -1);
-  SpanAllocator scratch;
-  auto place = [&](std::uint32_t group) {
-    if (region.group_start[group] < 0)
-      region.group_start[group] = static_cast<std::int64_t>(scratch.take(static_cast<std::size_t>(columns[group])));
-  };
-  for (std::size_t i = 0; i < region.instructions.size(); ++i) {
-    const TileInstruction& instruction = region.instructions[i];
-    std::set<std::uint32_t> dying;
-    for (std::uint32_t group : ending[i])
-      if (region.group_start[group] >= 0) dying.insert(group);
-    if (writes_group(instruction) && region.group_start[instruction.group] < 0) {
-      const auto in_place = std::find_if(dying.begin(), dying.end(),
-                                         [&](std::uint32_t group) { return can_replace(instruction, group, columns); });
-      if (in_place != dying.end()) {
-        region.group_start[instruction.group] = region.group_start[*in_place];
-        dying.erase(in_place);
-      } else {
-        place(instruction.group);
-      }
-      if (last_use[instruction.group] == never) dying.insert(instruction.group);
-    }
-    for (std::uint32_t group : dying)
-      scratch.give_back(static_cast<std::size_t>(region.group_start[group]), static_cast<std::size_t>(columns[group]));
-  }
-  region.scratch_columns = static_cast<std::int64_t>(scratch.high_water());
-  // Tiles of whole blocks of rows, as layers have them at each level (6 vectors of 16, 3 of 8), that leave room in a
-  // first cache of 32 KB for what comes from memory.
-  constexpr std::int64_t cache_words = 7168, block_rows = 96, most_rows = 960;
-  const std::int64_t fitting = cache_words / std::max<std::int64_t>(1, region.scratch_columns);
-  region.tile_rows = fitting >= block_rows ? std::min(most_rows, fitting / block_rows * block_rows) : block_rows / 2;
-  region.tile_rows = std::min(region.tile_rows, (region.rows + 15) / 16 * 16);
-  constexpr std::int64_t chunk_rows = 1024;
+  Placement placement(region, columns);
+  placement.run();
+  // What layers read again and again leaves room in a first cache of 32 KB for what comes from memory; what goes element
+  // by element is mostly read soon after it was made, so tiles may be larger, and fewer.
+  constexpr std::int64_t block_words = 7168, tile_words = 16384, most_rows = 960, chunk_rows = 1024;
+  const std::int64_t all_rows = (region.rows + 15) / 16 * 16;
+  region.tile_rows = std::min(rows_in_cache(region.tile_columns, tile_words, most_rows), all_rows);
+  region.block_rows = std::min(rows_in_cache(region.block_columns, block_words, most_rows), region.tile_rows);
+  placement.write();
   const std::int64_t tiles = (region.rows + region.tile_rows - 1) / region.tile_rows;
   region.chunks = std::clamp<std::int64_t>(region.rows / chunk_rows, 1, std::min<std::int64_t>(tiles, max_chunks));
 }
