@@ -19,9 +19,17 @@ struct Sums {
   V input_weights[units][inputs], bias[units], output_weights[units][outputs];
 };
 
-HWY_INLINE void add_to(float* sum, V lanes) {
-  const D d;
-  *sum += hn::GetLane(hn::SumOfLanes(d, lanes));
+/// Adds sums over lanes to where they are wanted, four at a time.
+template <std::size_t count>
+HWY_INLINE void add_sums(float* const (&to)[count], const V (&lanes)[count]) {
+  const V zero = hn::Zero(D());
+  for (std::size_t k = 0; k < count; k += 4) {
+    const auto at = [&](std::size_t i) { return k + i < count ? lanes[k + i] : zero; };
+    HWY_ALIGN float sums[4];
+    hn::Store(sums_of_four(at(0), at(1), at(2), at(3)), D4(), sums);
+    for (std::size_t i = 0; i < 4 && k + i < count; ++i)
+      if (to[k + i]) *to[k + i] += sums[i];
+  }
 }
 
 /// One vector of rows. load(p) reads it at p, store(v, p) writes it.
@@ -80,18 +88,24 @@ void backward_units(const HiddenBackward& h, std::size_t unit, std::size_t rows)
         h, unit, r, h.dx + r, sums, [&](const float* p) { return rest.load(p); },
         [&](V v, float* p) { hn::StoreU(v, d, p); });
   }
+  float* to[units * (inputs + outputs + 1)];
+  V lanes_of[units * (inputs + outputs + 1)];
+  std::size_t n = 0;
+  auto wanted = [&](float* from, std::ptrdiff_t at, V sum) {
+    to[n] = from ? from + at : nullptr;
+    lanes_of[n++] = sum;
+  };
   for (std::size_t u = 0; u < units; ++u) {
     const auto j = static_cast<std::ptrdiff_t>(unit + u);
     for (std::size_t i = 0; i < inputs; ++i)
-      if (h.d_input_weights)
-        add_to(h.d_input_weights + static_cast<std::ptrdiff_t>(i) * h.d_input_row + j * h.d_input_column,
-               sums.input_weights[u][i]);
+      wanted(h.d_input_weights, static_cast<std::ptrdiff_t>(i) * h.d_input_row + j * h.d_input_column,
+             sums.input_weights[u][i]);
     for (std::size_t o = 0; o < outputs; ++o)
-      if (h.d_output_weights)
-        add_to(h.d_output_weights + j * h.d_output_row + static_cast<std::ptrdiff_t>(o) * h.d_output_column,
-               sums.output_weights[u][o]);
-    if (h.d_bias) add_to(h.d_bias + j, sums.bias[u]);
+      wanted(h.d_output_weights, j * h.d_output_row + static_cast<std::ptrdiff_t>(o) * h.d_output_column,
+             sums.output_weights[u][o]);
+    wanted(h.d_bias, j, sums.bias[u]);
   }
+  add_sums(to, lanes_of);
 }
 
 template <std::size_t inputs, std::size_t outputs>

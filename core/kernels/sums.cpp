@@ -15,18 +15,6 @@ HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-using D4 = hn::CappedTag<float, 4>;
-/// The sums of the lanes of four vectors.
-HWY_INLINE hn::Vec<D4> sums_of_four(V a, V b, V c, V e) {
-  const D d;
-  const hn::Repartition<std::uint64_t, D> pairs;
-  const auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b))),
-             ce = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e)));
-  const V of_blocks =
-      hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)), hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)));
-  return halved<D4>(d, of_blocks);
-}
-
 /// Sums over rows of few columns times many, in one vector each: `wide_count` (at most 4) of the many at once.
 template <std::size_t narrow_count, std::size_t wide_count>
 HWY_INLINE void outer_block(const float* const* narrow, const float* const* wide_side, float* out,

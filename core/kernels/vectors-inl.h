@@ -68,6 +68,18 @@ HWY_INLINE hn::Vec<Small> halved([[maybe_unused]] D d, hn::Vec<D> v) {
   }
 }
 
+using D4 = hn::CappedTag<float, 4>;
+/// The sums of the lanes of four vectors.
+HWY_INLINE hn::Vec<D4> sums_of_four(V a, V b, V c, V e) {
+  const D d;
+  const hn::Repartition<std::uint64_t, D> pairs;
+  const auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, a, b), hn::InterleaveUpper(d, a, b))),
+             ce = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, c, e), hn::InterleaveUpper(d, c, e)));
+  const V of_blocks =
+      hn::Add(hn::BitCast(d, hn::InterleaveLower(pairs, ab, ce)), hn::BitCast(d, hn::InterleaveUpper(pairs, ab, ce)));
+  return halved<D4>(d, of_blocks);
+}
+
 /// The larger of two; NaN wins.
 template <class D, class V>
 HWY_INLINE V larger(D, V a, V b) {

@@ -61,7 +61,10 @@ RowRole reduction_role(const Program& program, const Operation& operation) {
                      inner = product(from.shape, back, rank);
   const bool is_sum = operation.primitive->name == "sum", real = from.dtype == DType::float32;
   if (inner == 1 && outer >= min_rows && reduced <= max_columns && real) return {true, count, outer, false};
-  if (outer == 1 && is_sum && real && (inner == 1 || is_tall(reduced, inner, inner)))
+  // What is made element by element is summed up where it is made, if there are some rows for each column.
+  const bool made_by_row = program.operations[operation.inputs[0]].primitive->fusion == Fusion::elementwise &&
+                           inner <= max_columns && reduced >= 8 * inner;
+  if (outer == 1 && is_sum && real && (inner == 1 || is_tall(reduced, inner, inner) || made_by_row))
     return {true, count, inner == 1 ? 0 : reduced, true};
   return {};
 }
