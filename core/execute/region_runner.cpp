@@ -1,8 +1,8 @@
 #include "execute/region_runner.h"
 
 #include <algorithm>
-
-#include <cstring>
+#include <cmath>
+#include <limits>
 
 namespace lopt {
 namespace {
@@ -14,13 +14,19 @@ void run_rows(const Region& region, const BoundRegion& bound, const std::vector<
   if (is_streamed(region)) kernels::finish_streams();
 }
 
+/// Zeros, or −∞ for a maximum.
+void begin_sum(const BoundRegion::Sum& sum, void* to, const Plan& plan) {
+  std::fill_n(static_cast<float*>(to), plan.buffers[sum.buffer].size,
+              sum.maximum ? -std::numeric_limits<float>::infinity() : 0.0F);
+}
+
 }  // namespace
 
 BoundRegion bind_region(const Region& region, const Plan& plan) {
   BoundRegion bound{bind_instructions(region), {}, 0};
   for (const TileInstruction& i : region.instructions)
     for (BufferId sum : sums_of(i)) {
-      bound.sums.push_back(sum);
+      bound.sums.push_back({sum, i.kind == TileInstruction::Kind::row_max});
       bound.partial_bytes += partial_size(plan.buffers[sum]);
     }
   return bound;
@@ -30,7 +36,7 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
   const std::vector<void*>& pointers = arena.pointers();
   const auto& [instructions, sums, partial_bytes] = bound;
   if (region.chunks == 1) {
-    for (BufferId sum : sums) std::memset(pointers[sum], 0, plan.buffers[sum].size * 4);
+    for (const auto& sum : sums) begin_sum(sum, pointers[sum.buffer], plan);
     return run_rows(region, bound, pointers, arena.scratch(), arena.tiles(0), 0, region.rows);
   }
 
@@ -38,13 +44,13 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
   const std::int64_t tiles = (region.rows + region.tile_rows - 1) / region.tile_rows;
   const std::int64_t chunk_rows = (tiles + region.chunks - 1) / region.chunks * region.tile_rows;
   std::byte* partials = arena.scratch() + plan.scratch_bytes * (team ? max_chunks : 1);
-  std::memset(partials, 0, partial_bytes * chunks);
   auto run_chunk = [&, &sums = sums, partial_bytes = partial_bytes](std::size_t chunk) {
     std::vector<void*> mine = pointers;
     std::byte* at = partials + chunk * partial_bytes;
-    for (BufferId sum : sums) {
-      mine[sum] = at;
-      at += partial_size(plan.buffers[sum]);
+    for (const auto& sum : sums) {
+      mine[sum.buffer] = at;
+      begin_sum(sum, at, plan);
+      at += partial_size(plan.buffers[sum.buffer]);
     }
     const std::int64_t begin = static_cast<std::int64_t>(chunk) * chunk_rows;
     run_rows(region, bound, mine, arena.scratch() + (team ? chunk * plan.scratch_bytes : 0),
@@ -56,13 +62,16 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
     for (std::size_t chunk = 0; chunk < chunks; ++chunk) run_chunk(chunk);
 
   std::size_t offset = 0;
-  for (BufferId sum : sums) {
-    auto* to = static_cast<float*>(pointers[sum]);
+  for (const auto& [buffer, maximum] : sums) {
+    auto* to = static_cast<float*>(pointers[buffer]);
     for (std::size_t chunk = 0; chunk < chunks; ++chunk) {
       const auto* from = reinterpret_cast<const float*>(partials + chunk * partial_bytes + offset);
-      for (std::size_t k = 0; k < plan.buffers[sum].size; ++k) to[k] = chunk == 0 ? from[k] : to[k] + from[k];
+      for (std::size_t k = 0; k < plan.buffers[buffer].size; ++k) {
+        const bool larger = from[k] > to[k] || std::isnan(from[k]);
+        to[k] = chunk == 0 || (maximum && larger) ? from[k] : maximum ? to[k] : to[k] + from[k];
+      }
     }
-    offset += partial_size(plan.buffers[sum]);
+    offset += partial_size(plan.buffers[buffer]);
   }
 }
 

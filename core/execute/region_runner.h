@@ -8,7 +8,11 @@ namespace lopt {
 /// What running a region needs to look up only once.
 struct BoundRegion {
   BoundInstructions instructions;
-  std::vector<BufferId> sums;     // that its instructions add to
+  struct Sum {
+    BufferId buffer;
+    bool maximum;
+  };
+  std::vector<Sum> sums;          // that its instructions add to, or the maxima of which they find
   std::size_t partial_bytes = 0;  // of one chunk's part of all sums
 };
 BoundRegion bind_region(const Region& region, const Plan& plan);

@@ -198,6 +198,7 @@ void TileRunner::run(std::size_t k, const Rows& rows) const {
       return kernel(real(in), in.stride, size(i.inner), out, rows.vectors_of);
     }
     case Kind::row_sum: return kernels::sums().row_sum(real(in), in.stride, size(i.columns), sum, size(rows.count));
+    case Kind::row_max: return kernels::sums().row_max(real(in), in.stride, size(i.columns), sum, size(rows.count));
     case Kind::outer:
       return kernels::sums().outer(columns(operands.columns), size(i.inner), columns(operands.right), size(i.columns),
                                    sum, size(rows.count));

@@ -85,6 +85,8 @@ struct SumKernels {
                 std::size_t rows);
   /// out[j] += Σ over rows of x_j; any number of rows.
   void (*row_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
+  /// out[j] = the larger of it and of x_j's rows; NaN wins.
+  void (*row_max)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
   void (*column_sum)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
   void (*column_max)(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows);
   /// to[o, i] = Σ or max over r of from[o, r, i].

@@ -210,6 +210,12 @@ float reduce_run(const float* x, std::size_t count) {
     return result;
   }
 }
+void row_max(const float* x, std::ptrdiff_t x_stride, std::size_t columns, float* out, std::size_t rows) {
+  for (std::size_t j = 0; j < columns; ++j, x += x_stride) {
+    const float most = reduce_run<Larger>(x, rows);
+    if (most > out[j] || most != most) out[j] = most;
+  }
+}
 template <class Operator>
 void reduce(const float* from, float* to, std::size_t outer_count, std::size_t reduced, std::size_t inner) {
   const D d;
@@ -238,8 +244,8 @@ void add(const float* from, float* to, std::size_t count) {
 }
 
 const SumKernels* make_sums() {
-  static const SumKernels result{outer,          row_sum, column_reduce<Plus>, column_reduce<Larger>, reduce<Plus>,
-                                 reduce<Larger>, add};
+  static const SumKernels result{outer,        row_sum,        row_max, column_reduce<Plus>, column_reduce<Larger>,
+                                 reduce<Plus>, reduce<Larger>, add};
   return &result;
 }
 

@@ -17,7 +17,8 @@ double flop_of(const TileInstruction& i, double rows) {
   switch (i.kind) {
     case Kind::elementwise: return rows * real(i.columns);
     case Kind::column_reduction: return rows * real(i.inner);
-    case Kind::row_sum: return rows * real(i.columns);
+    case Kind::row_sum:
+    case Kind::row_max: return rows * real(i.columns);
     case Kind::outer: return 2 * rows * real(i.columns) * real(i.inner);
     case Kind::dense:
     case Kind::chain:
@@ -68,6 +69,7 @@ std::string describe_instruction(const TileInstruction& i) {
       return fmt::format("backward {}→{}→{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[1].inputs);
     case Kind::column_reduction: return fmt::format("{} of {}", i.primitive->name, i.inner);
     case Kind::row_sum: return fmt::format("row sum {}", i.columns);
+    case Kind::row_max: return fmt::format("row max {}", i.columns);
     default: return fmt::format("outer {}×{}", i.inner, i.columns);
   }
 }

@@ -70,6 +70,7 @@ struct TileInstruction {
     chain,             // layers[0], then layers[1], the columns between in registers
     column_reduction,  // over groups of `inner` columns of operand 0: sum or max
     row_sum,           // adds the rows of operand 0 to memory
+    row_max,           // the larger of them and what stands in memory
     hidden_backward,   // kernels::HiddenBackward: layers x → h, dy → dh, dh → dx
     outer,             // adds aᵀ b over rows to memory, [inner, columns] row-major
   };
@@ -91,7 +92,7 @@ struct TileInstruction {
     std::int64_t row_stride = 0, column_stride = 0;
   };
   Sum input_weights, bias, output_weights;
-  BufferId buffer = 0;                // load, store, row_sum, outer
+  BufferId buffer = 0;                // load, store, row_sum, row_max, outer
   std::vector<std::int64_t> offsets;  // load
   RowPattern rows;                    // load
   std::vector<DenseLayer> layers;
@@ -105,7 +106,7 @@ void for_operands(const TileInstruction& instruction, Function f) {
   for (const TileOperand& operand : instruction.operands) f(operand);
   for (const TileOperand& operand : instruction.right) f(operand);
 }
-/// The buffers that an instruction adds to, which begin as zeros.
+/// The buffers that an instruction adds to, which begin as zeros; of row_max, as −∞.
 std::vector<BufferId> sums_of(const TileInstruction& instruction);
 
 /// Bytes that a chunk's part of a sum takes.

@@ -193,7 +193,8 @@ class Lowering {
       x = all_columns(reduction.group);
     }
     if (!terminal) return finish(value, in_tile(x));
-    emit_terminal(Kind::row_sum, value, {operand(in_tile(x))}, static_cast<std::int64_t>(x.size()), 1);
+    emit_terminal(op.primitive->name == "sum" ? Kind::row_sum : Kind::row_max, value, {operand(in_tile(x))},
+                  static_cast<std::int64_t>(x.size()), 1);
   }
 
   void emit_terminal(Kind kind, ValueId value, std::vector<TileOperand> operands, std::int64_t columns,

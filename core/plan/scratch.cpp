@@ -6,13 +6,14 @@ namespace lopt {
 
 bool writes_group(const TileInstruction& i) {
   using Kind = TileInstruction::Kind;
-  return i.kind != Kind::store && i.kind != Kind::row_sum && i.kind != Kind::outer;
+  return i.kind != Kind::store && i.kind != Kind::row_sum && i.kind != Kind::row_max && i.kind != Kind::outer;
 }
 
 std::vector<BufferId> sums_of(const TileInstruction& i) {
-  if (i.kind == TileInstruction::Kind::row_sum || i.kind == TileInstruction::Kind::outer) return {i.buffer};
+  using Kind = TileInstruction::Kind;
+  if (i.kind == Kind::row_sum || i.kind == Kind::row_max || i.kind == Kind::outer) return {i.buffer};
   std::vector<BufferId> result;
-  if (i.kind == TileInstruction::Kind::hidden_backward)
+  if (i.kind == Kind::hidden_backward)
     for (const auto& sum : {i.input_weights, i.bias, i.output_weights})
       if (sum.wanted) result.push_back(sum.buffer);
   return result;
@@ -152,8 +153,8 @@ std::int64_t rows_in_cache(std::int64_t columns, std::int64_t cache_words, std::
 void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
   Placement placement(region, columns);
   placement.run();
-  // What layers read again and again leaves room in a first cache of 32 KB for what comes from memory; what goes element
-  // by element is mostly read soon after it was made, so tiles may be larger, and fewer.
+  // What layers read again and again leaves room in a first cache of 32 KB for what comes from memory; what goes
+  // element by element is mostly read soon after it was made, so tiles may be larger, and fewer.
   constexpr std::int64_t block_words = 7168, tile_words = 16384, most_rows = 960, chunk_rows = 1024;
   const std::int64_t all_rows = (region.rows + 15) / 16 * 16;
   region.tile_rows = std::min(rows_in_cache(region.tile_columns, tile_words, most_rows), all_rows);
