@@ -3,12 +3,17 @@
 
 #include <array>
 #include <memory>
+#include <unordered_map>
 
 namespace lopt {
 
 /// Memory that a thread runs plans in. Grows when a plan is first run in it, and never while one runs.
 class Arena {
  public:
+  Arena() = default;
+  Arena(Arena&&) = default;  // not copied: what tiles keep points into itself
+  Arena& operator=(Arena&&) = default;
+
   /// At least as much as `plan` needs.
   /// `parallel`: with scratch for each block of rows that may run at once.
   void reserve(const Plan& plan, bool parallel);
@@ -16,8 +21,9 @@ class Arena {
   std::byte* scratch() { return scratch_.get(); }
   std::vector<void*>& pointers() { return pointers_; }
   std::size_t bytes() const { return value_bytes_ + scratch_bytes_ + (inner_ ? inner_->bytes() : 0); }
-  /// What running chunk k of a region's rows keeps; chunks that run at once have one each.
-  TileMemory& tiles(std::size_t k) { return tiles_[k]; }
+  /// What running the regions of a program keeps, by kernel and chunk: `program` is whose they are, and lives as long.
+  std::vector<std::array<TileMemory, max_chunks>>& tiles_of(const std::shared_ptr<const void>& program,
+                                                            std::size_t kernels);
   /// Where the body of a loop runs.
   Arena& inner() {
     if (!inner_) inner_ = std::make_shared<Arena>();
@@ -29,7 +35,11 @@ class Arena {
   std::shared_ptr<Arena> inner_;
   std::size_t value_bytes_ = 0, scratch_bytes_ = 0;
   std::vector<void*> pointers_;
-  std::array<TileMemory, max_chunks> tiles_;
+  struct Tiles {
+    std::shared_ptr<const void> program;
+    std::vector<std::array<TileMemory, max_chunks>> by_kernel;
+  };
+  std::unordered_map<const void*, Tiles> tiles_;
 };
 
 }  // namespace lopt

@@ -26,6 +26,13 @@ void grow(std::shared_ptr<std::byte>& memory, std::size_t& have, std::size_t wan
 
 }  // namespace
 
+std::vector<std::array<TileMemory, max_chunks>>& Arena::tiles_of(const std::shared_ptr<const void>& program,
+                                                                 std::size_t kernels) {
+  Tiles& tiles = tiles_[program.get()];
+  if (!tiles.program) tiles = {program, std::vector<std::array<TileMemory, max_chunks>>(kernels)};
+  return tiles.by_kernel;
+}
+
 void Arena::reserve(const Plan& plan, bool parallel) {
   grow(values_, value_bytes_, plan.arena_bytes);
   grow(scratch_, scratch_bytes_, plan.scratch_bytes * (parallel ? max_chunks : 1) + plan.partial_bytes);
@@ -70,7 +77,7 @@ void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const 
   std::visit(
       [&]<class K>(const K& kernel) {
         if constexpr (std::is_same_v<K, Region>)
-          run_region(kernel, bound_->regions[k], plan(), arena, team);
+          run_region(kernel, bound_->regions[k], plan(), arena, arena.tiles_of(bound_, plan().kernels.size())[k], team);
         else if constexpr (std::is_same_v<K, Gemm>)
           run_gemm(kernel, pointers, team);
         else if constexpr (std::is_same_v<K, Reduction>)

@@ -32,17 +32,18 @@ BoundRegion bind_region(const Region& region, const Plan& plan) {
   return bound;
 }
 
-void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena, BlockTeam* team) {
+void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena,
+                std::array<TileMemory, max_chunks>& tiles, BlockTeam* team) {
   const std::vector<void*>& pointers = arena.pointers();
   const auto& [instructions, sums, partial_bytes] = bound;
   if (region.chunks == 1) {
     for (const auto& sum : sums) begin_sum(sum, pointers[sum.buffer], plan);
-    return run_rows(region, bound, pointers, arena.scratch(), arena.tiles(0), 0, region.rows);
+    return run_rows(region, bound, pointers, arena.scratch(), tiles[0], 0, region.rows);
   }
 
   const auto chunks = static_cast<std::size_t>(region.chunks);
-  const std::int64_t tiles = (region.rows + region.tile_rows - 1) / region.tile_rows;
-  const std::int64_t chunk_rows = (tiles + region.chunks - 1) / region.chunks * region.tile_rows;
+  const std::int64_t tile_count = (region.rows + region.tile_rows - 1) / region.tile_rows;
+  const std::int64_t chunk_rows = (tile_count + region.chunks - 1) / region.chunks * region.tile_rows;
   std::byte* partials = arena.scratch() + plan.scratch_bytes * (team ? max_chunks : 1);
   auto run_chunk = [&, &sums = sums, partial_bytes = partial_bytes](std::size_t chunk) {
     std::vector<void*> mine = pointers;
@@ -53,8 +54,8 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
       at += partial_size(plan.buffers[sum.buffer]);
     }
     const std::int64_t begin = static_cast<std::int64_t>(chunk) * chunk_rows;
-    run_rows(region, bound, mine, arena.scratch() + (team ? chunk * plan.scratch_bytes : 0),
-             arena.tiles(team ? chunk : 0), begin, std::min(begin + chunk_rows, region.rows));
+    run_rows(region, bound, mine, arena.scratch() + (team ? chunk * plan.scratch_bytes : 0), tiles[team ? chunk : 0],
+             begin, std::min(begin + chunk_rows, region.rows));
   };
   if (team)
     team->run(chunks, run_chunk);

@@ -67,46 +67,58 @@ TileRunner::TileRunner(const Region& region, const BoundInstructions& bound, con
       pointers_(pointers),
       scratch_(reinterpret_cast<std::uint32_t*>(scratch)),
       memory_(memory) {
-  memory.spread.resize(bound.uniforms.size());
+  if (memory.scratch != scratch) {
+    memory.scratch = scratch;
+    memory.spread.resize(bound.uniforms.size());
+    memory.operands.assign(region.instructions.size(), {});
+    memory.columns.clear();
+    memory.columns.reserve(bound.layer_columns);  // so that what points to them stays right
+    for (auto* list : {&memory.fixed, &memory.with_tiles, &memory.with_blocks}) list->clear();
+    memory.with_blocks_of_tiles.clear();
+    for (std::size_t k = 0; k < region.instructions.size(); ++k) find_operands(k);
+  }
   for (std::size_t k = 0; k < bound.uniforms.size(); ++k)
     memory.spread[k].fill(
         static_cast<const std::uint32_t*>(pointers[bound.uniforms[k].buffer])[bound.uniforms[k].element]);
-  memory.operands.assign(region.instructions.size(), {});
-  memory.columns.clear();
-  memory.columns.reserve(bound.layer_columns);  // so that what points to them stays right
-  for (auto* list : {&memory.with_tiles, &memory.with_blocks, &memory.with_blocks_of_tiles}) list->clear();
-  for (std::size_t k = 0; k < region.instructions.size(); ++k) find_operands(k);
+  move(memory.fixed, 0);
 }
 
 kernels::Columns TileRunner::columns_of(const TileOperand& o) const {
   kernels::Columns result;
+  result.uniform = o.kind == TileOperand::Kind::uniform;
+  result.stride = o.step;
   if (o.kind == TileOperand::Kind::tile) {
     result.data = group(o.group, o.first);
-    result.stride = o.step * region_.groups[o.group].rows;
-  } else {
-    result.uniform = o.kind == TileOperand::Kind::uniform;
-    result.data = static_cast<const std::uint32_t*>(pointers_[o.buffer]) + o.first;
-    result.stride = o.step;
+    result.stride *= region_.groups[o.group].rows;
   }
   return result;
 }
 
-void TileRunner::note_moving(const void** address, bool is_stream, std::uint32_t g, bool in_blocks) {
-  const TileMemory::Moving moving{address, static_cast<const std::uint32_t*>(*address)};
-  if (is_stream)
-    (in_blocks ? memory_.with_blocks : memory_.with_tiles).push_back(moving);
-  else if (in_blocks && region_.groups[g].rows != region_.block_rows)
-    memory_.with_blocks_of_tiles.push_back(moving);
+void TileRunner::note(const void** address, const TileOperand& o, std::int64_t element, bool in_blocks) {
+  if (o.kind != TileOperand::Kind::tile) {
+    auto& list = o.kind == TileOperand::Kind::uniform ? memory_.fixed
+                 : in_blocks                          ? memory_.with_blocks
+                                                      : memory_.with_tiles;
+    list.push_back({address, o.buffer, o.first + element});
+  } else if (in_blocks && region_.groups[o.group].rows != region_.block_rows) {
+    memory_.with_blocks_of_tiles.push_back({address, static_cast<const std::uint32_t*>(*address)});
+  }
 }
 
 void TileRunner::find_operands(std::size_t k) {
   const TileInstruction& i = region_.instructions[k];
   const bool in_blocks = region_.in_blocks(k);
   TileMemory::Operands& operands = memory_.operands[k];
-  if (writes_group(i)) {
-    operands.out = group(i.group, i.kind == Kind::copy ? i.inner : 0);
-    operands.out_stride = region_.groups[i.group].rows;
-    note_moving(const_cast<const void**>(reinterpret_cast<void**>(&operands.out)), false, i.group, in_blocks);
+  if (writes_group(i) || i.to_memory) {
+    const TileOperand result{.kind = i.to_memory ? TileOperand::Kind::stream : TileOperand::Kind::tile,
+                             .group = i.group,
+                             .buffer = i.buffer,
+                             .first = i.kind == Kind::copy ? i.inner : 0};
+    if (!i.to_memory) {
+      operands.out = group(result.group, result.first);
+      operands.out_stride = region_.groups[i.group].rows;
+    }
+    note(const_cast<const void**>(reinterpret_cast<void**>(&operands.out)), result, 0, in_blocks);
   }
   if (i.kind == Kind::outer || !i.layers.empty()) {
     operands.columns = add_columns(i.operands, i.kind == Kind::outer ? i.inner : i.layers[0].inputs, in_blocks);
@@ -115,14 +127,12 @@ void TileRunner::find_operands(std::size_t k) {
     return;
   }
   for (std::size_t n = 0; n < i.operands.size(); ++n) {
-    const TileOperand& o = i.operands[n];
     if (const int uniform = bound_.uniform_of[k][n]; uniform >= 0) {
       operands.in[n] = {memory_.spread[static_cast<std::size_t>(uniform)].data(), 0, true, true};
       continue;
     }
-    operands.in[n] = columns_of(o);
-    if (o.kind != TileOperand::Kind::uniform)
-      note_moving(&operands.in[n].data, o.kind == TileOperand::Kind::stream, o.group, in_blocks);
+    operands.in[n] = columns_of(i.operands[n]);
+    note(&operands.in[n].data, i.operands[n], 0, in_blocks);
   }
 }
 
@@ -132,17 +142,20 @@ std::size_t TileRunner::add_columns(const std::vector<TileOperand>& list, std::i
   for (const TileOperand& o : list) {
     const kernels::Columns from = columns_of(o);
     for (std::int64_t c = 0; c < each; ++c) {
-      memory_.columns.push_back(static_cast<const std::uint32_t*>(from.data) + c * from.stride);
-      note_moving(&memory_.columns.back(), o.kind == TileOperand::Kind::stream, o.group, in_blocks);
+      memory_.columns.push_back(static_cast<const std::uint32_t*>(from.data) +
+                                (o.kind == TileOperand::Kind::tile ? c * from.stride : 0));
+      note(&memory_.columns.back(), o, c * o.step, in_blocks);
     }
   }
   return begin;
 }
 
+void TileRunner::move(const std::vector<TileMemory::InBuffer>& list, std::int64_t row) const {
+  for (const auto& [address, buffer, element] : list)
+    *address = static_cast<const std::uint32_t*>(pointers_[buffer]) + element + row;
+}
+
 void TileRunner::run(std::int64_t first) {
-  auto move = [](const std::vector<TileMemory::Moving>& list, std::int64_t row) {
-    for (const TileMemory::Moving& moving : list) *moving.address = moving.base + row;
-  };
   auto rows_from = [](std::int64_t row, std::int64_t count) { return Rows{row, count, size((count + 15) / 16 * 16)}; };
   const std::int64_t end = std::min(first + region_.tile_rows, region_.rows);
   const Rows rows = rows_from(first, end - first);
@@ -151,7 +164,7 @@ void TileRunner::run(std::int64_t first) {
   if (region_.blocks_begin < region_.blocks_end)
     for (std::int64_t row = first; row < end; row += region_.block_rows) {
       move(memory_.with_blocks, row);
-      move(memory_.with_blocks_of_tiles, row - first);
+      for (const auto& [address, base] : memory_.with_blocks_of_tiles) *address = base + (row - first);
       run(region_.blocks_begin, region_.blocks_end, rows_from(row, std::min(region_.block_rows, end - row)));
     }
   run(region_.blocks_end, region_.instructions.size(), rows);

@@ -29,9 +29,6 @@ void for_rows(const RowPattern& pattern, std::int64_t begin, std::int64_t end, F
   }
 }
 
-/// Whether what a region stores is larger than caches keep until it is read again.
-inline bool is_streamed(const Region& region) { return region.rows >= (std::int64_t{1} << 20U); }
-
 /// What running a region's instructions needs to look up only once.
 struct BoundInstructions {
   struct Uniform {
@@ -54,17 +51,25 @@ struct TileMemory {
     std::int64_t out_stride = 0;
     std::size_t columns = 0, right = 0;  // of layers: where in `columns` their operands begin
   };
-  /// An address that moves on with the rows: from `base`, that of the region's or of the tile's first row.
-  struct Moving {
+  /// An address inside scratch that moves on with the rows of a tile.
+  struct InTile {
     const void** address;
     const std::uint32_t* base;
   };
-  std::vector<Operands> operands;    // by instruction
-  std::vector<const void*> columns;  // each column of the operands of layers
+  /// An address inside a buffer, which may lie elsewhere in the next run.
+  struct InBuffer {
+    const void** address;
+    BufferId buffer;
+    std::int64_t element;
+  };
+  const std::byte* scratch = nullptr;  // for which all this was found
+  std::vector<Operands> operands;      // by instruction
+  std::vector<const void*> columns;    // each column of the operands of layers
   std::vector<std::array<std::uint32_t, kernels::spread_size>> spread;
-  std::vector<Moving> with_tiles;            // of instructions of tiles, from the region's first row
-  std::vector<Moving> with_blocks;           // of instructions of blocks, from the region's first row
-  std::vector<Moving> with_blocks_of_tiles;  // of instructions of blocks, from the tile's first row
+  std::vector<InBuffer> fixed;               // what does not move with the rows
+  std::vector<InBuffer> with_tiles;          // rows of a buffer, of instructions of tiles
+  std::vector<InBuffer> with_blocks;         // and of instructions of blocks
+  std::vector<InTile> with_blocks_of_tiles;  // rows of a tile, of instructions of blocks
 };
 
 /// Runs the instructions of a region on tiles of rows, one after the other.
@@ -91,8 +96,9 @@ class TileRunner {
   void find_operands(std::size_t k);
   std::size_t add_columns(const std::vector<TileOperand>& list, std::int64_t count, bool in_blocks);
   kernels::Columns columns_of(const TileOperand& o) const;
-  /// Notes an address that moves on with the rows, of an operand or a result.
-  void note_moving(const void** address, bool is_stream, std::uint32_t group, bool in_blocks);
+  /// Notes what changes an address: of a column `element` elements on from the operand's first.
+  void note(const void** address, const TileOperand& o, std::int64_t element, bool in_blocks);
+  void move(const std::vector<TileMemory::InBuffer>& list, std::int64_t row) const;
 
   std::uint32_t* group(std::uint32_t g, std::int64_t column) const {
     return scratch_ + region_.groups[g].start + column * region_.groups[g].rows;

@@ -14,7 +14,8 @@ std::vector<BufferId> touched(const Kernel& kernel) {
         if constexpr (std::is_same_v<K, Region>) {
           using Kind = TileInstruction::Kind;
           for (const TileInstruction& instruction : k.instructions) {
-            if (instruction.kind == Kind::load || instruction.kind == Kind::store) result.push_back(instruction.buffer);
+            if (instruction.kind == Kind::load || instruction.kind == Kind::store || instruction.to_memory)
+              result.push_back(instruction.buffer);
             for (BufferId sum : sums_of(instruction)) result.push_back(sum);
             for_operands(instruction, [&](const TileOperand& operand) {
               if (operand.kind != TileOperand::Kind::tile) result.push_back(operand.buffer);

@@ -39,7 +39,7 @@ Cost cost_of_region(const Region& region, const Plan& plan) {
   for (const TileInstruction& i : region.instructions) {
     using Kind = TileInstruction::Kind;
     cost.flop += flop_of(i, real(region.rows));
-    if (i.kind == Kind::load || i.kind == Kind::store) touched.insert(i.buffer);
+    if (i.kind == Kind::load || i.kind == Kind::store || i.to_memory) touched.insert(i.buffer);
     for (BufferId sum : sums_of(i)) touched.insert(sum);
     for_operands(i, [&](const TileOperand& operand) {
       if (operand.kind != TileOperand::Kind::tile) touched.insert(operand.buffer);
@@ -89,7 +89,8 @@ std::string describe_region(const Region& region) {
       flush();
       text += fmt::format(" {{{} columns in blocks of {}:", region.block_columns, region.block_rows);
     }
-    const std::string next = describe_instruction(region.instructions[k]);
+    const std::string next =
+        describe_instruction(region.instructions[k]) + (region.instructions[k].to_memory ? " to memory" : "");
     if (next != last) flush();
     last = next;
     ++repeats;

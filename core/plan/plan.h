@@ -92,6 +92,7 @@ struct TileInstruction {
     std::int64_t row_stride = 0, column_stride = 0;
   };
   Sum input_weights, bias, output_weights;
+  bool to_memory = false;             // the result goes to `buffer` instead of a group: one column
   BufferId buffer = 0;                // load, store, row_sum, row_max, outer
   std::vector<std::int64_t> offsets;  // load
   RowPattern rows;                    // load
@@ -101,10 +102,10 @@ struct TileInstruction {
 /// True for instructions whose result is a group of scratch columns.
 bool writes_group(const TileInstruction& instruction);
 /// f(operand) for each that an instruction reads.
-template <class Function>
-void for_operands(const TileInstruction& instruction, Function f) {
-  for (const TileOperand& operand : instruction.operands) f(operand);
-  for (const TileOperand& operand : instruction.right) f(operand);
+template <class Instruction, class Function>
+void for_operands(Instruction& instruction, Function f) {
+  for (auto& operand : instruction.operands) f(operand);
+  for (auto& operand : instruction.right) f(operand);
 }
 /// The buffers that an instruction adds to, which begin as zeros; of row_max, as −∞.
 std::vector<BufferId> sums_of(const TileInstruction& instruction);
@@ -139,6 +140,9 @@ struct Region {
   std::int64_t scratch_words() const { return loop_scratch() + 3 * tile_rows; }
   bool in_blocks(std::size_t instruction) const { return instruction >= blocks_begin && instruction < blocks_end; }
 };
+/// Whether what a region stores is larger than caches keep until it is read again.
+inline bool is_streamed(const Region& region) { return region.rows >= (std::int64_t{1} << 20U); }
+
 struct Gemm {
   View a, b;  // [m, k], [k, n]
   /// One product for each index of leading dimensions; the results lie one after the other.

@@ -2,6 +2,7 @@
 
 #include "plan/hidden_backward.h"
 #include "plan/instruction_order.h"
+#include "plan/direct_stores.h"
 #include "plan/scratch.h"
 #include "plan/tile_value.h"
 
@@ -27,6 +28,7 @@ class Lowering {
       if (!done_.contains(value)) lower(value);
     fuse_hidden_backward(region_);
     order_instructions(region_, group_columns_);
+    store_directly(region_);
     assign_scratch(region_, group_columns_);
     return std::move(region_);
   }

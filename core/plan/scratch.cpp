@@ -6,7 +6,8 @@ namespace lopt {
 
 bool writes_group(const TileInstruction& i) {
   using Kind = TileInstruction::Kind;
-  return i.kind != Kind::store && i.kind != Kind::row_sum && i.kind != Kind::row_max && i.kind != Kind::outer;
+  return !i.to_memory && i.kind != Kind::store && i.kind != Kind::row_sum && i.kind != Kind::row_max &&
+         i.kind != Kind::outer;
 }
 
 std::vector<BufferId> sums_of(const TileInstruction& i) {
