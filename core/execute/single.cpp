@@ -18,15 +18,15 @@ void copy_view(const View& from, const std::uint32_t* source, const View& to, st
   const std::size_t inner = from.shape.size() - 1;  // a scalar is contiguous
   const std::int64_t length = from.shape[inner], step = from.strides[inner], to_step = to.strides[inner];
   if (length == 0) return;
-  RowPattern rows{Shape(from.shape.begin(), from.shape.end() - 1), Shape(from.strides.begin(), from.strides.end() - 1)};
-  RowPattern to_rows{rows.lengths, Shape(to.strides.begin(), to.strides.end() - 1)};
-  std::vector<std::int64_t> starts;
-  for_rows(to_rows, 0, count / length, [&](std::int64_t at) { starts.push_back(at); });
-  std::size_t row = 0;
-  for_rows(rows, 0, count / length, [&](std::int64_t at) {
-    std::uint32_t* t = target + starts[row++];
-    for (std::int64_t i = 0; i < length; ++i) t[i * to_step] = source[at + i * step];
-  });
+  if (inner == 1 && from.strides[0] == 1 && to_step == 1)
+    return kernels::transpose(source, step, target, to.strides[0], static_cast<std::size_t>(length),
+                              static_cast<std::size_t>(from.shape[0]));
+  for_rows(
+      std::span(from.shape).first(inner), 0, count / length,
+      [&](std::int64_t at, std::int64_t to_at) {
+        for (std::int64_t i = 0; i < length; ++i) target[to_at + i * to_step] = source[at + i * step];
+      },
+      std::span(from.strides).first(inner), std::span(to.strides).first(inner));
 }
 
 namespace {

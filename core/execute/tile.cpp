@@ -17,14 +17,24 @@ template <class Function>
 void for_runs(const RowPattern& rows, const std::uint32_t* from, std::int64_t begin, std::int64_t end, Function f) {
   if (rows.lengths.size() == 1) return f(from + begin * rows.strides[0], rows.strides[0], end - begin);
   const std::int64_t length = rows.lengths.back(), stride = rows.strides.back();
-  RowPattern outer{Shape(rows.lengths.begin(), rows.lengths.end() - 1),
-                   Shape(rows.strides.begin(), rows.strides.end() - 1)};
+  const std::size_t outer = rows.lengths.size() - 1;
+  if (outer == 1) {
+    for (std::int64_t row = begin; row < end;) {
+      const std::int64_t start = row % length, count = std::min(length - start, end - row);
+      f(from + row / length * rows.strides[0] + start * stride, stride, count);
+      row += count;
+    }
+    return;
+  }
   std::int64_t row = begin;
-  for_rows(outer, begin / length, (end + length - 1) / length, [&](std::int64_t at) {
-    const std::int64_t start = row % length, count = std::min(length - start, end - row);
-    f(from + at + start * stride, stride, count);
-    row += count;
-  });
+  for_rows(
+      std::span(rows.lengths).first(outer), begin / length, (end + length - 1) / length,
+      [&](std::int64_t at) {
+        const std::int64_t start = row % length, count = std::min(length - start, end - row);
+        f(from + at + start * stride, stride, count);
+        row += count;
+      },
+      std::span(rows.strides).first(outer));
 }
 
 /// How many columns from `first` on, below `end`, lie one element apart.
@@ -240,16 +250,26 @@ void TileRunner::load(const TileInstruction& i, const TileMemory::Operands& oper
   for (std::int64_t first = 0, columns = 0; first < end; first += columns) {
     columns = adjacent(i.offsets, first, end);
     std::uint32_t* to = operands.out + first * operands.out_stride;
-    for_runs(i.rows, from + i.offsets[size(first)], rows.first, rows.first + rows.count,
-             [&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {
-               if (columns > 1)
-                 kernels::transpose(run, stride, to, operands.out_stride, size(count), size(columns));
-               else if (stride == 1)
-                 std::memcpy(to, run, size(count) * 4);
-               else
-                 for (std::int64_t k = 0; k < count; ++k) to[k] = run[k * stride];
-               to += count;
-             });
+    const std::uint32_t* const start = from + i.offsets[size(first)];
+    auto runs = [&](auto copy) {
+      for_runs(i.rows, start, rows.first, rows.first + rows.count,
+               [&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {
+                 copy(run, stride, count);
+                 to += count;
+               });
+    };
+    if (columns > 1)
+      runs([&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {
+        kernels::transpose(run, stride, to, operands.out_stride, size(count), size(columns));
+      });
+    else if (i.rows.strides.back() == 1)
+      runs([&](const std::uint32_t* run, std::int64_t, std::int64_t count) { std::copy_n(run, count, to); });
+    else if (i.rows.strides.back() == 0)
+      runs([&](const std::uint32_t* run, std::int64_t, std::int64_t count) { std::fill_n(to, count, *run); });
+    else
+      runs([&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {
+        for (std::int64_t k = 0; k < count; ++k) to[k] = run[k * stride];
+      });
   }
 }
 

@@ -5,25 +5,37 @@
 #include "plan/plan.h"
 
 #include <array>
+#include <span>
+#include <tuple>
 
 namespace lopt {
 
-/// Calls f(position in memory) for each row of [begin, end), in order.
-template <class Function>
-void for_rows(const RowPattern& pattern, std::int64_t begin, std::int64_t end, Function f) {
-  const std::size_t rank = pattern.lengths.size();
-  Shape index(rank);
-  std::int64_t at = 0, rest = begin;
-  for (std::size_t i = rank; i-- > 0; rest /= pattern.lengths[i]) {
-    index[i] = rest % pattern.lengths[i];
-    at += index[i] * pattern.strides[i];
+/// Calls f(position in memory…) for each row of [begin, end), in order: a position for each of the strides, over
+/// lengths in row-major order.
+template <class Function, class... Strides>
+void for_rows(std::span<const std::int64_t> lengths, std::int64_t begin, std::int64_t end, Function f,
+              Strides... strides) {
+  constexpr std::size_t few = 8;  // dimensions, for which nothing is allocated
+  const std::size_t rank = lengths.size();
+  std::array<std::int64_t, few> on_stack{};
+  std::vector<std::int64_t> on_heap(rank > few ? rank : 0);
+  std::int64_t* const index = rank > few ? on_heap.data() : on_stack.data();
+  std::array<std::int64_t, sizeof...(Strides)> at{};
+  const std::array<std::span<const std::int64_t>, sizeof...(Strides)> steps{strides...};
+  auto move = [&](std::size_t dimension, std::int64_t by) {
+    for (std::size_t k = 0; k < at.size(); ++k) at[k] += by * steps[k][dimension];
+  };
+  std::int64_t rest = begin;
+  for (std::size_t i = rank; i-- > 0; rest /= lengths[i]) {
+    index[i] = rest % lengths[i];
+    move(i, index[i]);
   }
   for (std::int64_t row = begin; row < end; ++row) {
-    f(at);
+    std::apply(f, at);
     for (std::size_t i = rank; i-- > 0;) {
-      at += pattern.strides[i];
-      if (++index[i] < pattern.lengths[i]) break;
-      at -= index[i] * pattern.strides[i];
+      move(i, 1);
+      if (++index[i] < lengths[i]) break;
+      move(i, -index[i]);
       index[i] = 0;
     }
   }

@@ -37,6 +37,13 @@ inline Tree initial_theta(const Key& key) {
   return {{"ff_mod_stack", Tree{{"~", Tree(std::move(layers))}}}};
 }
 
+/// A feature of each parameter, and the few numbers that it repeats along a dimension (else the feature itself).
+struct Feature {
+  Tensor values, numbers;
+  explicit Feature(const Tensor& each) : values(each), numbers(each) {}
+  Feature(Tensor repeated, Tensor once) : values(std::move(repeated)), numbers(std::move(once)) {}
+};
+
 /// The direction s of a tensor: output 0 of a network 30 → 8 → 8 → 3 with relu on normalised features; vectors have no
 /// factored accumulators, and use the first fifteen rows of the first layer.
 class Direction {
@@ -44,36 +51,45 @@ class Direction {
   explicit Direction(const Tree& theta) : layers_(theta["ff_mod_stack"]["~"]) {}
 
   Tensor operator()(const Tensor& p, const Tensor& gradient, const TensorMoments& moments) const {
-    std::vector<Tensor> features = features_of(p, gradient, moments);
-    for (Tensor& feature : features) feature = normalized(feature);
-    std::vector<Tensor> rows;
+    const std::vector<Feature> features = features_of(p, gradient, moments);
+    std::vector<Tensor> rows, inputs, scales;
     const std::size_t groups = p.rank() >= 2 ? std::size(feature_groups) : groups_of_vectors;
     for (std::size_t group = 0; group < groups; ++group) rows.push_back(layers_["w0__" + std::to_string(group)]);
-    const Tensor out = dense_network(stack(features, -1), {concatenate(rows, 0), layers_["w1"], layers_["w2"]},
+    Tensor first = concatenate(rows, 0);
+    for (const Feature& feature : features) {
+      // One scale for the whole tensor goes into the weights, once for all parameters.
+      inputs.push_back(p.rank() > 2 ? normalized(feature.values) : feature.values);
+      if (p.rank() <= 2) scales.push_back(rsqrt(mean(square(feature.numbers)) + 1e-9));
+    }
+    if (!scales.empty()) first = first * expand_dims(stack(scales, 0), 1);
+    const Tensor out = dense_network(stack(inputs, -1), {first, layers_["w1"], layers_["w2"]},
                                      {layers_["b0"], layers_["b1"], layers_["b2"]});
     return take(out, 0, -1);
   }
 
  private:
-  static std::vector<Tensor> features_of(const Tensor& p, const Tensor& g, const TensorMoments& moments) {
+  static std::vector<Feature> features_of(const Tensor& p, const Tensor& g, const TensorMoments& moments) {
     const Shape& shape = p.shape();
     const Tensor inverse = rsqrt(moments.size + epsilon);
-    std::vector<Tensor> features{g, clamp(g, -0.1, 0.1), p};
+    std::vector<Feature> features{Feature(g), Feature(clamp(g, -0.1, 0.1)), Feature(p)};
     const auto add = [&](auto feature) {
-      for (std::size_t k = 0; k < 3; ++k) features.push_back(feature(moments.momenta[k], moments.factored[k]));
+      for (std::size_t k = 0; k < 3; ++k) features.push_back(Feature(feature(moments.momenta[k], moments.factored[k])));
     };
-    add([](const Tensor& m, const FactoredMoment&) { return m; });
-    features.push_back(moments.size);
-    add([&](const Tensor& m, const FactoredMoment&) { return m * inverse; });
-    features.push_back(inverse);
-    add([&](const Tensor&, const FactoredMoment& f) { return g * f.inverse_root(shape); });
-    features.push_back(g * inverse);
+    add([](const Tensor& m, const FactoredMoment&) { return Feature(m); });
+    features.emplace_back(moments.size);
+    add([&](const Tensor& m, const FactoredMoment&) { return Feature(m * inverse); });
+    features.emplace_back(inverse);
+    add([&](const Tensor&, const FactoredMoment& f) { return Feature(g * f.inverse_root(shape)); });
+    features.emplace_back(g * inverse);
     if (p.rank() < 2) return features;
-    add([&](const Tensor&, const FactoredMoment& f) { return f.row_of(shape); });
-    add([&](const Tensor&, const FactoredMoment& f) { return f.column_of(shape); });
-    add([&](const Tensor&, const FactoredMoment& f) { return rsqrt(f.row_of(shape) + epsilon); });
-    add([&](const Tensor&, const FactoredMoment& f) { return rsqrt(f.column_of(shape) + epsilon); });
-    add([&](const Tensor& m, const FactoredMoment& f) { return m * f.inverse_root(shape); });
+    const auto roots = [](const FactoredMoment& f) {
+      return FactoredMoment{rsqrt(f.row + epsilon), rsqrt(f.column + epsilon)};
+    };
+    add([&](const Tensor&, const FactoredMoment& f) { return Feature(f.row_of(shape), f.row); });
+    add([&](const Tensor&, const FactoredMoment& f) { return Feature(f.column_of(shape), f.column); });
+    add([&](const Tensor&, const FactoredMoment& f) { return Feature(roots(f).row_of(shape), roots(f).row); });
+    add([&](const Tensor&, const FactoredMoment& f) { return Feature(roots(f).column_of(shape), roots(f).column); });
+    add([&](const Tensor& m, const FactoredMoment& f) { return Feature(m * f.inverse_root(shape)); });
     return features;
   }
 
