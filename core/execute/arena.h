@@ -21,9 +21,14 @@ class Arena {
   std::byte* scratch() { return scratch_.get(); }
   std::vector<void*>& pointers() { return pointers_; }
   std::size_t bytes() const { return value_bytes_ + scratch_bytes_ + (inner_ ? inner_->bytes() : 0); }
-  /// What running the regions of a program keeps, by kernel and chunk: `program` is whose they are, and lives as long.
-  std::vector<std::array<TileMemory, max_chunks>>& tiles_of(const std::shared_ptr<const void>& program,
-                                                            std::size_t kernels);
+  /// What running the regions of a program keeps, by kernel and chunk. `program` is whose they are; it lives as long.
+  using Tiles = std::vector<std::array<TileMemory, max_chunks>>;
+  template <class Program>
+  Tiles& tiles_of(const std::shared_ptr<Program>& program, std::size_t kernels) {
+    const auto found = tiles_.find(program.get());
+    return found != tiles_.end() ? found->second.by_kernel
+                                 : tiles_.try_emplace(program.get(), program, kernels).first->second.by_kernel;
+  }
   /// Where the body of a loop runs.
   Arena& inner() {
     if (!inner_) inner_ = std::make_shared<Arena>();
@@ -35,11 +40,12 @@ class Arena {
   std::shared_ptr<Arena> inner_;
   std::size_t value_bytes_ = 0, scratch_bytes_ = 0;
   std::vector<void*> pointers_;
-  struct Tiles {
+  struct OfProgram {
     std::shared_ptr<const void> program;
-    std::vector<std::array<TileMemory, max_chunks>> by_kernel;
+    Tiles by_kernel;
+    OfProgram(std::shared_ptr<const void> whose, std::size_t kernels) : program(std::move(whose)), by_kernel(kernels) {}
   };
-  std::unordered_map<const void*, Tiles> tiles_;
+  std::unordered_map<const void*, OfProgram> tiles_;
 };
 
 }  // namespace lopt

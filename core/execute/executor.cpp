@@ -26,13 +26,6 @@ void grow(std::shared_ptr<std::byte>& memory, std::size_t& have, std::size_t wan
 
 }  // namespace
 
-std::vector<std::array<TileMemory, max_chunks>>& Arena::tiles_of(const std::shared_ptr<const void>& program,
-                                                                 std::size_t kernels) {
-  Tiles& tiles = tiles_[program.get()];
-  if (!tiles.program) tiles = {program, std::vector<std::array<TileMemory, max_chunks>>(kernels)};
-  return tiles.by_kernel;
-}
-
 void Arena::reserve(const Plan& plan, bool parallel) {
   grow(values_, value_bytes_, plan.arena_bytes);
   grow(scratch_, scratch_bytes_, plan.scratch_bytes * (parallel ? max_chunks : 1) + plan.partial_bytes);

@@ -4,17 +4,17 @@
 
 namespace lopt {
 
-void store_directly(Region& region) {
+void store_directly(Region& region, const std::function<bool(BufferId)>& has_room) {
   using Kind = TileInstruction::Kind;
   constexpr std::int64_t vector_rows = 16;
-  if (region.rows % vector_rows != 0 || is_streamed(region)) return;
+  if (is_streamed(region)) return;
   std::map<std::uint32_t, std::size_t> makers;  // of groups of one column
   std::map<std::uint32_t, BufferId> stored;
   for (std::size_t k = 0; k < region.instructions.size(); ++k) {
     const TileInstruction& i = region.instructions[k];
     if (i.kind == Kind::elementwise && i.columns == 1) makers[i.group] = k;
     if (i.kind == Kind::store && i.columns == 1 && i.operands[0].kind == TileOperand::Kind::tile &&
-        makers.contains(i.operands[0].group))
+        makers.contains(i.operands[0].group) && (region.rows % vector_rows == 0 || has_room(i.buffer)))
       stored.try_emplace(i.operands[0].group, i.buffer);
   }
   for (const auto& [group, buffer] : stored) {

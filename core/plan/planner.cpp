@@ -181,6 +181,7 @@ class Planner {
       if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_window(member); })) return;
       Region region = lower_region({program_, clusters_, users_, [&](ValueId v) { return bool{stored_[v]}; },
                                     [&](ValueId v) { return buffer_of(v); }, [&](ValueId v) { return view_of(v); },
+                                    [&](BufferId b) { return plan_.buffers[b].place == Buffer::Place::arena; },
                                     [&](const View& view) { return copy_of(view); }},
                                    cluster);
       const auto words = static_cast<std::size_t>(region.scratch_words());

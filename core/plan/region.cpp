@@ -28,7 +28,7 @@ class Lowering {
       if (!done_.contains(value)) lower(value);
     fuse_hidden_backward(region_);
     order_instructions(region_, group_columns_);
-    store_directly(region_);
+    store_directly(region_, context_.has_room);
     assign_scratch(region_, group_columns_);
     return std::move(region_);
   }

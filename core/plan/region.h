@@ -18,6 +18,7 @@ struct RegionContext {
   std::function<bool(ValueId)> is_stored;            // a value that others need
   std::function<BufferId(ValueId)> buffer_of;        // where such a value goes
   std::function<View(ValueId)> view_of;              // a value made before the region
+  std::function<bool(BufferId)> has_room;            // for a vector behind the last element
   std::function<View(const View&)> contiguous_copy;  // the same elements, row-major, copied before the region
 };
 

@@ -209,6 +209,8 @@ def main():
     print(f"update of 10⁷ parameters: {numbers['update_1e7_s'] * 1e3:.1f} ms, {numbers['update_1e7_share_of_peak']:.0%} of the FMA peak of "
           f"{numbers['peak_gflops']:.0f} GFLOP/s ({numbers['simd']}, {numbers['threads']} threads)")
     print(f"tiny problems (10 dimensions, Adam, 1,000 lanes): {numbers['tiny_steps_per_s'] / 1e6:.2f} million inner steps/s")
+    print(f"functions, cycles an element ({numbers['simd']}): " +
+          ", ".join(f"{name} {cycles:.2f}" for name, cycles in numbers["function_cycles"].items()))
     print(f"share of a PES step that is spent in kernels: {kernel_share():.0%}")
 
 

@@ -2,6 +2,7 @@
 // Prints a JSON object. usage: lopt-bench [--growth]
 #include "estimate/lane_unroller.h"
 #include "kernels/kernels.h"
+#include "kernels/simd.h"
 #include "plan/plan.h"
 #include "registry/registry.h"
 
@@ -95,13 +96,15 @@ struct Bench {
     std::vector<Tensor> inputs;
     const Tree theta_in =
         map([&](const Array& a) { return inputs.emplace_back(make_input("theta", a.type())); }, weights);
-    const Tensor p = inputs.emplace_back(make_input("p", vector)), m = inputs.emplace_back(make_input("m", vector)),
-                 g = inputs.emplace_back(make_input("g", vector));
     const auto optimizer = learned()(theta_in);
-    const Tree next = optimizer->update({{"params", {{"x", p}}}, {"momentum", {{"x", m}}}}, {{"x", g}}, {});
+    const Tree start = optimizer->init({{"x", make_input("p", vector)}}, {});  // whose leaves are all of p's size
+    const Tree state =
+        map([&](const Tensor& leaf) { return inputs.emplace_back(make_input("state", leaf.type())); }, start);
+    const Tensor g = inputs.emplace_back(make_input("g", vector));
+    const Tree next = optimizer->update(state, {{"x", g}}, {Tensor(1.0), Tensor(Array::scalar(std::int32_t{3}))});
     const Executable program = compile(make_program("update", inputs, next.leaves()));
-    std::vector<Array> in = weights.leaves(), out{Array(vector), Array(vector)};
-    for (int i = 0; i < 3; ++i) in.push_back(normal(HostKey::from_seed(static_cast<std::uint64_t>(i)), {n}));
+    std::vector<Array> in = weights.leaves(), out(next.leaves().size(), Array(vector));
+    for (std::size_t i = 0; i <= out.size(); ++i) in.push_back(normal(HostKey::from_seed(i), {n}));
     std::vector<const void*> from;
     for (const Array& a : in) from.push_back(a.data());
     std::vector<void*> to;
@@ -146,10 +149,45 @@ double peak_of_all_threads(int threads) {
   return total;
 }
 
+/// Cycles a second: a multiplication of integers that waits for the one before takes three, on all processors of
+/// interest.
+double cycles_per_second() {
+  constexpr std::uint64_t steps = 20000000;
+  volatile std::uint64_t sink = 3;
+  const double seconds = best_of(5, [&] {
+    std::uint64_t x = sink;
+    for (std::uint64_t i = 0; i < steps; ++i) x = x * x + (x >> 63U);  // one sum more
+    sink = x;
+  });
+  return 4.0 * steps / seconds;
+}
+
+/// Cycles an element of each function's kernel, on columns in the first cache.
+nlohmann::ordered_json function_cycles() {
+  constexpr std::size_t rows = 960;
+  std::vector<float> x(rows), out(rows), exponents(rows, 0.7F);
+  for (std::size_t i = 0; i < rows; ++i) x[i] = 0.01F + 3 * static_cast<float>(i) / rows;
+  const double frequency = cycles_per_second();
+  nlohmann::ordered_json result;
+  for (const char* name : {"add", "divide", "sqrt", "rsqrt", "exp", "log", "log1p", "tanh", "sigmoid", "erf", "erf_inv",
+                           "sin", "cos", "power"}) {
+    const auto kernel = kernels::find_elementwise(name, DType::float32, DType::float32);
+    const kernels::Columns in[3]{{x.data(), 0, false, false}, {exponents.data(), 0, false, false}, {}};
+    constexpr int calls = 200;
+    const double seconds = best_of(20, [&] {
+      for (int i = 0; i < calls; ++i) kernel(in, out.data(), 0, 1, rows);
+    });
+    result[name] = seconds / calls / rows * frequency;
+  }
+  return result;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
+    if (const char* level = std::getenv("LOPT_SIMD"); level && !kernels::select_simd(level))
+      throw std::invalid_argument(fmt::format("LOPT_SIMD: this processor has no level '{}'", level));
     Bench bench;
     bench.registry.add_path(LOPT_BINARY "/lib/lopt/plugins", "the test", true);
     nlohmann::ordered_json json;
@@ -162,6 +200,7 @@ int main(int argc, char** argv) {
     json["update_1e7_s"] = update;
     json["update_1e7_share_of_peak"] = 1e7 * flop_per_parameter / update / peak;
     json["tiny_steps_per_s"] = bench.tiny_steps(1000, 200);
+    json["function_cycles"] = function_cycles();
     if (argc > 1 && std::strcmp(argv[1], "--growth") == 0)
       for (std::int64_t n = 100; n <= 10000000; n *= 10)
         json["update_ns_a_parameter"][std::to_string(n)] = bench.update_seconds(n) / static_cast<double>(n) * 1e9;

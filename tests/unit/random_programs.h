@@ -15,7 +15,7 @@ namespace lopt::test {
 class RandomProgram {
  public:
   RandomProgram(std::uint32_t seed, int length) : random_(seed) {
-    rows_ = pick({1, 3, 10, 16, 40, 129, 300});
+    rows_ = pick({1, 3, 10, 16, 40, 129, 300, 1100});
     columns_ = pick({1, 2, 3, 8, 17});
     for (int i = 0; i < 3; ++i) add_input({DType::float32, random_shape()});
     add_input({DType::int32, {rows_, columns_}});
@@ -56,7 +56,7 @@ class RandomProgram {
 
   void add_step() {
     const Tensor a = real(), b = real();
-    switch (random_() % 30) {
+    switch (random_() % 36) {
       case 0: return broadcasts(a, b) ? keep(a + b) : void();
       case 1: return broadcasts(a, b) ? keep(a * b) : void();
       case 2: return broadcasts(a, b) ? keep(a - 0.5 * b) : void();
@@ -90,6 +90,12 @@ class RandomProgram {
       case 26: return add_scan(a, b);
       case 27: return a.rank() == 2 ? keep(lower_triangle(a)) : void();
       case 28: return keep(gelu(a));
+      case 29: return element_count(a.shape()) > 0 ? keep(a * 0.3 + max(abs(a))) : void();
+      case 30: return keep(sin(a) + cos(2 * a));
+      case 31: return keep(erf(a) * power(abs(a) + 0.5, 0.7));
+      case 32:
+      case 33: return add_rule(a, b);
+      case 34: return add_cell(a);
       default: return a.rank() > 0 ? keep(log_softmax(a)) : void();
     }
   }
@@ -113,6 +119,46 @@ class RandomProgram {
     add_input(bias);
     const Tensor y = matmul(x, w) * (1 / std::sqrt(static_cast<double>(x.dim(-1)))) + inputs_.back();
     keep(random_() % 2 ? relu(y) : y);
+  }
+  Tensor layer(const Tensor& x, std::int64_t width) {
+    add_input({DType::float32, {x.dim(-1), width}});
+    const Tensor w = inputs_.back();
+    add_input({DType::float32, {width}});
+    return matmul(x, w) * (1 / std::sqrt(static_cast<double>(x.dim(-1)))) + inputs_.back();
+  }
+  Tensor activated(const Tensor& x) {
+    switch (random_() % 4) {
+      case 0: return tanh(x);
+      case 1: return sigmoid(x);
+      case 2: return softplus(x);
+      default: return relu(x);
+    }
+  }
+  /// A learned rule's update: features of each element, layers, and a step; sums over the tensor among the features.
+  void add_rule(const Tensor& a, const Tensor& b) {
+    if (a.shape() != b.shape() || a.rank() == 0 || element_count(a.shape()) == 0) return;
+    std::vector<Tensor> features{a, b, 0.9 * a + 0.1 * b, a * rsqrt(b * b + 0.1), a * rsqrt(mean(a * a) + 0.1)};
+    features.resize(static_cast<std::size_t>(pick({1, 2, 3, 5})));
+    Tensor x = stack(features, -1);
+    for (std::int64_t layers = pick({1, 2, 3}); layers > 0; --layers) x = activated(layer(x, pick({2, 8, 12, 32, 33})));
+    const Tensor out = layer(x, 2);
+    keep(a - take(out, 0, -1) * exp(0.1 * take(out, 1, -1)));
+  }
+  /// Recurrent units of each element.
+  void add_cell(const Tensor& a) {
+    if (a.rank() == 0 || element_count(a.shape()) == 0 || element_count(a.shape()) > 1100) return;
+    const std::int64_t units = pick({3, 8, 16});
+    Shape shape = a.shape();
+    shape.push_back(units);
+    add_input({DType::float32, shape});
+    const Tensor state = inputs_.back(), x = expand_dims(a, -1);
+    const Tensor gates = layer(concatenate({x, state}, -1), 2 * units);
+    const Shape origin(shape.size(), 0), unit(shape.size(), 1);
+    Shape middle = origin, end = shape;
+    middle.back() = units;
+    end.back() = 2 * units;
+    const Tensor z = sigmoid(slice(gates, origin, shape, unit)), r = sigmoid(slice(gates, middle, end, unit));
+    keep(z * state + (1 - z) * tanh(layer(r * state, units)));
   }
   /// a aᵀ for each of its last two dimensions, or of a part of it.
   void add_products(const Tensor& a) {
