@@ -32,26 +32,45 @@ HWY_INLINE void add_sums(float* const (&to)[count], const V (&lanes)[count]) {
   }
 }
 
+/// The weights of some units, each in a whole vector: read once, for what is written might lie where they do.
+template <std::size_t units, std::size_t inputs, std::size_t outputs>
+struct Weights {
+  V hidden[units][inputs], bias[units], back[units][outputs], to_inputs[units][inputs];
+
+  Weights(const HiddenBackward& h, std::size_t unit) {
+    const D d;
+    for (std::size_t u = 0; u < units; ++u) {
+      const auto j = static_cast<std::ptrdiff_t>(unit + u);
+      auto weight = [&](const Layer& layer, std::ptrdiff_t row, std::ptrdiff_t column) {
+        return hn::Set(d, layer.weights[row * layer.row_stride + column * layer.column_stride]);
+      };
+      bias[u] = h.hidden.bias ? hn::Set(d, h.hidden.bias[j * h.hidden.bias_stride]) : hn::Zero(d);
+      for (std::size_t i = 0; i < inputs; ++i) {
+        hidden[u][i] = weight(h.hidden, static_cast<std::ptrdiff_t>(i), j);
+        to_inputs[u][i] = weight(h.to_inputs, j, static_cast<std::ptrdiff_t>(i));
+      }
+      for (std::size_t o = 0; o < outputs; ++o) back[u][o] = weight(h.back, static_cast<std::ptrdiff_t>(o), j);
+    }
+  }
+};
+
 /// One vector of rows. load(p) reads it at p, store(v, p) writes it.
 template <std::size_t units, std::size_t inputs, std::size_t outputs, class Load, class Store>
-HWY_INLINE void backward_rows(const HiddenBackward& h, std::size_t unit, std::size_t row, float* dx,
-                              Sums<units, inputs, outputs>& sums, Load load, Store store) {
+HWY_INLINE void backward_rows(const float* const (&x)[inputs], const float* const (&dy)[outputs],
+                              float* const (&dx)[inputs], std::size_t row, bool first,
+                              const Weights<units, inputs, outputs>& w, Sums<units, inputs, outputs>& sums, Load load,
+                              Store store) {
   const D d;
   const V zero = hn::Zero(d);
   V in[inputs], out[outputs], d_in[inputs];
-  for (std::size_t i = 0; i < inputs; ++i) in[i] = load(h.x[i] + row);
-  for (std::size_t o = 0; o < outputs; ++o) out[o] = load(h.dy[o] + row);
-  for (std::size_t i = 0; i < inputs; ++i)
-    d_in[i] = unit == 0 ? zero : load(dx + static_cast<std::ptrdiff_t>(i) * h.dx_stride);
+  for (std::size_t i = 0; i < inputs; ++i) in[i] = load(x[i] + row);
+  for (std::size_t o = 0; o < outputs; ++o) out[o] = load(dy[o] + row);
+  for (std::size_t i = 0; i < inputs; ++i) d_in[i] = first ? zero : load(dx[i] + row);
   for (std::size_t u = 0; u < units; ++u) {
-    const auto j = static_cast<std::ptrdiff_t>(unit + u);
-    V hidden = h.hidden.bias ? hn::Set(d, h.hidden.bias[j * h.hidden.bias_stride]) : zero, d_hidden = zero;
-    const float* w = h.hidden.weights + j * h.hidden.column_stride;
-    for (std::size_t i = 0; i < inputs; ++i)
-      hidden = hn::MulAdd(in[i], hn::Set(d, w[static_cast<std::ptrdiff_t>(i) * h.hidden.row_stride]), hidden);
-    const float* back = h.back.weights + j * h.back.column_stride;
-    for (std::size_t o = 0; o < outputs; ++o)
-      d_hidden = hn::MulAdd(out[o], hn::Set(d, back[static_cast<std::ptrdiff_t>(o) * h.back.row_stride]), d_hidden);
+    V hidden = w.bias[u];
+    for (std::size_t i = 0; i < inputs; ++i) hidden = hn::MulAdd(in[i], w.hidden[u][i], hidden);
+    V d_hidden = hn::Mul(out[0], w.back[u][0]);
+    for (std::size_t o = 1; o < outputs; ++o) d_hidden = hn::MulAdd(out[o], w.back[u][o], d_hidden);
     d_hidden = hn::IfThenElseZero(hn::Gt(hidden, zero), d_hidden);
     hidden = hn::Max(zero, hidden);
     for (std::size_t o = 0; o < outputs; ++o)
@@ -59,18 +78,23 @@ HWY_INLINE void backward_rows(const HiddenBackward& h, std::size_t unit, std::si
     for (std::size_t i = 0; i < inputs; ++i)
       sums.input_weights[u][i] = hn::MulAdd(in[i], d_hidden, sums.input_weights[u][i]);
     sums.bias[u] = hn::Add(sums.bias[u], d_hidden);
-    const float* to = h.to_inputs.weights + j * h.to_inputs.row_stride;
-    for (std::size_t i = 0; i < inputs; ++i)
-      d_in[i] =
-          hn::MulAdd(d_hidden, hn::Set(d, to[static_cast<std::ptrdiff_t>(i) * h.to_inputs.column_stride]), d_in[i]);
+    for (std::size_t i = 0; i < inputs; ++i) d_in[i] = hn::MulAdd(d_hidden, w.to_inputs[u][i], d_in[i]);
   }
-  for (std::size_t i = 0; i < inputs; ++i) store(d_in[i], dx + static_cast<std::ptrdiff_t>(i) * h.dx_stride);
+  for (std::size_t i = 0; i < inputs; ++i) store(d_in[i], dx[i] + row);
 }
 
 template <std::size_t units, std::size_t inputs, std::size_t outputs>
 void backward_units(const HiddenBackward& h, std::size_t unit, std::size_t rows) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
+  const Weights<units, inputs, outputs> weights(h, unit);
+  const float *x[inputs], *dy[outputs];
+  float* dx[inputs];
+  for (std::size_t i = 0; i < inputs; ++i) {
+    x[i] = h.x[i];
+    dx[i] = h.dx + static_cast<std::ptrdiff_t>(i) * h.dx_stride;
+  }
+  for (std::size_t o = 0; o < outputs; ++o) dy[o] = h.dy[o];
   Sums<units, inputs, outputs> sums;
   for (std::size_t u = 0; u < units; ++u) {
     for (V& s : sums.input_weights[u]) s = hn::Zero(d);
@@ -79,13 +103,13 @@ void backward_units(const HiddenBackward& h, std::size_t unit, std::size_t rows)
   }
   std::size_t r = 0;
   for (; r + lanes <= rows; r += lanes)
-    backward_rows<units, inputs, outputs>(
-        h, unit, r, h.dx + r, sums, [&](const float* p) { return hn::LoadU(d, p); },
+    backward_rows(
+        x, dy, dx, r, unit == 0, weights, sums, [&](const float* p) { return hn::LoadU(d, p); },
         [&](V v, float* p) { hn::StoreU(v, d, p); });
   if (r < rows) {
     const FirstElements<D> rest(d, rows - r);
-    backward_rows<units, inputs, outputs>(
-        h, unit, r, h.dx + r, sums, [&](const float* p) { return rest.load(p); },
+    backward_rows(
+        x, dy, dx, r, unit == 0, weights, sums, [&](const float* p) { return rest.load(p); },
         [&](V v, float* p) { hn::StoreU(v, d, p); });
   }
   float* to[units * (inputs + outputs + 1)];
