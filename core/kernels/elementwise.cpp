@@ -36,6 +36,10 @@ class Operand {
     }
     column_ += stride_;
   }
+  /// Its columns lie end to end, as one column of all their rows, or are one element.
+  bool is_one_run(std::size_t rows) const {
+    return row_mask_ == 0 ? !fill_ : stride_ == static_cast<std::ptrdiff_t>(rows);
+  }
   HWY_INLINE auto load(Tag<T> d, std::size_t row) const { return hn::LoadU(d, at_ + (row & row_mask_)); }
 
  private:
@@ -52,6 +56,10 @@ void loop(void* out, std::ptrdiff_t out_stride, std::size_t columns, std::size_t
   const Tag<T> d;
   const Tag<Out> o;
   auto* to = static_cast<Out*>(out);
+  if (columns > 1 && out_stride == static_cast<std::ptrdiff_t>(rows) && (operands.is_one_run(rows) && ...)) {
+    rows *= columns;
+    columns = 1;
+  }
   for (std::size_t c = 0; c < columns; ++c, to += out_stride) {
     (operands.next(), ...);
     for (std::size_t r = 0; r < rows; r += hn::Lanes(d)) hn::StoreU(f(d, operands.load(d, r)...), o, to + r);

@@ -113,18 +113,19 @@ Tree dense_weights(const Key& key, const std::vector<std::int64_t>& widths, Last
 }
 
 Tensor gru(const Tensor& x, const Tensor& hidden, const Tensor& w, const Tensor& b) {
-  const std::int64_t inputs = x.dim(-1), h = hidden.dim(-1), all = inputs + h;
-  const Tensor from_input = matmul(x, rows(w, 0, inputs)) + b, recurrent = rows(w, inputs, all);
-  const Tensor gates = sigmoid(columns(from_input, 0, 2 * h) + matmul(hidden, columns(recurrent, 0, 2 * h)));
+  const std::int64_t h = hidden.dim(-1);
+  const auto layer = [&](const Tensor& state, std::int64_t first, std::int64_t last) {
+    return matmul(concatenate({x, state}, -1), columns(w, first, last)) + slice(b, {first}, {last}, {1});
+  };
+  const Tensor gates = sigmoid(layer(hidden, 0, 2 * h));
   const Tensor update = columns(gates, 0, h), reset = columns(gates, h, 2 * h);
-  const Tensor candidate =
-      tanh(columns(from_input, 2 * h, 3 * h) + matmul(reset * hidden, columns(recurrent, 2 * h, 3 * h)));
+  const Tensor candidate = tanh(layer(reset * hidden, 2 * h, 3 * h));
   return (1 - update) * hidden + update * candidate;
 }
 
 RecurrentState lstm(const Tensor& x, const RecurrentState& state, const Tensor& w, const Tensor& b) {
-  const std::int64_t inputs = x.dim(-1), h = state.hidden.dim(-1), all = inputs + h;
-  const Tensor gates = matmul(x, rows(w, 0, inputs)) + matmul(state.hidden, rows(w, inputs, all)) + b;
+  const std::int64_t h = state.hidden.dim(-1);
+  const Tensor gates = matmul(concatenate({x, state.hidden}, -1), w) + b;
   const auto gate = [&](std::int64_t index) { return columns(gates, index * h, (index + 1) * h); };
   const Tensor cell = sigmoid(gate(2) + 1) * state.cell + sigmoid(gate(0)) * tanh(gate(1));
   return {sigmoid(gate(3)) * tanh(cell), cell};
