@@ -1,9 +1,6 @@
 #include "plan/clusters.h"
 
-#include "plan/views.h"
-
 #include <algorithm>
-#include <set>
 #include <unordered_set>
 
 namespace lopt {
@@ -96,9 +93,6 @@ RowRole role_of(const Program& program, const Operation& operation) {
     default: return {};
   }
 }
-
-/// Operations of a region at most.
-constexpr std::size_t most_members = 400;
 
 /// Clusters as a graph; merging keeps it free of cycles.
 class Merger {
@@ -308,94 +302,6 @@ void find_product_ends(const Program& program, Clusters& clusters) {
   }
 }
 
-/// Moves what a cluster makes for one other alone to where it is read, if less memory is written and read then: of a
-/// layer that makes many columns of few, the few are handed over.
-class Mover {
- public:
-  Mover(const Program& program, Clusters& clusters)
-      : program_(program),
-        clusters_(clusters),
-        users_(program.operations.size()),
-        in_memory_(program.operations.size()),
-        outputs_(program.operations.size()),
-        read_(clusters.members.size()) {
-    for (ValueId i = 0; i < program.operations.size(); ++i) {
-      in_memory_[i] = clusters.of[i] == Clusters::none;
-      for (ValueId input : program.operations[i].inputs) {
-        users_[input].push_back(i);
-        if (clusters.of[i] == Clusters::none) {
-          in_memory_[base_of(input)] = true;
-        } else if (clusters.of[i] != clusters.of[input]) {
-          in_memory_[base_of(input)] = true;
-          read_[clusters.of[i]].insert(base_of(input));
-        }
-      }
-    }
-    for (ValueId output : program.outputs) in_memory_[base_of(output)] = outputs_[output] = true;
-  }
-
-  void run() {
-    for (ValueId value = static_cast<ValueId>(program_.operations.size()); value-- > 0;)
-      if (const std::uint32_t reader = sole_reader(value); reader != Clusters::none && saving(value, reader) > 0)
-        move(value, reader);
-  }
-
- private:
-  ValueId base_of(ValueId value) const {
-    while (is_view(program_.operations[value])) value = program_.operations[value].inputs[0];
-    return value;
-  }
-  /// The one cluster, another than its own, that reads a value, and can make it row by row.
-  std::uint32_t sole_reader(ValueId value) const {
-    const std::uint32_t from = clusters_.of[value];
-    if (from == Clusters::none || clusters_.roles[value].terminal || users_[value].empty() || outputs_[value])
-      return Clusters::none;
-    const std::uint32_t to = clusters_.of[users_[value][0]];
-    if (to == Clusters::none || to == from || clusters_.members[to].size() >= most_members) return Clusters::none;
-    const std::int64_t rows = clusters_.rows[to], needed = clusters_.roles[value].rows,
-                       count = size_of(program_, value);
-    if ((needed && needed != rows) || rows == 0 || count % rows != 0 || count / rows > max_columns)
-      return Clusters::none;
-    for (ValueId user : users_[value]) {
-      if (clusters_.of[user] != to) return Clusters::none;
-      const auto& inputs = program_.operations[user].inputs;
-      for (std::size_t k = 0; k < inputs.size(); ++k)
-        if (inputs[k] == value && !reads_by_row(program_, user, k, rows)) return Clusters::none;
-    }
-    return to;
-  }
-
-  /// Elements less that are written and read.
-  std::int64_t saving(ValueId value, std::uint32_t reader) const {
-    std::int64_t result = is_view(program_.operations[value]) ? 0 : 2 * size_of(program_, value);
-    if (result == 0) return in_memory_[base_of(value)] ? 1 : 0;  // a window goes to who looks through it
-    std::set<ValueId> seen;
-    for (ValueId input : program_.operations[value].inputs) {
-      const ValueId base = base_of(input);
-      if (!seen.insert(base).second || read_[reader].contains(base)) continue;
-      result -= size_of(program_, base) * (in_memory_[base] ? 1 : 2);
-    }
-    return result;
-  }
-
-  void move(ValueId value, std::uint32_t reader) {
-    std::erase(clusters_.members[clusters_.of[value]], value);
-    auto& members = clusters_.members[reader];
-    members.insert(std::lower_bound(members.begin(), members.end(), value), value);
-    clusters_.of[value] = reader;
-    for (ValueId input : program_.operations[value].inputs) {
-      in_memory_[base_of(input)] = true;
-      read_[reader].insert(base_of(input));
-    }
-  }
-
-  const Program& program_;
-  Clusters& clusters_;
-  std::vector<std::vector<ValueId>> users_;
-  std::vector<bool> in_memory_, outputs_;
-  std::vector<std::set<ValueId>> read_;  // by cluster: what lies in memory
-};
-
 }  // namespace
 
 Clusters find_clusters(const Program& program) {
@@ -406,7 +312,7 @@ Clusters find_clusters(const Program& program) {
   Merger merger(program, clusters);
   merger.run();
   merger.write();
-  Mover(program, clusters).run();
+  move_to_readers(program, clusters);
   return clusters;
 }
 

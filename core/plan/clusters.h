@@ -32,12 +32,17 @@ struct Clusters {
   std::vector<std::int64_t> rows;             // by cluster
 };
 
-/// Columns that a region may have beside each other for one value.
+/// Columns that a region may have beside each other for one value, and operations that it has at most.
 inline constexpr std::int64_t max_columns = 128;
+inline constexpr std::size_t most_members = 400;
 
 /// True if `operation` reads input i row by row; false if it needs all of it, as the weights of a dense layer.
 bool reads_by_row(const Program& program, ValueId operation, std::size_t input, std::int64_t rows);
 
 Clusters find_clusters(const Program& program);
+
+/// Moves what a cluster makes for one other alone to where it is read, if less memory is written and read then: of a
+/// layer that makes many columns of few, the few are handed over.
+void move_to_readers(const Program& program, Clusters& clusters);
 
 }  // namespace lopt

@@ -16,8 +16,10 @@ def peer_ms(python, folder, row):
     script = os.path.join(folder, "bench_rules.py" if words else "bench_celo2.py")
     if not python or not os.path.exists(script):
         return {}
+    # Where LOPT_SIMD holds us at AVX2, it holds the peer there too.
+    flags = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"} if os.environ.get("LOPT_SIMD") == "AVX2" else {}
     done = subprocess.run([python, script, *(words or [])], check=True, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+                          env={**os.environ, **flags, "PYTHONDONTWRITEBYTECODE": "1"})
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return {"ES": found.get("es_ms", found.get("meta_step_ms"))} | ({"gradient": found["tbptt_ms"]} if "tbptt_ms" in found else {})
 

@@ -94,6 +94,43 @@ TEST_CASE("a network on rows becomes one region with the hidden layer in registe
   CHECK(plan.arena_bytes == 0);
 }
 
+TEST_CASE("layers of a rule run in blocks of rows, their features where they lie, and results go straight to memory") {
+  using Kind = TileInstruction::Kind;
+  auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
+  const Tensor p = real({64, 128}), g = real({64, 128}), m = real({64, 128}), v = real({64, 128}), w0 = real({4, 32}),
+               w1 = real({32, 32}), w2 = real({32, 2});
+  const Tensor next = 0.9 * m + 0.1 * g, x = stack({p, g, next, next * rsqrt(v + 1e-8)}, -1);
+  const Tensor out = matmul(relu(matmul(relu(matmul(x, w0)), w1)), w2);
+  const Plan plan = make_plan(make_program("update", {p, g, m, v, w0, w1, w2}, {p - take(out, 0, -1), next}));
+  REQUIRE(plan.kernels.size() == 1);
+  const Region& region = std::get<Region>(plan.kernels[0]);
+  CHECK(region.block_rows % 48 == 0);
+  CHECK(region.block_columns == 64);
+  CHECK(region.tile_rows > region.block_rows);
+  int layers = 0;
+  for (std::size_t k = 0; k < region.instructions.size(); ++k) {
+    const TileInstruction& i = region.instructions[k];
+    CHECK(region.in_blocks(k) == (i.kind == Kind::dense));
+    CHECK(i.kind != Kind::copy);
+    CHECK(i.kind != Kind::store);
+    layers += i.kind == Kind::dense;
+  }
+  CHECK(layers == 3);
+}
+
+TEST_CASE("one region hands another the few columns that a wide layer is made of") {
+  auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
+  const Tensor p = real({64, 128}), g = real({64, 128}), w = real({3, 16}), b = real({16}), u = real({16, 1});
+  // The second layer's bias needs a sum over all rows first, so the first layer's result would have to wait in memory.
+  const Tensor feature = g * rsqrt(square(p) + 1e-3), x = stack({p, g, feature}, -1);
+  const Tensor hidden = relu(matmul(x, w) + b * mean(square(feature)));
+  const Plan plan = make_plan(make_program("update", {p, g, w, b, u}, {p - take(matmul(hidden, u), 0, -1)}));
+  std::size_t most = 0;
+  for (const Buffer& buffer : plan.buffers)
+    if (buffer.place == Buffer::Place::arena) most = std::max(most, buffer.size);
+  CHECK(most == 64 * 128);
+}
+
 TEST_CASE("planning grows about linearly with the program") {
   auto kernels_of = [](int layers) {
     Tensor x = make_input("x", {DType::float32, {64, 64}}), y = x;
