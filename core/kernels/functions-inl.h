@@ -138,19 +138,23 @@ HWY_INLINE V sine(D d, V x, double shift) {
       },
       x);
 }
+/// `y` where `usual` is set, and f, element by element, elsewhere: no element looks at its neighbours.
+template <class D, class M, class V, class F, class... Vs>
+HWY_INLINE V or_by_element(D d, M usual, V y, F f, Vs... x) {
+  if (HWY_LIKELY(hn::AllTrue(d, usual))) return y;
+  return hn::IfThenElse(usual, y, by_element(d, f, x...));
+}
 constexpr float most_turns = 1e6F;  // beyond, the first product above would not be exact
 template <class D, class V>
 HWY_INLINE V sin(D d, V x) {
-  if (HWY_LIKELY(hn::AllTrue(d, hn::Lt(hn::Abs(x), hn::Set(d, most_turns))))) return sine(d, x, 0);
-  return by_element(
-      d, [](double v) { return std::sin(v); }, x);
+  return or_by_element(
+      d, hn::Lt(hn::Abs(x), hn::Set(d, most_turns)), sine(d, x, 0), [](double v) { return std::sin(v); }, x);
 }
 template <class D, class V>
 HWY_INLINE V cos(D d, V x) {
   // cos x = sin(x + π/2) = sin(x − (n − ½) π + n π)
-  if (HWY_LIKELY(hn::AllTrue(d, hn::Lt(hn::Abs(x), hn::Set(d, most_turns))))) return sine(d, x, -0.5);
-  return by_element(
-      d, [](double v) { return std::cos(v); }, x);
+  return or_by_element(
+      d, hn::Lt(hn::Abs(x), hn::Set(d, most_turns)), sine(d, x, -0.5), [](double v) { return std::cos(v); }, x);
 }
 
 /// e^(y log x) in double for x > 0; what else there is, element by element.
@@ -158,16 +162,15 @@ template <class D, class V>
 HWY_INLINE V pow(D d, V x, V y) {
   const auto usual = hn::And(hn::And(hn::Gt(x, hn::Zero(d)), hn::Lt(x, hn::Set(d, infinity))),
                              hn::Lt(hn::Abs(y), hn::Set(d, infinity)));
-  if (HWY_UNLIKELY(!hn::AllTrue(d, usual)))
-    return by_element(
-        d, [](double a, double b) { return std::pow(a, b); }, x, y);
-  return in_double(
+  const V power = in_double(
       d,
       [](auto w, auto a, auto b) {
         const auto exponent = hn::Mul(b, hn::Log(w, a));
         return hn::Exp(w, hn::Max(hn::Set(w, -150.0), hn::Min(hn::Set(w, 150.0), exponent)));
       },
       x, y);
+  return or_by_element(
+      d, usual, power, [](double a, double b) { return std::pow(a, b); }, x, y);
 }
 
 /// The polynomials of random/erf_inv.h.
