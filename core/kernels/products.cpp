@@ -68,8 +68,15 @@ void product_part(const MatrixProduct& p) {
   std::size_t column = 0;
   for (; column + vectors * lanes <= p.n; column += vectors * lanes)
     product_columns<most_rows, vectors, false>(p, column);
-  for (; column + lanes <= p.n; column += lanes) product_columns<narrow_rows, 1, false>(p, column);
-  if (column < p.n) product_columns<narrow_rows, 1, true>(p, column);
+  if constexpr (wide)
+    for (; column + 2 * lanes <= p.n; column += 2 * lanes) product_columns<2 * most_rows, 2, false>(p, column);
+  const std::size_t rest = p.n - column;
+  if (rest > lanes)
+    product_columns<wide ? 2 * most_rows : most_rows, 2, true>(p, column);
+  else if (rest == lanes)
+    product_columns<narrow_rows, 1, false>(p, column);
+  else if (rest > 0)
+    product_columns<narrow_rows, 1, true>(p, column);
 }
 /// Long sums in parts, so that the rows of B that a block of columns needs stay in the second cache.
 void matrix_product(const MatrixProduct& p) {
