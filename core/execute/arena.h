@@ -1,7 +1,6 @@
 #pragma once
 #include "execute/tile.h"
 
-#include <array>
 #include <memory>
 #include <unordered_map>
 
@@ -22,7 +21,7 @@ class Arena {
   std::vector<void*>& pointers() { return pointers_; }
   std::size_t bytes() const { return value_bytes_ + scratch_bytes_ + (inner_ ? inner_->bytes() : 0); }
   /// What running the regions of a program keeps, by kernel and chunk. `program` is whose they are; it lives as long.
-  using Tiles = std::vector<std::array<TileMemory, max_chunks>>;
+  using Tiles = std::vector<std::vector<TileMemory>>;
   template <class Program>
   Tiles& tiles_of(const std::shared_ptr<Program>& program, std::size_t kernels) {
     const auto found = tiles_.find(program.get());

@@ -33,7 +33,9 @@ BoundRegion bind_region(const Region& region, const Plan& plan) {
 }
 
 void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena,
-                std::array<TileMemory, max_chunks>& tiles, BlockTeam* team) {
+                std::vector<TileMemory>& tiles, BlockTeam* team) {
+  const std::size_t at_once = team ? static_cast<std::size_t>(region.chunks) : 1;
+  if (tiles.size() < at_once) tiles.resize(at_once);
   const std::vector<void*>& pointers = arena.pointers();
   const auto& [instructions, sums, partial_bytes] = bound;
   if (region.chunks == 1) {

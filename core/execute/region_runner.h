@@ -19,8 +19,8 @@ BoundRegion bind_region(const Region& region, const Plan& plan);
 
 /// Runs a region. Sums over rows are taken chunk by chunk, and the chunks' sums in order: the same bits whether the
 /// chunks run one after the other or, with `parallel`, on the threads of this TBB arena.
-/// `tiles`: what each chunk keeps between runs.
+/// `tiles`: what each chunk keeps between runs; grows to as many as run at once.
 void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena,
-                std::array<TileMemory, max_chunks>& tiles, BlockTeam* team);
+                std::vector<TileMemory>& tiles, BlockTeam* team);
 
 }  // namespace lopt

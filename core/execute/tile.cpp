@@ -37,6 +37,9 @@ void for_runs(const RowPattern& rows, const std::uint32_t* from, std::int64_t be
       std::span(rows.strides).first(outer));
 }
 
+/// Sets a pointer to data of any type.
+void set(void* pointer, const void* to) { std::memcpy(pointer, &to, sizeof to); }
+
 /// How many columns from `first` on, below `end`, lie one element apart.
 std::int64_t adjacent(const std::vector<std::int64_t>& offsets, std::int64_t first, std::int64_t end) {
   std::int64_t count = 1;
@@ -104,14 +107,14 @@ kernels::Columns TileRunner::columns_of(const TileOperand& o) const {
   return result;
 }
 
-void TileRunner::note(const void** address, const TileOperand& o, std::int64_t element, bool in_blocks) {
+void TileRunner::note(void* pointer, const void* base, const TileOperand& o, std::int64_t element, bool in_blocks) {
   if (o.kind != TileOperand::Kind::tile) {
     auto& list = o.kind == TileOperand::Kind::uniform ? memory_.fixed
                  : in_blocks                          ? memory_.with_blocks
                                                       : memory_.with_tiles;
-    list.push_back({address, o.buffer, o.first + element});
+    list.push_back({pointer, o.buffer, o.first + element});
   } else if (in_blocks && region_.groups[o.group].rows != region_.block_rows) {
-    memory_.with_blocks_of_tiles.push_back({address, static_cast<const std::uint32_t*>(*address)});
+    memory_.with_blocks_of_tiles.push_back({pointer, static_cast<const std::uint32_t*>(base)});
   }
 }
 
@@ -128,7 +131,7 @@ void TileRunner::find_operands(std::size_t k) {
       operands.out = group(result.group, result.first);
       operands.out_stride = region_.groups[i.group].rows;
     }
-    note(const_cast<const void**>(reinterpret_cast<void**>(&operands.out)), result, 0, in_blocks);
+    note(&operands.out, operands.out, result, 0, in_blocks);
   }
   if (i.kind == Kind::outer || !i.layers.empty()) {
     operands.columns = add_columns(i.operands, i.kind == Kind::outer ? i.inner : i.layers[0].inputs, in_blocks);
@@ -142,7 +145,7 @@ void TileRunner::find_operands(std::size_t k) {
       continue;
     }
     operands.in[n] = columns_of(i.operands[n]);
-    note(&operands.in[n].data, i.operands[n], 0, in_blocks);
+    note(&operands.in[n].data, operands.in[n].data, i.operands[n], 0, in_blocks);
   }
 }
 
@@ -152,17 +155,16 @@ std::size_t TileRunner::add_columns(const std::vector<TileOperand>& list, std::i
   for (const TileOperand& o : list) {
     const kernels::Columns from = columns_of(o);
     for (std::int64_t c = 0; c < each; ++c) {
-      memory_.columns.push_back(static_cast<const std::uint32_t*>(from.data) +
-                                (o.kind == TileOperand::Kind::tile ? c * from.stride : 0));
-      note(&memory_.columns.back(), o, c * o.step, in_blocks);
+      memory_.columns.push_back(o.kind == TileOperand::Kind::tile ? real(from) + c * from.stride : nullptr);
+      note(&memory_.columns.back(), memory_.columns.back(), o, c * o.step, in_blocks);
     }
   }
   return begin;
 }
 
 void TileRunner::move(const std::vector<TileMemory::InBuffer>& list, std::int64_t row) const {
-  for (const auto& [address, buffer, element] : list)
-    *address = static_cast<const std::uint32_t*>(pointers_[buffer]) + element + row;
+  for (const auto& [pointer, buffer, element] : list)
+    set(pointer, static_cast<const std::uint32_t*>(pointers_[buffer]) + element + row);
 }
 
 void TileRunner::run(std::int64_t first) {
@@ -174,7 +176,7 @@ void TileRunner::run(std::int64_t first) {
   if (region_.blocks_begin < region_.blocks_end)
     for (std::int64_t row = first; row < end; row += region_.block_rows) {
       move(memory_.with_blocks, row);
-      for (const auto& [address, base] : memory_.with_blocks_of_tiles) *address = base + (row - first);
+      for (const auto& [pointer, base] : memory_.with_blocks_of_tiles) set(pointer, base + (row - first));
       run(region_.blocks_begin, region_.blocks_end, rows_from(row, std::min(region_.block_rows, end - row)));
     }
   run(region_.blocks_end, region_.instructions.size(), rows);

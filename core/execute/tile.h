@@ -63,20 +63,20 @@ struct TileMemory {
     std::int64_t out_stride = 0;
     std::size_t columns = 0, right = 0;  // of layers: where in `columns` their operands begin
   };
-  /// An address inside scratch that moves on with the rows of a tile.
+  /// A pointer into scratch that moves on with the rows of a tile; `pointer` is where it is kept, whatever its type.
   struct InTile {
-    const void** address;
+    void* pointer;
     const std::uint32_t* base;
   };
-  /// An address inside a buffer, which may lie elsewhere in the next run.
+  /// A pointer into a buffer, which may lie elsewhere in the next run.
   struct InBuffer {
-    const void** address;
+    void* pointer;
     BufferId buffer;
     std::int64_t element;
   };
   const std::byte* scratch = nullptr;  // for which all this was found
   std::vector<Operands> operands;      // by instruction
-  std::vector<const void*> columns;    // each column of the operands of layers
+  std::vector<const float*> columns;   // each column of the operands of layers
   std::vector<std::array<std::uint32_t, kernels::spread_size>> spread;
   std::vector<InBuffer> fixed;               // what does not move with the rows
   std::vector<InBuffer> with_tiles;          // rows of a buffer, of instructions of tiles
@@ -108,16 +108,14 @@ class TileRunner {
   void find_operands(std::size_t k);
   std::size_t add_columns(const std::vector<TileOperand>& list, std::int64_t count, bool in_blocks);
   kernels::Columns columns_of(const TileOperand& o) const;
-  /// Notes what changes an address: of a column `element` elements on from the operand's first.
-  void note(const void** address, const TileOperand& o, std::int64_t element, bool in_blocks);
+  /// Notes what changes a pointer: to a column `element` elements on from the operand's first, now at `base`.
+  void note(void* pointer, const void* base, const TileOperand& o, std::int64_t element, bool in_blocks);
   void move(const std::vector<TileMemory::InBuffer>& list, std::int64_t row) const;
 
   std::uint32_t* group(std::uint32_t g, std::int64_t column) const {
     return scratch_ + region_.groups[g].start + column * region_.groups[g].rows;
   }
-  const float* const* columns(std::size_t at) const {
-    return reinterpret_cast<const float* const*>(memory_.columns.data()) + at;
-  }
+  const float* const* columns(std::size_t at) const { return memory_.columns.data() + at; }
   kernels::Layer layer(const DenseLayer& l) const;
 
   const Region& region_;
