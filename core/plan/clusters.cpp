@@ -111,9 +111,10 @@ class Merger {
   }
 
   void run() {
+    merge_all([&](ValueId i) { return !sums_columns(i); });
     for (ValueId i = 0; i < program_.operations.size(); ++i)
-      if (clusters_.roles[i].fusable)
-        for (ValueId input : program_.operations[i].inputs) try_merge(input, i);
+      if (sums_columns(i) && is_apart(i)) clusters_.roles[i] = {};
+    merge_all([](ValueId) { return true; });
     join_readers();
   }
 
@@ -142,6 +143,37 @@ class Merger {
   };
 
   std::int64_t row_elements(ValueId i) const { return clusters_.roles[i].elements; }
+
+  template <class Takes>
+  void merge_all(Takes takes) {
+    for (ValueId i = 0; i < program_.operations.size(); ++i)
+      if (clusters_.roles[i].fusable && takes(i))
+        for (ValueId input : program_.operations[i].inputs)
+          if (takes(input)) try_merge(input, i);
+  }
+
+  /// A sum or maximum over columns, which gives what it is merged with rows of these columns.
+  bool sums_columns(ValueId i) const {
+    return clusters_.roles[i].fusable && !clusters_.roles[i].terminal &&
+           program_.operations[i].primitive->fusion == Fusion::reduction;
+  }
+  /// True if what makes its input element by element reads and writes so much memory that turning all that into columns
+  /// would cost more than reading the input once again.
+  bool is_apart(ValueId reduction) {
+    constexpr std::size_t most = 10;
+    const ValueId root = find(program_.operations[reduction].inputs[0]);
+    const Set& set = sets_[root];
+    if (set.rows != 0 || set.elements == 0) return false;
+    std::unordered_set<ValueId> in_memory;
+    for (ValueId member : set.members)
+      for (ValueId input : program_.operations[member].inputs)
+        if (find(input) != root && size_of(program_, input) == set.elements) in_memory.insert(input);
+    for (ValueId consumer : set.consumers)
+      if (find(consumer) != root && consumer != reduction)
+        for (ValueId input : program_.operations[consumer].inputs)
+          if (find(input) == root) in_memory.insert(input);
+    return in_memory.size() > most;
+  }
 
   ValueId find(ValueId i) {
     while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
