@@ -260,13 +260,18 @@ void TileRunner::load(const TileInstruction& i, const TileMemory::Operands& oper
                  to += count;
                });
     };
+    const std::int64_t inner = i.rows.strides.back();
     if (columns > 1)
       runs([&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {
         kernels::transpose(run, stride, to, operands.out_stride, size(count), size(columns));
       });
-    else if (i.rows.strides.back() == 1)
+    else if (i.rows.lengths.size() == 2 && (inner == 0 || inner == 1))
+      kernels::fill_runs(start + rows.first / i.rows.lengths[1] * i.rows.strides[0], i.rows.strides[0],
+                         size(i.rows.lengths[1]), size(rows.first % i.rows.lengths[1]), inner == 0, to,
+                         size(rows.count));
+    else if (inner == 1)
       runs([&](const std::uint32_t* run, std::int64_t, std::int64_t count) { std::copy_n(run, count, to); });
-    else if (i.rows.strides.back() == 0)
+    else if (inner == 0)
       runs([&](const std::uint32_t* run, std::int64_t, std::int64_t count) { std::fill_n(to, count, *run); });
     else
       runs([&](const std::uint32_t* run, std::int64_t stride, std::int64_t count) {

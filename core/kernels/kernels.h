@@ -100,6 +100,10 @@ const SumKernels& sums();
 /// to[c · to_row + r] = from[r · from_row + c], for any number of rows and columns.
 void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t* to, std::ptrdiff_t to_row,
                std::size_t rows, std::size_t columns);
+/// Runs of `length` elements, one after the other, `rows` elements in all, the first of them from its element `start`
+/// on: run k is a copy of what lies at from + k · stride, or, `repeated`, that one element again and again.
+void fill_runs(const std::uint32_t* from, std::ptrdiff_t stride, std::size_t length, std::size_t start, bool repeated,
+               std::uint32_t* to, std::size_t rows);
 /// Copies n elements past the caches, for what is not read again before it has left them; others see them after
 /// finish_streams() on the same thread.
 void stream(const std::uint32_t* from, std::uint32_t* to, std::size_t n);

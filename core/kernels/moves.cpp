@@ -28,6 +28,33 @@ void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t
     for (std::size_t r = 0; r < rows; ++r) column(c)[r] = row(r)[c];
 }
 
+template <bool repeated>
+void fill_runs_of(const std::uint32_t* from, std::ptrdiff_t stride, std::size_t length, std::size_t start,
+                  std::uint32_t* to, std::size_t rows) {
+  const hn::ScalableTag<std::uint32_t> d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t done = 0; done < rows; from += stride, start = 0) {
+    const std::size_t count = HWY_MIN(length - start, rows - done);
+    const std::uint32_t* run = from + start;
+    // Whole vectors, whose ends the next run writes over; not where they would reach beyond the rows.
+    if (done + count + lanes <= rows) {
+      const auto same = hn::Set(d, *from);
+      for (std::size_t k = 0; k < count; k += lanes)
+        hn::StoreU(repeated ? same : hn::LoadU(d, run + k), d, to + done + k);
+    } else {
+      for (std::size_t k = 0; k < count; ++k) to[done + k] = repeated ? *from : run[k];
+    }
+    done += count;
+  }
+}
+void fill_runs(const std::uint32_t* from, std::ptrdiff_t stride, std::size_t length, std::size_t start, bool repeated,
+               std::uint32_t* to, std::size_t rows) {
+  if (repeated)
+    fill_runs_of<true>(from, stride, length, start, to, rows);
+  else
+    fill_runs_of<false>(from, stride, length, start, to, rows);
+}
+
 void stream(const std::uint32_t* from, std::uint32_t* to, std::size_t n) {
   const hn::ScalableTag<std::uint32_t> d;
   const std::size_t lanes = hn::Lanes(d);
@@ -47,6 +74,11 @@ HWY_EXPORT(transpose);
 void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t* to, std::ptrdiff_t to_row,
                std::size_t rows, std::size_t columns) {
   HWY_DYNAMIC_DISPATCH(transpose)(from, from_row, to, to_row, rows, columns);
+}
+HWY_EXPORT(fill_runs);
+void fill_runs(const std::uint32_t* from, std::ptrdiff_t stride, std::size_t length, std::size_t start, bool repeated,
+               std::uint32_t* to, std::size_t rows) {
+  HWY_DYNAMIC_DISPATCH(fill_runs)(from, stride, length, start, repeated, to, rows);
 }
 HWY_EXPORT(stream);
 HWY_EXPORT(finish_streams);
