@@ -48,7 +48,8 @@ void run_region(const Region& region, const BoundRegion& bound, const Plan& plan
   const std::int64_t chunk_rows = (tile_count + region.chunks - 1) / region.chunks * region.tile_rows;
   std::byte* partials = arena.scratch() + plan.scratch_bytes * (team ? max_chunks : 1);
   auto run_chunk = [&, &sums = sums, partial_bytes = partial_bytes](std::size_t chunk) {
-    std::vector<void*> mine = pointers;
+    std::vector<void*>& mine = tiles[team ? chunk : 0].pointers;
+    mine = pointers;
     std::byte* at = partials + chunk * partial_bytes;
     for (const auto& sum : sums) {
       mine[sum.buffer] = at;

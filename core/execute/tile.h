@@ -74,7 +74,8 @@ struct TileMemory {
     BufferId buffer;
     std::int64_t element;
   };
-  const std::byte* scratch = nullptr;  // for which all this was found
+  std::vector<void*> pointers;         // where each buffer lies for a chunk: with its own parts of sums
+  const std::byte* scratch = nullptr;  // for which all that follows was found
   std::vector<Operands> operands;      // by instruction
   std::vector<const float*> columns;   // each column of the operands of layers
   std::vector<std::array<std::uint32_t, kernels::spread_size>> spread;
