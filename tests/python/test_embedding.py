@@ -248,6 +248,8 @@ class Embedding(unittest.TestCase):
                 params, state = step(params, state, grad, loss)
             for name, array in by_python(rule)[-1].items():
                 numpy.testing.assert_allclose(params[name], array, rtol=0, atol=1e-6)
+        with self.assertRaisesRegex(Exception, "looks at the loss"):
+            transformation.update(grads[0], state, params)
 
     def test_a_task_is_what_the_runner_trains(self):
         """Losses of a run, step by step, and the same bits from the task's functions and an optimizer of NumPy arrays."""

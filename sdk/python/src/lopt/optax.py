@@ -39,7 +39,7 @@ def learned_optimizer(spec: str | os.PathLike | dict = "general", num_steps: int
     def init(params):
         return jnp.asarray(np.frombuffer(new(jax.tree.leaves(params)).state_dict()["state"], np.uint8))
 
-    def update(updates, state, params=None, *, value=0.0, **_):
+    def update(updates, state, params=None, *, value=None, **_):
         grads, tree = jax.tree.flatten(updates)
         leaves = jax.tree.leaves(params)
         result = [jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for leaf in leaves], jax.ShapeDtypeStruct(state.shape, jnp.uint8)
