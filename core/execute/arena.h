@@ -20,14 +20,15 @@ class Arena {
   std::byte* scratch() { return scratch_.get(); }
   std::vector<void*>& pointers() { return pointers_; }
   std::size_t bytes() const { return value_bytes_ + scratch_bytes_ + (inner_ ? inner_->bytes() : 0); }
-  /// What running the regions of a program keeps, by kernel and chunk. `program` is whose they are; it lives as long.
-  using Tiles = std::vector<std::vector<TileMemory>>;
+  /// A run of a program begins, which lives as long as what is kept of it.
   template <class Program>
-  Tiles& tiles_of(const std::shared_ptr<Program>& program, std::size_t kernels) {
-    const auto found = tiles_.find(program.get());
-    return found != tiles_.end() ? found->second.by_kernel
-                                 : tiles_.try_emplace(program.get(), program, kernels).first->second.by_kernel;
+  void begin(const std::shared_ptr<Program>& program, std::size_t kernels) {
+    auto found = kept_.find(program.get());
+    if (found == kept_.end()) found = kept_.try_emplace(program.get(), program, kernels).first;
+    tiles_ = &found->second.by_kernel;
   }
+  /// What running region `kernel` of that program keeps, by chunk.
+  std::vector<TileMemory>& tiles(std::size_t kernel) { return (*tiles_)[kernel]; }
   /// Where the body of a loop runs.
   Arena& inner() {
     if (!inner_) inner_ = std::make_shared<Arena>();
@@ -41,10 +42,11 @@ class Arena {
   std::vector<void*> pointers_;
   struct OfProgram {
     std::shared_ptr<const void> program;
-    Tiles by_kernel;
+    std::vector<std::vector<TileMemory>> by_kernel;
     OfProgram(std::shared_ptr<const void> whose, std::size_t kernels) : program(std::move(whose)), by_kernel(kernels) {}
   };
-  std::unordered_map<const void*, OfProgram> tiles_;
+  std::unordered_map<const void*, OfProgram> kept_;
+  std::vector<std::vector<TileMemory>>* tiles_ = nullptr;  // of the program that runs
 };
 
 }  // namespace lopt

@@ -52,6 +52,7 @@ Executable Executable::with_constants(std::vector<Array> constants) const {
 void Executable::bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
                       BlockTeam* team) const {
   arena.reserve(plan(), team != nullptr);
+  arena.begin(bound_, plan().kernels.size());
   std::vector<void*>& pointers = arena.pointers();
   for (std::size_t i = 0; i < plan().buffers.size(); ++i) {
     const Buffer& buffer = plan().buffers[i];
@@ -70,7 +71,7 @@ void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const 
   std::visit(
       [&]<class K>(const K& kernel) {
         if constexpr (std::is_same_v<K, Region>)
-          run_region(kernel, bound_->regions[k], plan(), arena, arena.tiles_of(bound_, plan().kernels.size())[k], team);
+          run_region(kernel, bound_->regions[k], plan(), arena, arena.tiles(k), team);
         else if constexpr (std::is_same_v<K, Gemm>)
           run_gemm(kernel, pointers, team);
         else if constexpr (std::is_same_v<K, Reduction>)

@@ -18,14 +18,6 @@ void for_runs(const RowPattern& rows, const std::uint32_t* from, std::int64_t be
   if (rows.lengths.size() == 1) return f(from + begin * rows.strides[0], rows.strides[0], end - begin);
   const std::int64_t length = rows.lengths.back(), stride = rows.strides.back();
   const std::size_t outer = rows.lengths.size() - 1;
-  if (outer == 1) {
-    for (std::int64_t row = begin; row < end;) {
-      const std::int64_t start = row % length, count = std::min(length - start, end - row);
-      f(from + row / length * rows.strides[0] + start * stride, stride, count);
-      row += count;
-    }
-    return;
-  }
   std::int64_t row = begin;
   for_rows(
       std::span(rows.lengths).first(outer), begin / length, (end + length - 1) / length,

@@ -1,8 +1,8 @@
 #include "plan/region.h"
 
+#include "plan/direct_stores.h"
 #include "plan/hidden_backward.h"
 #include "plan/instruction_order.h"
-#include "plan/direct_stores.h"
 #include "plan/scratch.h"
 #include "plan/tile_value.h"
 
@@ -200,10 +200,11 @@ class Lowering {
   }
 
   void emit_terminal(Kind kind, ValueId value, std::vector<TileOperand> operands, std::int64_t columns,
-                     std::int64_t inner) {
+                     std::int64_t inner, std::vector<TileOperand> right = {}) {
     if (context_.is_stored(value)) {
       TileInstruction& instruction = emit(kind, std::move(operands), columns);
       instruction.inner = inner;
+      instruction.right = std::move(right);
       instruction.buffer = context_.buffer_of(value);
     }
     done_[value] = true;
@@ -212,11 +213,7 @@ class Lowering {
   void lower_outer(ValueId value) {
     const Operation& op = operation(value);
     std::vector<TileOperand> a = layer_input(op.inputs[0]), b = layer_input(op.inputs[1]);
-    if (context_.is_stored(value)) {
-      emit_terminal(Kind::outer, value, std::move(a), op.type.shape[1], op.type.shape[0]);
-      region_.instructions.back().right = std::move(b);
-    }
-    done_[value] = true;
+    emit_terminal(Kind::outer, value, std::move(a), op.type.shape[1], op.type.shape[0], std::move(b));
   }
 
   /// The one operation that uses a value, here and nowhere else, seen through reshapes.
