@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
+#include <optional>
 
 namespace lopt {
 namespace {
 
 using Kind = TileInstruction::Kind;
-const float* real(const kernels::Columns& columns) { return static_cast<const float*>(columns.data); }
+const float* real(const Columns& columns) { return static_cast<const float*>(columns.data); }
 std::size_t size(std::int64_t n) { return static_cast<std::size_t>(n); }
 
 /// Calls f(first element, its stride, how many) for the rows [begin, end) of a pattern, run by run of its innermost
@@ -39,25 +39,34 @@ std::int64_t adjacent(const std::vector<std::int64_t>& offsets, std::int64_t fir
   return count;
 }
 
+/// The functions of the sequence that begins with instruction k, if it has any.
+void add_steps(const Region& region, std::size_t k, BoundInstructions& bound) {
+  if (region.instructions[k].goes_on) return;
+  BoundInstructions::Sequence sequence{bound.steps.size(), 0};
+  do {
+    const TileInstruction& i = region.instructions[k];
+    std::vector<kernels::Source> sources;
+    for (const TileOperand& o : i.operands)
+      sources.push_back(o.kind == TileOperand::Kind::previous  ? kernels::Source::previous
+                        : o.kind == TileOperand::Kind::uniform ? kernels::Source::same
+                                                               : kernels::Source::column);
+    kernels::ElementwiseStep step;
+    if (!kernels::find_elementwise(step, i.primitive->name, i.dtype, i.result_dtype, sources)) return;
+    bound.steps.push_back(step);
+    ++sequence.instructions;
+  } while (++k < region.instructions.size() && region.instructions[k].goes_on);
+  kernels::end_sequence(bound.steps.emplace_back());
+  bound.sequences[k - sequence.instructions] = sequence;
+}
+
 }  // namespace
 
 BoundInstructions bind_instructions(const Region& region) {
   BoundInstructions bound;
-  std::map<std::pair<BufferId, std::int64_t>, int> seen;
-  for (const TileInstruction& i : region.instructions) {
-    std::array<int, 3> uniforms{-1, -1, -1};
-    if (i.kind == Kind::elementwise) {
-      for (std::size_t k = 0; k < i.operands.size(); ++k) {
-        const TileOperand& o = i.operands[k];
-        if (o.kind != TileOperand::Kind::uniform || (i.columns > 1 && o.step != 0)) continue;
-        const auto [found, added] = seen.try_emplace({o.buffer, o.first}, static_cast<int>(bound.uniforms.size()));
-        if (added) bound.uniforms.push_back({o.buffer, o.first});
-        uniforms[k] = found->second;
-      }
-    }
-    bound.uniform_of.push_back(uniforms);
-    bound.kernels.push_back(
-        i.kind == Kind::elementwise ? kernels::find_elementwise(i.primitive->name, i.dtype, i.result_dtype) : nullptr);
+  bound.sequences.resize(region.instructions.size());
+  for (std::size_t k = 0; k < region.instructions.size(); ++k) {
+    const TileInstruction& i = region.instructions[k];
+    if (i.kind == Kind::elementwise) add_steps(region, k, bound);
     if (!i.layers.empty()) bound.layer_columns += size(i.layers[0].inputs);
     if (i.kind == Kind::outer) bound.layer_columns += size(i.inner + i.columns);
     if (i.kind == Kind::hidden_backward) bound.layer_columns += size(i.layers[1].inputs);
@@ -74,22 +83,24 @@ TileRunner::TileRunner(const Region& region, const BoundInstructions& bound, con
       memory_(memory) {
   if (memory.scratch != scratch) {
     memory.scratch = scratch;
-    memory.spread.resize(bound.uniforms.size());
     memory.operands.assign(region.instructions.size(), {});
+    memory.steps = bound.steps;
+    memory.sequences.assign(region.instructions.size(), {});
     memory.columns.clear();
     memory.columns.reserve(bound.layer_columns);  // so that what points to them stays right
     for (auto* list : {&memory.fixed, &memory.with_tiles, &memory.with_blocks}) list->clear();
     memory.with_blocks_of_tiles.clear();
-    for (std::size_t k = 0; k < region.instructions.size(); ++k) find_operands(k);
+    for (std::size_t k = 0; k < region.instructions.size(); ++k)
+      if (bound.sequences[k].instructions > 0)
+        find_steps(k);
+      else if (!region.instructions[k].goes_on)
+        find_operands(k);
   }
-  for (std::size_t k = 0; k < bound.uniforms.size(); ++k)
-    memory.spread[k].fill(
-        static_cast<const std::uint32_t*>(pointers[bound.uniforms[k].buffer])[bound.uniforms[k].element]);
   move(memory.fixed, 0);
 }
 
-kernels::Columns TileRunner::columns_of(const TileOperand& o) const {
-  kernels::Columns result;
+Columns TileRunner::columns_of(const TileOperand& o) const {
+  Columns result;
   result.uniform = o.kind == TileOperand::Kind::uniform;
   result.stride = o.step;
   if (o.kind == TileOperand::Kind::tile) {
@@ -132,20 +143,54 @@ void TileRunner::find_operands(std::size_t k) {
     return;
   }
   for (std::size_t n = 0; n < i.operands.size(); ++n) {
-    if (const int uniform = bound_.uniform_of[k][n]; uniform >= 0) {
-      operands.in[n] = {memory_.spread[static_cast<std::size_t>(uniform)].data(), 0, true, true};
-      continue;
-    }
     operands.in[n] = columns_of(i.operands[n]);
     note(&operands.in[n].data, operands.in[n].data, i.operands[n], 0, in_blocks);
   }
+}
+
+void TileRunner::find_steps(std::size_t first) {
+  const auto [first_step, instructions] = bound_.sequences[first];
+  kernels::Sequence& sequence = memory_.sequences[first];
+  sequence.steps = memory_.steps.data() + first_step;
+  sequence.columns = size(region_.instructions[first].columns);
+  // Where all columns lie equally far apart.
+  std::optional<std::ptrdiff_t> pitch;
+  auto goes_on_by = [&](std::ptrdiff_t stride) {
+    if (pitch.value_or(stride) != stride) stride = 0;
+    pitch = stride;
+  };
+  for (std::size_t k = first; k < first + instructions; ++k) {
+    const TileInstruction& i = region_.instructions[k];
+    kernels::ElementwiseStep& step = memory_.steps[first_step + k - first];
+    const bool in_blocks = region_.in_blocks(k);
+    for (std::size_t n = 0; n < i.operands.size(); ++n) {
+      const TileOperand& o = i.operands[n];
+      if (o.kind == TileOperand::Kind::previous) continue;
+      const Columns in = columns_of(o);
+      step.in[n] = in.data;
+      step.stride[n] = in.stride;
+      if (!in.uniform || in.stride != 0) goes_on_by(in.uniform ? 0 : in.stride);
+      note(&step.in[n], in.data, o, 0, in_blocks);
+    }
+    if (!i.to_memory && !i.kept) continue;
+    const TileOperand result{.kind = i.to_memory ? TileOperand::Kind::stream : TileOperand::Kind::tile,
+                             .group = i.group,
+                             .buffer = i.buffer,
+                             .step = 1};
+    const Columns out = columns_of(result);
+    step.out = const_cast<void*>(out.data);
+    step.out_stride = out.stride;
+    goes_on_by(out.stride);
+    note(&step.out, out.data, result, 0, in_blocks);
+  }
+  sequence.pitch = pitch.value_or(0);
 }
 
 std::size_t TileRunner::add_columns(const std::vector<TileOperand>& list, std::int64_t count, bool in_blocks) {
   const std::size_t begin = memory_.columns.size();
   const std::int64_t each = list.size() == 1 ? count : 1;
   for (const TileOperand& o : list) {
-    const kernels::Columns from = columns_of(o);
+    const Columns from = columns_of(o);
     for (std::int64_t c = 0; c < each; ++c) {
       memory_.columns.push_back(o.kind == TileOperand::Kind::tile ? real(from) + c * from.stride : nullptr);
       note(&memory_.columns.back(), memory_.columns.back(), o, c * o.step, in_blocks);
@@ -175,22 +220,20 @@ void TileRunner::run(std::int64_t first) {
 }
 
 void TileRunner::run(std::size_t begin, std::size_t end, const Rows& rows) const {
-  for (std::size_t k = begin; k < end; ++k) {
-    const kernels::Elementwise kernel = bound_.kernels[k];
-    if (!kernel) {
+  for (std::size_t k = begin; k < end;) {
+    const std::size_t together = bound_.sequences[k].instructions;
+    if (together > 0)
+      kernels::run_sequence(memory_.sequences[k], rows.vectors_of);
+    else
       run(k, rows);
-      continue;
-    }
-    const TileMemory::Operands& operands = memory_.operands[k];
-    kernel(operands.in.data(), operands.out, operands.out_stride, size(region_.instructions[k].columns),
-           rows.vectors_of);
+    k += std::max<std::size_t>(together, 1);
   }
 }
 
 void TileRunner::run(std::size_t k, const Rows& rows) const {
   const TileInstruction& i = region_.instructions[k];
   const TileMemory::Operands& operands = memory_.operands[k];
-  const kernels::Columns& in = operands.in[0];
+  const Columns& in = operands.in[0];
   auto* const out = reinterpret_cast<float*>(operands.out);
   auto* const sum = static_cast<float*>(pointers_[i.buffer]);
   switch (i.kind) {
@@ -272,7 +315,7 @@ void TileRunner::load(const TileInstruction& i, const TileMemory::Operands& oper
   }
 }
 
-void TileRunner::store(const TileInstruction& i, const kernels::Columns& from, const Rows& rows) const {
+void TileRunner::store(const TileInstruction& i, const Columns& from, const Rows& rows) const {
   auto* to = static_cast<std::uint32_t*>(pointers_[i.buffer]) + rows.first * i.columns;
   if (!from.uniform && i.columns > 1)
     return kernels::transpose(static_cast<const std::uint32_t*>(from.data), from.stride, to, i.columns, size(i.columns),
@@ -292,8 +335,8 @@ void TileRunner::run_loop(const TileInstruction& i, const TileMemory::Operands& 
   for (std::int64_t c = 0; c < i.columns; ++c) {
     const void* columns[3] = {};
     for (std::size_t k = 0; k < i.operands.size(); ++k) {
-      const kernels::Columns& in = operands.in[k];
-      const auto* column = static_cast<const std::uint32_t*>(in.data) + (in.spread ? 0 : c * in.stride);
+      const Columns& in = operands.in[k];
+      const auto* column = static_cast<const std::uint32_t*>(in.data) + c * in.stride;
       columns[k] = column;
       if (in.uniform) {
         std::uint32_t* same = scratch_ + region_.loop_scratch() + static_cast<std::int64_t>(k) * region_.tile_rows;

@@ -43,23 +43,29 @@ void for_rows(std::span<const std::int64_t> lengths, std::int64_t begin, std::in
 
 /// What running a region's instructions needs to look up only once.
 struct BoundInstructions {
-  struct Uniform {
-    BufferId buffer;
-    std::int64_t element;
+  /// Elementwise instructions that run together.
+  struct Sequence {
+    std::size_t first_step = 0;
+    std::size_t instructions = 0;  // 0: the instruction is none that has kernels
   };
-  std::vector<kernels::Elementwise>
-      kernels;                    // by instruction; null where a primitive has none and runs through its loop
-  std::vector<Uniform> uniforms;  // elements that are the same for all rows and columns of an operand
-  std::vector<std::array<int, 3>> uniform_of;  // by instruction and operand: which of them; −1: none
-  std::size_t layer_columns = 0;               // of all operands of layers
+  std::vector<Sequence> sequences;              // by instruction; of those that go on with the one before, nothing
+  std::vector<kernels::ElementwiseStep> steps;  // without addresses
+  std::size_t layer_columns = 0;                // of all operands of layers
 };
 BoundInstructions bind_instructions(const Region& region);
+
+/// Columns of one value of a tile: column j at data + j · stride, or one element for all rows.
+struct Columns {
+  const void* data = nullptr;
+  std::ptrdiff_t stride = 0;  // elements
+  bool uniform = false;
+};
 
 /// Where the operands of a region's instructions lie; a thread's own, kept between runs.
 struct TileMemory {
   struct Operands {
-    std::array<kernels::Columns, 3> in;  // of most instructions
-    std::uint32_t* out = nullptr;        // the result's columns
+    std::array<Columns, 3> in;     // of most instructions
+    std::uint32_t* out = nullptr;  // the result's columns
     std::int64_t out_stride = 0;
     std::size_t columns = 0, right = 0;  // of layers: where in `columns` their operands begin
   };
@@ -78,7 +84,8 @@ struct TileMemory {
   const std::byte* scratch = nullptr;  // for which all that follows was found
   std::vector<Operands> operands;      // by instruction
   std::vector<const float*> columns;   // each column of the operands of layers
-  std::vector<std::array<std::uint32_t, kernels::spread_size>> spread;
+  std::vector<kernels::ElementwiseStep> steps;
+  std::vector<kernels::Sequence> sequences;  // by instruction
   std::vector<InBuffer> fixed;               // what does not move with the rows
   std::vector<InBuffer> with_tiles;          // rows of a buffer, of instructions of tiles
   std::vector<InBuffer> with_blocks;         // and of instructions of blocks
@@ -102,13 +109,14 @@ class TileRunner {
   void run(std::size_t begin, std::size_t end, const Rows& rows) const;
   void run(std::size_t k, const Rows& rows) const;
   void load(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
-  void store(const TileInstruction& i, const kernels::Columns& from, const Rows& rows) const;
+  void store(const TileInstruction& i, const Columns& from, const Rows& rows) const;
   void run_loop(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
   void hidden_backward(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
 
   void find_operands(std::size_t k);
+  void find_steps(std::size_t k);
   std::size_t add_columns(const std::vector<TileOperand>& list, std::int64_t count, bool in_blocks);
-  kernels::Columns columns_of(const TileOperand& o) const;
+  Columns columns_of(const TileOperand& o) const;
   /// Notes what changes a pointer: to a column `element` elements on from the operand's first, now at `base`.
   void note(void* pointer, const void* base, const TileOperand& o, std::int64_t element, bool in_blocks);
   void move(const std::vector<TileMemory::InBuffer>& list, std::int64_t row) const;

@@ -7,8 +7,10 @@
 #include "kernels/functions-inl.h"
 #include "kernels/kernels.h"
 
-#include <algorithm>
-#include <iterator>
+#include <array>
+#include <cmath>
+#include <span>
+#include <utility>
 
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
@@ -16,67 +18,115 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
 using Tag = hn::ScalableTag<T>;
+/// What goes from step to step, whatever its type.
+template <std::size_t>
+using Register = hn::Vec<Tag<float>>;
 
-/// Reads one operand, a column after the other. What is the same for all rows is read from a vector full of it, so that
-/// one loop serves both.
-template <class T>
+/// Reads one operand of a step.
+template <class T, Source source>
 class Operand {
  public:
-  explicit Operand(const Columns& columns)
-      : column_(static_cast<const T*>(columns.data)),
-        stride_(columns.spread ? 0 : columns.stride),
-        row_mask_(columns.uniform ? 0 : ~0UL),
-        fill_(columns.uniform && !columns.spread) {}
-  /// The first column, and then the next.
-  HWY_INLINE void next() {
-    at_ = column_;
-    if (HWY_UNLIKELY(fill_)) {
-      std::fill_n(same_, std::size(same_), *column_);
-      at_ = same_;
-    }
-    column_ += stride_;
+  HWY_INLINE Operand(const ElementwiseStep& step, std::size_t k, std::size_t column, std::size_t row) {
+    if constexpr (source != Source::previous)
+      at_ = static_cast<const T*>(step.in[k]) + static_cast<std::ptrdiff_t>(column) * step.stride[k] +
+            (source == Source::column ? row : 0);
   }
-  /// Its columns lie end to end, as one column of all their rows, or are one element.
-  bool is_one_run(std::size_t rows) const {
-    return row_mask_ == 0 ? !fill_ : stride_ == static_cast<std::ptrdiff_t>(rows);
+  /// Vector j of the strip.
+  HWY_INLINE hn::Vec<Tag<T>> get(std::size_t j, Register<0> previous) const {
+    const Tag<T> d;
+    if constexpr (source == Source::previous) return hn::BitCast(d, previous);
+    if constexpr (source == Source::column) return hn::LoadU(d, at_ + j * hn::Lanes(d));
+    return hn::Set(d, *at_);
   }
-  HWY_INLINE auto load(Tag<T> d, std::size_t row) const { return hn::LoadU(d, at_ + (row & row_mask_)); }
 
  private:
-  const T* column_;
   const T* at_ = nullptr;
-  std::ptrdiff_t stride_;
-  std::size_t row_mask_;
-  bool fill_;
-  T same_[HWY_MAX_BYTES / sizeof(T)];
 };
 
-template <class T, class Out, auto f, class... Operands>
-void loop(void* out, std::ptrdiff_t out_stride, std::size_t columns, std::size_t rows, Operands... operands) {
-  const Tag<T> d;
-  const Tag<Out> o;
-  auto* to = static_cast<Out*>(out);
-  if (columns > 1 && out_stride == static_cast<std::ptrdiff_t>(rows) && (operands.is_one_run(rows) && ...)) {
-    rows *= columns;
-    columns = 1;
+/// Rows come in sixteens. Eight vectors are what a function's arguments have registers for.
+constexpr std::size_t rows_at_least = 16, few_vectors = rows_at_least / hn::MaxLanes(Tag<float>()), most_vectors = 8;
+
+/// Steps on a strip of rows, sizeof…(j) vectors. Each ends with a jump to the next, so that no vector leaves its
+/// register between them.
+template <class Vectors>
+struct Strip;
+template <std::size_t... j>
+struct Strip<std::index_sequence<j...>> {
+  static constexpr std::size_t vectors = sizeof...(j);
+  using Function = void (*)(const ElementwiseStep* step, std::size_t column, std::size_t row, Register<j>... previous);
+
+  template <class T, class Out, auto f, Source a>
+  static void step(const ElementwiseStep* step, std::size_t column, std::size_t row, Register<j>... previous) {
+    const Operand<T, a> x(*step, 0, column, row);
+    return go_on<Out>(step, column, row, f(Tag<T>(), x.get(j, previous))...);
   }
-  for (std::size_t c = 0; c < columns; ++c, to += out_stride) {
-    (operands.next(), ...);
-    for (std::size_t r = 0; r < rows; r += hn::Lanes(d)) hn::StoreU(f(d, operands.load(d, r)...), o, to + r);
+  template <class T, class Out, auto f, Source a, Source b>
+  static void step(const ElementwiseStep* step, std::size_t column, std::size_t row, Register<j>... previous) {
+    const Operand<T, a> x(*step, 0, column, row);
+    const Operand<T, b> y(*step, 1, column, row);
+    return go_on<Out>(step, column, row, f(Tag<T>(), x.get(j, previous), y.get(j, previous))...);
   }
-}
+  template <class T, class Out, auto f, Source a, Source b, Source c>
+  static void step(const ElementwiseStep* step, std::size_t column, std::size_t row, Register<j>... previous) {
+    const Operand<T, a> x(*step, 0, column, row);
+    const Operand<T, b> y(*step, 1, column, row);
+    const Operand<T, c> z(*step, 2, column, row);
+    return go_on<Out>(step, column, row, f(Tag<T>(), x.get(j, previous), y.get(j, previous), z.get(j, previous))...);
+  }
+  static void end(const ElementwiseStep*, std::size_t, std::size_t, Register<j>...) {}
+
+  static HWY_INLINE void run(const ElementwiseStep* first, std::size_t column, std::size_t row) {
+    jump(first, column, row, static_cast<Register<j>>(hn::Zero(Tag<float>()))...);
+  }
+
+ private:
+  template <class Out, class... Results>
+  static HWY_INLINE void go_on(const ElementwiseStep* step, std::size_t column, std::size_t row, Results... results) {
+    const Tag<Out> o;
+    if (step->out) {
+      Out* const to = static_cast<Out*>(step->out) + static_cast<std::ptrdiff_t>(column) * step->out_stride + row;
+      (hn::StoreU(hn::BitCast(o, results), o, to + j * hn::Lanes(o)), ...);
+    }
+    return jump(step + 1, column, row, hn::BitCast(Tag<float>(), results)...);
+  }
+  static HWY_INLINE void jump(const ElementwiseStep* step, std::size_t column, std::size_t row,
+                              Register<j>... previous) {
+    return reinterpret_cast<Function>(vectors == few_vectors ? step->few : step->strip)(step, column, row, previous...);
+  }
+};
+using Few = Strip<std::make_index_sequence<few_vectors>>;
+using Full = Strip<std::make_index_sequence<most_vectors>>;
+
+struct Functions {
+  Full::Function strip;
+  Few::Function few;
+};
+/// The functions of a primitive for operands from anywhere: source k is the k-th digit of the place, in threes.
+template <class T, class Out, auto f, std::size_t arity>
+struct Forms {
+  static constexpr std::size_t count = arity == 1 ? 3 : arity == 2 ? 9 : 27;
+  static constexpr Source source(std::size_t form, std::size_t k) {
+    return static_cast<Source>((k == 0 ? form : k == 1 ? form / 3 : form / 9) % 3);
+  }
+  template <std::size_t form>
+  static constexpr Functions functions() {
+    return []<std::size_t... k>(std::index_sequence<k...>) {
+      return Functions{Full::template step<T, Out, f, source(form, k)...>,
+                       Few::template step<T, Out, f, source(form, k)...>};
+    }
+    (std::make_index_sequence<arity>());
+  }
+  static constexpr auto all = []<std::size_t... form>(std::index_sequence<form...>) {
+    return std::array<Functions, count>{functions<form>()...};
+  }
+  (std::make_index_sequence<count>());
+};
 template <class T, class Out, auto f>
-void unary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
-  loop<T, Out, f>(out, stride, columns, rows, Operand<T>(in[0]));
-}
+constexpr std::span<const Functions> unary = Forms<T, Out, f, 1>::all;
 template <class T, class Out, auto f>
-void binary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
-  loop<T, Out, f>(out, stride, columns, rows, Operand<T>(in[0]), Operand<T>(in[1]));
-}
+constexpr std::span<const Functions> binary = Forms<T, Out, f, 2>::all;
 template <class T, class Out, auto f>
-void ternary(const Columns* in, void* out, std::ptrdiff_t stride, std::size_t columns, std::size_t rows) {
-  loop<T, Out, f>(out, stride, columns, rows, Operand<T>(in[0]), Operand<T>(in[1]), Operand<T>(in[2]));
-}
+constexpr std::span<const Functions> ternary = Forms<T, Out, f, 3>::all;
 
 /// 1 where the mask is set.
 template <class D, class M>
@@ -85,20 +135,28 @@ auto as_bool([[maybe_unused]] D d, M mask) {
   return hn::IfThenElseZero(hn::RebindMask(u, mask), hn::Set(u, 1U));
 }
 
+/// What is long stands once, and is called for each vector.
+template <auto f, class D, class... Vs>
+HWY_NOINLINE hn::Vec<D> called(D d, Vs... x) {
+  return f(d, x...);
+}
+
 // One line a function: of the vector type and its operands.
 constexpr auto negate = [](auto, auto x) { return hn::Neg(x); };
 constexpr auto exp_ = [](auto d, auto x) { return exp(d, x); };
 constexpr auto log_ = [](auto d, auto x) { return log(d, x); };
-constexpr auto log1p_ = [](auto d, auto x) { return log1p(d, x); };
+constexpr auto log1p_ = [](auto d, auto x) { return called<[](auto v, auto y) { return log1p(v, y); }>(d, x); };
 constexpr auto tanh_ = [](auto d, auto x) { return tanh(d, x); };
 constexpr auto sqrt = [](auto, auto x) { return hn::Sqrt(x); };
 constexpr auto rsqrt = [](auto d, auto x) { return hn::Div(hn::Set(d, 1.0F), hn::Sqrt(x)); };
 constexpr auto sigmoid_ = [](auto d, auto x) { return sigmoid(d, x); };
-constexpr auto sin_ = [](auto d, auto x) { return sin(d, x); };
-constexpr auto cos_ = [](auto d, auto x) { return cos(d, x); };
-constexpr auto erf_ = [](auto d, auto x) { return erf(d, x); };
-constexpr auto power = [](auto d, auto a, auto b) { return pow(d, a, b); };
-constexpr auto erf_inv_ = [](auto d, auto x) { return erf_inv(d, x); };
+constexpr auto sin_ = [](auto d, auto x) { return called<[](auto v, auto y) { return sin(v, y); }>(d, x); };
+constexpr auto cos_ = [](auto d, auto x) { return called<[](auto v, auto y) { return cos(v, y); }>(d, x); };
+constexpr auto erf_ = [](auto d, auto x) { return called<[](auto v, auto y) { return erf(v, y); }>(d, x); };
+constexpr auto power = [](auto d, auto a, auto b) {
+  return called<[](auto v, auto x, auto y) { return pow(v, x, y); }>(d, a, b);
+};
+constexpr auto erf_inv_ = [](auto d, auto x) { return called<[](auto v, auto y) { return erf_inv(v, y); }>(d, x); };
 constexpr auto floor = [](auto, auto x) { return hn::Floor(x); };
 constexpr auto abs = [](auto, auto x) { return hn::Abs(x); };
 constexpr auto relu = [](auto d, auto x) { return hn::IfThenZeroElse(hn::Le(x, hn::Zero(d)), x); };
@@ -132,63 +190,98 @@ constexpr auto clamp = [](auto, auto x, auto low, auto high) {
 constexpr auto choose = [](auto d, auto condition, auto a, auto b) {
   return hn::IfThenElse(hn::Ne(condition, hn::Zero(d)), a, b);
 };
-constexpr auto multiply_add = [](auto, auto a, auto b, auto c) { return hn::MulAdd(a, b, c); };
+constexpr auto multiply_add = [](auto d, auto a, auto b, auto c) {
+  if constexpr (fused) return hn::MulAdd(a, b, c);
+  return by_element(
+      d, [](float x, float y, float z) { return std::fma(x, y, z); }, a, b, c);
+};
 constexpr auto to_float = [](auto, auto x) { return hn::ConvertTo(Tag<float>(), x); };  // int32 and bool
 constexpr auto same_bits = [](auto, auto x) { return x; };
 
-Elementwise find(std::string_view name, DType dtype, DType result) {
+/// None where there are none.
+std::span<const Functions> forms_of(std::string_view name, DType dtype, DType result) {
+  constexpr std::span<const Functions> none;
   using F = float;
   using I = std::int32_t;
   using U = std::uint32_t;
   struct Row {
     std::string_view name;
-    Elementwise real, integer, word;  // float32; int32; uint32 and bool
+    std::span<const Functions> real, integer, word;  // float32; int32, often as words; uint32 and bool
   };
   static constexpr Row rows[] = {
-      {"negate", unary<F, F, negate>, nullptr, nullptr},
-      {"exp", unary<F, F, exp_>, nullptr, nullptr},
-      {"log", unary<F, F, log_>, nullptr, nullptr},
-      {"log1p", unary<F, F, log1p_>, nullptr, nullptr},
-      {"tanh", unary<F, F, tanh_>, nullptr, nullptr},
-      {"sqrt", unary<F, F, sqrt>, nullptr, nullptr},
-      {"rsqrt", unary<F, F, rsqrt>, nullptr, nullptr},
-      {"sigmoid", unary<F, F, sigmoid_>, nullptr, nullptr},
-      {"sin", unary<F, F, sin_>, nullptr, nullptr},
-      {"cos", unary<F, F, cos_>, nullptr, nullptr},
-      {"erf", unary<F, F, erf_>, nullptr, nullptr},
-      {"erf_inv", unary<F, F, erf_inv_>, nullptr, nullptr},
-      {"floor", unary<F, F, floor>, nullptr, nullptr},
-      {"abs", unary<F, F, abs>, nullptr, nullptr},
-      {"relu", unary<F, F, relu>, nullptr, nullptr},
-      {"sign", unary<F, F, sign>, nullptr, nullptr},
-      {"not", nullptr, nullptr, unary<U, U, not_>},
-      {"add", binary<F, F, add>, binary<I, I, add>, binary<U, U, add>},
-      {"subtract", binary<F, F, subtract>, binary<I, I, subtract>, binary<U, U, subtract>},
-      {"multiply", binary<F, F, multiply>, binary<I, I, multiply>, binary<U, U, multiply>},
-      {"divide", binary<F, F, divide>, nullptr, nullptr},
-      {"power", binary<F, F, power>, nullptr, nullptr},
-      {"maximum", binary<F, F, maximum>, nullptr, nullptr},
-      {"minimum", binary<F, F, minimum>, nullptr, nullptr},
-      {"where_positive", binary<F, F, where_positive>, nullptr, nullptr},
-      {"strong_zero", binary<F, F, strong_zero>, nullptr, nullptr},
-      {"clamp", ternary<F, F, clamp>, nullptr, nullptr},
-      {"equal", binary<F, U, equal>, binary<I, U, equal>, binary<U, U, equal>},
-      {"not_equal", binary<F, U, not_equal>, binary<I, U, not_equal>, binary<U, U, not_equal>},
+      {"negate", unary<F, F, negate>, none, none},
+      {"exp", unary<F, F, exp_>, none, none},
+      {"log", unary<F, F, log_>, none, none},
+      {"log1p", unary<F, F, log1p_>, none, none},
+      {"tanh", unary<F, F, tanh_>, none, none},
+      {"sqrt", unary<F, F, sqrt>, none, none},
+      {"rsqrt", unary<F, F, rsqrt>, none, none},
+      {"sigmoid", unary<F, F, sigmoid_>, none, none},
+      {"sin", unary<F, F, sin_>, none, none},
+      {"cos", unary<F, F, cos_>, none, none},
+      {"erf", unary<F, F, erf_>, none, none},
+      {"erf_inv", unary<F, F, erf_inv_>, none, none},
+      {"floor", unary<F, F, floor>, none, none},
+      {"abs", unary<F, F, abs>, none, none},
+      {"relu", unary<F, F, relu>, none, none},
+      {"sign", unary<F, F, sign>, none, none},
+      {"not", none, none, unary<U, U, not_>},
+      {"add", binary<F, F, add>, binary<U, U, add>, binary<U, U, add>},
+      {"subtract", binary<F, F, subtract>, binary<U, U, subtract>, binary<U, U, subtract>},
+      {"multiply", binary<F, F, multiply>, binary<U, U, multiply>, binary<U, U, multiply>},
+      {"divide", binary<F, F, divide>, none, none},
+      {"power", binary<F, F, power>, none, none},
+      {"maximum", binary<F, F, maximum>, none, none},
+      {"minimum", binary<F, F, minimum>, none, none},
+      {"where_positive", binary<F, F, where_positive>, none, none},
+      {"strong_zero", binary<F, F, strong_zero>, none, none},
+      {"clamp", ternary<F, F, clamp>, none, none},
+      {"equal", binary<F, U, equal>, binary<U, U, equal>, binary<U, U, equal>},
+      {"not_equal", binary<F, U, not_equal>, binary<U, U, not_equal>, binary<U, U, not_equal>},
       {"less", binary<F, U, less>, binary<I, U, less>, binary<U, U, less>},
       {"less_equal", binary<F, U, less_equal>, binary<I, U, less_equal>, binary<U, U, less_equal>},
-      {"and", nullptr, binary<I, I, and_>, binary<U, U, and_>},
-      {"or", nullptr, binary<I, I, or_>, binary<U, U, or_>},
-      {"xor", nullptr, binary<I, I, xor_>, binary<U, U, xor_>},
-      {"multiply_add", fused ? ternary<F, F, multiply_add> : nullptr, nullptr, nullptr},
+      {"and", none, binary<U, U, and_>, binary<U, U, and_>},
+      {"or", none, binary<U, U, or_>, binary<U, U, or_>},
+      {"xor", none, binary<U, U, xor_>, binary<U, U, xor_>},
+      {"multiply_add", ternary<F, F, multiply_add>, none, none},
       {"select", ternary<U, U, choose>, ternary<U, U, choose>, ternary<U, U, choose>},
       {"bitcast", unary<U, U, same_bits>, unary<U, U, same_bits>, unary<U, U, same_bits>},
   };
   if (name == "convert")
     return result == DType::float32 && (dtype == DType::int32 || dtype == DType::boolean) ? unary<I, F, to_float>
-                                                                                          : nullptr;
+                                                                                          : none;
   for (const Row& row : rows)
     if (row.name == name) return dtype == DType::float32 ? row.real : dtype == DType::int32 ? row.integer : row.word;
-  return nullptr;
+  return none;
+}
+
+bool find(ElementwiseStep& step, std::string_view name, DType dtype, DType result, std::span<const Source> sources) {
+  std::size_t form = 0;
+  for (std::size_t k = sources.size(); k-- > 0;) form = form * 3 + static_cast<std::size_t>(sources[k]);
+  const std::span<const Functions> forms = forms_of(name, dtype, result);
+  if (forms.empty()) return false;
+  step.strip = reinterpret_cast<ElementwiseStep::Function>(forms[form].strip);
+  step.few = reinterpret_cast<ElementwiseStep::Function>(forms[form].few);
+  return true;
+}
+
+void end(ElementwiseStep& step) {
+  step.strip = reinterpret_cast<ElementwiseStep::Function>(Full::end);
+  step.few = reinterpret_cast<ElementwiseStep::Function>(Few::end);
+}
+
+void run(const Sequence& sequence, std::size_t rows) {
+  std::size_t columns = sequence.columns;
+  if (columns > 1 && sequence.pitch == static_cast<std::ptrdiff_t>(rows)) {
+    rows *= columns;
+    columns = 1;
+  }
+  const std::size_t strip_rows = Full::vectors * hn::Lanes(Tag<float>());
+  for (std::size_t column = 0; column < columns; ++column) {
+    std::size_t row = 0;
+    for (; row + strip_rows <= rows; row += strip_rows) Full::run(sequence.steps, column, row);
+    for (; row < rows; row += rows_at_least) Few::run(sequence.steps, column, row);
+  }
 }
 
 }  // namespace lopt::kernels::HWY_NAMESPACE
@@ -197,8 +290,17 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace lopt::kernels {
 HWY_EXPORT(find);
-Elementwise find_elementwise(std::string_view primitive, DType dtype, DType result) {
-  return HWY_DYNAMIC_DISPATCH(find)(primitive, dtype, result);
+bool find_elementwise(ElementwiseStep& step, std::string_view primitive, DType dtype, DType result,
+                      std::span<const Source> sources) {
+  return HWY_DYNAMIC_DISPATCH(find)(step, primitive, dtype, result, sources);
 }
+bool has_elementwise(std::string_view primitive, DType dtype, DType result) {
+  ElementwiseStep step;
+  return find_elementwise(step, primitive, dtype, result, {});
+}
+HWY_EXPORT(end);
+void end_sequence(ElementwiseStep& step) { HWY_DYNAMIC_DISPATCH(end)(step); }
+HWY_EXPORT(run);
+void run_sequence(const Sequence& sequence, std::size_t rows) { HWY_DYNAMIC_DISPATCH(run)(sequence, rows); }
 }  // namespace lopt::kernels
 #endif

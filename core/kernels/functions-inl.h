@@ -12,6 +12,7 @@
 #include "kernels/vectors-inl.h"
 
 #include <cmath>
+#include <utility>
 
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
@@ -138,19 +139,16 @@ HWY_INLINE hn::Vec<D> in_double(D d, F f, Vs... x) {
   const auto high = f(wide_tag, hn::PromoteTo(wide_tag, hn::UpperHalf(half, x))...);
   return hn::Combine(d, hn::DemoteTo(half, high), hn::DemoteTo(half, low));
 }
-/// f, a function of doubles, element by element: for arguments that a vector's way does not take.
+/// f, a function of numbers, element by element: for arguments that a vector's way does not take.
 template <class D, class F, class... Vs>
 HWY_NOINLINE hn::Vec<D> by_element(D d, F f, Vs... x) {
-  constexpr std::size_t count = sizeof...(Vs);
-  HWY_ALIGN float in[count][HWY_MAX_BYTES / 4], out[HWY_MAX_BYTES / 4];
+  HWY_ALIGN float in[sizeof...(Vs)][HWY_MAX_BYTES / 4], out[HWY_MAX_BYTES / 4];
   std::size_t k = 0;
   (hn::Store(x, d, in[k++]), ...);
-  for (std::size_t lane = 0; lane < hn::Lanes(d); ++lane) {
-    if constexpr (count == 1)
-      out[lane] = static_cast<float>(f(static_cast<double>(in[0][lane])));
-    else
-      out[lane] = static_cast<float>(f(static_cast<double>(in[0][lane]), static_cast<double>(in[1][lane])));
-  }
+  for (std::size_t lane = 0; lane < hn::Lanes(d); ++lane) out[lane] = [&]<std::size_t... n>(std::index_sequence<n...>) {
+      return static_cast<float>(f(in[n][lane]...));
+    }
+  (std::index_sequence_for<Vs...>());
   return hn::Load(d, out);
 }
 

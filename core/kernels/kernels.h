@@ -4,27 +4,46 @@
 
 #include <lopt/array.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace lopt::kernels {
 
-/// Columns of one value of a tile: column j at data + j · stride, or one element for all rows.
-struct Columns {
-  const void* data = nullptr;
-  std::ptrdiff_t stride = 0;  // elements
-  bool uniform = false;
-  bool spread = false;  // uniform, and the element stands there `spread_size` times, the same for all columns
+/// Where a step of a sequence finds an operand.
+enum class Source : std::uint8_t {
+  previous,  // what the step before made, in registers
+  column,    // a column of rows
+  same,      // one element for all rows
 };
-inline constexpr std::size_t spread_size = 16;
-
-/// out column j = f(inputs' columns j…), for `columns` columns of `rows` rows; out columns lie `out_stride` elements
-/// apart.
-using Elementwise = void (*)(const Columns* inputs, void* out, std::ptrdiff_t out_stride, std::size_t columns,
-                             std::size_t rows);
-/// The kernel of an elementwise primitive for inputs and result of these types; null: there is none.
-Elementwise find_elementwise(std::string_view primitive, DType dtype, DType result);
+/// One elementwise function. Column j of operand k lies at in[k] + j · stride[k], in elements of four bytes, and that
+/// of the result goes to out + j · out_stride, or nowhere where `out` is null: the next step has it in registers.
+struct ElementwiseStep {
+  using Function = void (*)();  // of a SIMD level, for a strip of rows; its arguments are the level's business
+  Function strip = nullptr, few = nullptr;
+  std::array<const void*, 3> in{};
+  std::array<std::ptrdiff_t, 3> stride{};
+  void* out = nullptr;
+  std::ptrdiff_t out_stride = 0;
+};
+/// Functions for `step`: an elementwise primitive for operands and a result of these types. False: there are none.
+bool find_elementwise(ElementwiseStep& step, std::string_view primitive, DType dtype, DType result,
+                      std::span<const Source> sources);
+/// At no level are there others.
+bool has_elementwise(std::string_view primitive, DType dtype, DType result);
+/// The functions of the step behind the last.
+void end_sequence(ElementwiseStep& step);
+/// Runs steps up to the end: strip by strip, so that what a step makes is in registers for the
+/// next, for `columns` columns of `rows` rows. Where all columns, of operands and results, lie `pitch` elements apart,
+/// and that is `rows`, they are one.
+struct Sequence {
+  const ElementwiseStep* steps = nullptr;
+  std::size_t columns = 1;
+  std::ptrdiff_t pitch = 0;
+};
+void run_sequence(const Sequence& sequence, std::size_t rows);
 
 /// Random bits of a key's two words: element i from threefry(key, i). Any count below 2³².
 void random_bits(std::uint32_t key0, std::uint32_t key1, std::uint32_t* out, std::size_t count);

@@ -18,7 +18,7 @@ std::vector<BufferId> touched(const Kernel& kernel) {
               result.push_back(instruction.buffer);
             for (BufferId sum : sums_of(instruction)) result.push_back(sum);
             for_operands(instruction, [&](const TileOperand& operand) {
-              if (operand.kind != TileOperand::Kind::tile) result.push_back(operand.buffer);
+              if (is_in_buffer(operand)) result.push_back(operand.buffer);
             });
             for (const DenseLayer& layer : instruction.layers) {
               result.push_back(layer.weights);

@@ -42,7 +42,7 @@ Cost cost_of_region(const Region& region, const Plan& plan) {
     if (i.kind == Kind::load || i.kind == Kind::store || i.to_memory) touched.insert(i.buffer);
     for (BufferId sum : sums_of(i)) touched.insert(sum);
     for_operands(i, [&](const TileOperand& operand) {
-      if (operand.kind != TileOperand::Kind::tile) touched.insert(operand.buffer);
+      if (is_in_buffer(operand)) touched.insert(operand.buffer);
     });
     for (const DenseLayer& layer : i.layers) touched.insert(layer.weights);
   }
@@ -56,7 +56,7 @@ std::string describe_instruction(const TileInstruction& i) {
     case Kind::load: return fmt::format("load {}", i.columns);
     case Kind::store: return fmt::format("store {}", i.columns);
     case Kind::elementwise:
-      return std::string(i.primitive->name) + (kernels::find_elementwise(i.primitive->name, i.dtype, i.result_dtype)
+      return std::string(i.primitive->name) + (kernels::has_elementwise(i.primitive->name, i.dtype, i.result_dtype)
                                                    ? ""
                                                    : " (by its loop: it has no kernel)");
     case Kind::copy: return "copy";

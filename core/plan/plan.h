@@ -40,15 +40,20 @@ struct RowPattern {
 /// What a tile instruction reads.
 struct TileOperand {
   enum class Kind : std::uint8_t {
-    tile,     // `columns` of scratch, from column `first`, `step` columns apart
-    uniform,  // the same for all rows: element `first` + column · `step` of a buffer
-    stream,   // rows that lie contiguously in a buffer: element `first` + column · `step` + row
+    tile,      // `columns` of scratch, from column `first`, `step` columns apart
+    uniform,   // the same for all rows: element `first` + column · `step` of a buffer
+    stream,    // rows that lie contiguously in a buffer: element `first` + column · `step` + row
+    previous,  // what the elementwise instruction before made, in registers
   };
   Kind kind = Kind::tile;
   std::uint32_t group = 0;  // tile: which group of scratch columns
   BufferId buffer = 0;      // uniform, stream
   std::int64_t first = 0, step = 0;
 };
+
+inline bool is_in_buffer(const TileOperand& operand) {
+  return operand.kind == TileOperand::Kind::uniform || operand.kind == TileOperand::Kind::stream;
+}
 
 /// Two-layer networks and single dense layers: out = [W1ᵀ] act(W0ᵀ in + b0) [+ b1].
 struct DenseLayer {
@@ -93,6 +98,8 @@ struct TileInstruction {
   };
   Sum input_weights, bias, output_weights;
   bool to_memory = false;             // the result goes to `buffer` instead of a group: one column
+  bool goes_on = false;               // elementwise: it runs strip by strip with the one before
+  bool kept = true;                   // elementwise: more than the next instruction reads the result
   BufferId buffer = 0;                // load, store, row_sum, row_max, outer
   std::vector<std::int64_t> offsets;  // load
   RowPattern rows;                    // load

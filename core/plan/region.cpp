@@ -4,6 +4,7 @@
 #include "plan/hidden_backward.h"
 #include "plan/instruction_order.h"
 #include "plan/scratch.h"
+#include "plan/sequences.h"
 #include "plan/tile_value.h"
 
 #include <algorithm>
@@ -29,6 +30,7 @@ class Lowering {
     fuse_hidden_backward(region_);
     order_instructions(region_, group_columns_);
     store_directly(region_, context_.has_room);
+    join_elementwise(region_);
     assign_scratch(region_, group_columns_);
     return std::move(region_);
   }

@@ -6,7 +6,7 @@ namespace lopt {
 
 bool writes_group(const TileInstruction& i) {
   using Kind = TileInstruction::Kind;
-  return !i.to_memory && i.kind != Kind::store && i.kind != Kind::row_sum && i.kind != Kind::row_max &&
+  return i.kept && !i.to_memory && i.kind != Kind::store && i.kind != Kind::row_sum && i.kind != Kind::row_max &&
          i.kind != Kind::outer;
 }
 
@@ -56,12 +56,16 @@ class Placement {
  public:
   Placement(Region& region, const std::vector<std::int64_t>& columns)
       : region_(region), columns_(columns), uses_(columns.size()), start_(columns.size(), -1) {
+    find_sequences();
     for (std::size_t i = 0; i < region.instructions.size(); ++i) {
       for_operands(region.instructions[i], [&](const TileOperand& operand) {
         if (operand.kind == TileOperand::Kind::tile) use(operand.group, i);
       });
       if (writes_group(region.instructions[i])) use(region.instructions[i].group, i);
     }
+    // Of a sequence of several columns the first is done by all instructions before the second begins.
+    for (Use& use : uses_)
+      if (use.first != never && region.instructions[use.last].columns > 1) use.last = sequences_[use.last].second;
     // Blocks run many times: what they share with other instructions keeps its place from the first to the last.
     for (Use& use : uses_) {
       if (use.only_blocks) continue;
@@ -79,9 +83,8 @@ class Placement {
     }
     for (std::size_t i = 0; i < region_.instructions.size(); ++i) {
       for (const std::uint32_t group : beginning[i]) {
-        const auto replaced = std::find_if(ending[i].begin(), ending[i].end(), [&](std::uint32_t old) {
-          return can_replace(region_.instructions[i], old, group);
-        });
+        const auto replaced = std::find_if(ending[i].begin(), ending[i].end(),
+                                           [&](std::uint32_t old) { return can_replace(i, old, group); });
         if (replaced != ending[i].end()) {
           start_[group] = start_[*replaced];
           ending[i].erase(replaced);
@@ -124,20 +127,35 @@ class Placement {
   }
   SpanAllocator& allocator(std::uint32_t group) { return uses_[group].only_blocks ? block_ : tile_; }
 
-  /// True if `group`, the result of an elementwise instruction, may take the place of its operand `old`, column for
-  /// column.
-  bool can_replace(const TileInstruction& i, std::uint32_t old, std::uint32_t group) const {
-    return i.kind == TileInstruction::Kind::elementwise && i.group == group && columns_[old] == columns_[group] &&
-           uses_[old].only_blocks == uses_[group].only_blocks && start_[old] >= 0 &&
-           std::all_of(i.operands.begin(), i.operands.end(), [&](const TileOperand& operand) {
-             return operand.kind != TileOperand::Kind::tile || operand.group != old ||
-                    (operand.first == 0 && (operand.step == 1 || i.columns == 1));
-           });
+  /// The first and last instruction of the sequence in which each is.
+  void find_sequences() {
+    const std::vector<TileInstruction>& list = region_.instructions;
+    sequences_.resize(list.size());
+    for (std::size_t begin = 0, end = 0; begin < list.size(); begin = end) {
+      for (end = begin + 1; end < list.size() && list[end].goes_on;) ++end;
+      for (std::size_t i = begin; i < end; ++i) sequences_[i] = {begin, end - 1};
+    }
+  }
+
+  /// True if `group`, the result of elementwise instruction k, may take the place of `old`, an operand of it or of one
+  /// before it in its sequence, column for column.
+  bool can_replace(std::size_t k, std::uint32_t old, std::uint32_t group) const {
+    const TileInstruction& result = region_.instructions[k];
+    if (result.kind != TileInstruction::Kind::elementwise || result.group != group ||
+        columns_[old] != columns_[group] || uses_[old].only_blocks != uses_[group].only_blocks || start_[old] < 0)
+      return false;
+    for (std::size_t i = result.columns > 1 ? sequences_[k].first : k; i <= k; ++i)
+      for (const TileOperand& operand : region_.instructions[i].operands)
+        if (operand.kind == TileOperand::Kind::tile && operand.group == old &&
+            (operand.first != 0 || (operand.step != 1 && result.columns > 1)))
+          return false;
+    return true;
   }
 
   Region& region_;
   const std::vector<std::int64_t>& columns_;
   std::vector<Use> uses_;
+  std::vector<std::pair<std::size_t, std::size_t>> sequences_;
   std::vector<std::int64_t> start_;
   SpanAllocator tile_, block_;
 };
