@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 namespace lopt {
 namespace {
@@ -35,6 +36,7 @@ class Scheduler {
     while (!ready_.empty()) {
       const auto next = std::min_element(ready_.begin(), ready_.end(), [&](std::size_t a, std::size_t b) {
         if (phases_[a] != phases_[b]) return phases_[a] < phases_[b];
+        if (goes_on(a) != goes_on(b)) return goes_on(a);
         const std::int64_t grown_a = growth(a), grown_b = growth(b);
         return grown_a != grown_b ? grown_a < grown_b : a < b;
       });
@@ -106,7 +108,16 @@ class Scheduler {
     return result;
   }
 
+  /// An elementwise instruction that reads what the last one made, which so stays in registers.
+  bool goes_on(std::size_t k) const {
+    if (!last_ || list_[k].kind != TileInstruction::Kind::elementwise || list_[k].columns != columns_[*last_])
+      return false;
+    return std::binary_search(reads_[k].begin(), reads_[k].end(), *last_);
+  }
+
   void finish(std::size_t k) {
+    last_.reset();
+    if (list_[k].kind == TileInstruction::Kind::elementwise) last_ = list_[k].group;
     for (const std::uint32_t group : reads_[k]) --groups_[group].readers_left;
     if (!writes_group(list_[k])) return;
     Group& group = groups_[list_[k].group];
@@ -122,6 +133,7 @@ class Scheduler {
   std::vector<std::vector<std::uint32_t>> reads_;
   std::vector<std::size_t> waits_for_, ready_;
   std::vector<Phase> phases_;
+  std::optional<std::uint32_t> last_;  // what the instruction before made, if it is elementwise
 };
 
 }  // namespace
