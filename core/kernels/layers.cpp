@@ -24,12 +24,27 @@ HWY_INLINE void dense_block(const float* const* x, std::size_t row, const Layer&
     for (std::size_t v = 0; v < vectors; ++v) sum[j][v] = start;
   }
   const float* w = layer.weights + static_cast<std::ptrdiff_t>(first) * layer.column_stride;
+  // Inputs stay in registers while weights pass, or the other way round where there are not so many.
+#pragma GCC unroll 2
   for (std::size_t i = 0; i < layer.inputs; ++i, w += layer.row_stride) {
-    V in[vectors];
-    for (std::size_t v = 0; v < vectors; ++v) in[v] = hn::LoadU(d, x[i] + row + v * lanes);
-    for (std::size_t j = 0; j < count; ++j) {
-      const V weight = hn::Set(d, w[static_cast<std::ptrdiff_t>(j) * layer.column_stride]);
-      for (std::size_t v = 0; v < vectors; ++v) sum[j][v] = hn::MulAdd(in[v], weight, sum[j][v]);
+    const auto input = [&](std::size_t v) { return hn::LoadU(d, x[i] + row + v * lanes); };
+    const auto weight = [&](std::size_t j) {
+      return hn::Set(d, w[static_cast<std::ptrdiff_t>(j) * layer.column_stride]);
+    };
+    if constexpr (count * vectors + vectors < (wide ? 32 : 16)) {
+      V in[vectors];
+      for (std::size_t v = 0; v < vectors; ++v) in[v] = input(v);
+      for (std::size_t j = 0; j < count; ++j) {
+        const V by = weight(j);
+        for (std::size_t v = 0; v < vectors; ++v) sum[j][v] = hn::MulAdd(in[v], by, sum[j][v]);
+      }
+    } else {
+      V by[count];
+      for (std::size_t j = 0; j < count; ++j) by[j] = weight(j);
+      for (std::size_t v = 0; v < vectors; ++v) {
+        const V in = input(v);
+        for (std::size_t j = 0; j < count; ++j) sum[j][v] = hn::MulAdd(in, by[j], sum[j][v]);
+      }
     }
   }
   for (std::size_t j = 0; j < count; ++j)
