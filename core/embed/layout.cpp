@@ -30,12 +30,12 @@ Shape permuted(const Shape& shape, std::span<const std::size_t> axes) {
 
 void copy_permuted(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to) {
   const View view = permuted_view(shape, axes);
-  copy_view(view, words(from), whole(0, view.shape), words(to));
+  run_copy(copy_between(view, whole(0, view.shape)), words(from), words(to));
 }
 
 void copy_back(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to) {
   const View view = permuted_view(shape, axes);
-  copy_view(whole(0, view.shape), words(from), view, words(to));
+  run_copy(copy_between(whole(0, view.shape), view), words(from), words(to));
 }
 
 bool any_order_will_do(const Program& program) {

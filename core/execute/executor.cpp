@@ -76,8 +76,8 @@ void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const 
           run_gemm(kernel, pointers, team);
         else if constexpr (std::is_same_v<K, Reduction>)
           run_reduction(kernel, pointers[kernel.from], pointers[kernel.to]);
-        else if constexpr (std::is_same_v<K, Copy>)
-          copy_view(kernel.from, words(kernel.from.buffer), kernel.to, words(kernel.to.buffer));
+        else if constexpr (std::is_same_v<K, Copies>)
+          for (const Copies::Copy& copy : kernel.list) run_copy(copy, words(copy.from.buffer), words(copy.to.buffer));
         else if constexpr (std::is_same_v<K, Fill>)
           std::memset(pointers[kernel.to], 0, plan().buffers[kernel.to].size * 4);
         else if constexpr (std::is_same_v<K, RandomBits>) {

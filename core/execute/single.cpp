@@ -7,12 +7,15 @@
 
 namespace lopt {
 
-void copy_view(const View& from, const std::uint32_t* source, const View& to, std::uint32_t* target) {
-  const std::int64_t count = element_count(from.shape);
+void run_copy(const Copies::Copy& copy, const std::uint32_t* source, std::uint32_t* target) {
+  const auto& [from, to, count, contiguous] = copy;
   source += from.offset;
   target += to.offset;
-  if (from.contiguous() && to.contiguous()) {
-    std::memcpy(target, source, static_cast<std::size_t>(count) * 4);
+  if (contiguous) {
+    if (count == 1)
+      *target = *source;
+    else
+      std::memcpy(target, source, static_cast<std::size_t>(count) * 4);
     return;
   }
   const std::size_t inner = from.shape.size() - 1;  // a scalar is contiguous

@@ -61,8 +61,9 @@ void add_steps(const Region& region, std::size_t k, BoundInstructions& bound) {
 
 }  // namespace
 
-BoundInstructions bind_instructions(const Region& region) {
+BoundInstructions bind_instructions(const Region& region, const std::vector<Buffer>& buffers) {
   BoundInstructions bound;
+  for (const Buffer& buffer : buffers) bound.stays.push_back(buffer.place == Buffer::Place::arena);
   bound.sequences.resize(region.instructions.size());
   for (std::size_t k = 0; k < region.instructions.size(); ++k) {
     const TileInstruction& i = region.instructions[k];
@@ -75,14 +76,15 @@ BoundInstructions bind_instructions(const Region& region) {
 }
 
 TileRunner::TileRunner(const Region& region, const BoundInstructions& bound, const std::vector<void*>& pointers,
-                       std::byte* scratch, TileMemory& memory)
+                       const Place& place, TileMemory& memory)
     : region_(region),
       bound_(bound),
       pointers_(pointers),
-      scratch_(reinterpret_cast<std::uint32_t*>(scratch)),
+      scratch_(reinterpret_cast<std::uint32_t*>(place.scratch)),
       memory_(memory) {
-  if (memory.scratch != scratch) {
-    memory.scratch = scratch;
+  if (memory.scratch != place.scratch || memory.values != place.values) {
+    memory.scratch = place.scratch;
+    memory.values = place.values;
     memory.operands.assign(region.instructions.size(), {});
     memory.steps = bound.steps;
     memory.sequences.assign(region.instructions.size(), {});
@@ -95,6 +97,8 @@ TileRunner::TileRunner(const Region& region, const BoundInstructions& bound, con
         find_steps(k);
       else if (!region.instructions[k].goes_on)
         find_operands(k);
+    move(memory.fixed, 0);
+    std::erase_if(memory.fixed, [&](const TileMemory::InBuffer& moved) { return bound.stays[moved.buffer]; });
   }
   move(memory.fixed, 0);
 }

@@ -51,8 +51,9 @@ struct BoundInstructions {
   std::vector<Sequence> sequences;              // by instruction; of those that go on with the one before, nothing
   std::vector<kernels::ElementwiseStep> steps;  // without addresses
   std::size_t layer_columns = 0;                // of all operands of layers
+  std::vector<bool> stays;                      // by buffer: it lies where it lay as long as the arena does
 };
-BoundInstructions bind_instructions(const Region& region);
+BoundInstructions bind_instructions(const Region& region, const std::vector<Buffer>& buffers);
 
 /// Columns of one value of a tile: column j at data + j · stride, or one element for all rows.
 struct Columns {
@@ -80,13 +81,13 @@ struct TileMemory {
     BufferId buffer;
     std::int64_t element;
   };
-  std::vector<void*> pointers;         // where each buffer lies for a chunk: with its own parts of sums
-  const std::byte* scratch = nullptr;  // for which all that follows was found
-  std::vector<Operands> operands;      // by instruction
-  std::vector<const float*> columns;   // each column of the operands of layers
+  std::vector<void*> pointers;  // where each buffer lies for a chunk: with its own parts of sums
+  const std::byte *values = nullptr, *scratch = nullptr;  // for which all that follows was found
+  std::vector<Operands> operands;                         // by instruction
+  std::vector<const float*> columns;                      // each column of the operands of layers
   std::vector<kernels::ElementwiseStep> steps;
   std::vector<kernels::Sequence> sequences;  // by instruction
-  std::vector<InBuffer> fixed;               // what does not move with the rows
+  std::vector<InBuffer> fixed;               // what does not move with the rows, but may in the next run
   std::vector<InBuffer> with_tiles;          // rows of a buffer, of instructions of tiles
   std::vector<InBuffer> with_blocks;         // and of instructions of blocks
   std::vector<InTile> with_blocks_of_tiles;  // rows of a tile, of instructions of blocks
@@ -95,9 +96,14 @@ struct TileMemory {
 /// Runs the instructions of a region on tiles of rows, one after the other.
 class TileRunner {
  public:
+  /// Memory of an arena: its values, and scratch for one chunk.
+  struct Place {
+    const std::byte* values;
+    std::byte* scratch;
+  };
   /// `pointers` says where each buffer lies.
   TileRunner(const Region& region, const BoundInstructions& bound, const std::vector<void*>& pointers,
-             std::byte* scratch, TileMemory& memory);
+             const Place& place, TileMemory& memory);
   /// The tile that begins at row `first`.
   void run(std::int64_t first);
 

@@ -33,6 +33,14 @@ void fill_runs_of(const std::uint32_t* from, std::ptrdiff_t stride, std::size_t 
                   std::uint32_t* to, std::size_t rows) {
   const hn::ScalableTag<std::uint32_t> d;
   const std::size_t lanes = hn::Lanes(d);
+  if (length % lanes == 0 && start % lanes == 0) {  // columns have room for whole vectors
+    for (std::size_t done = 0; done < rows; from += stride, start = 0) {
+      const auto same = hn::Set(d, *from);
+      for (std::size_t k = start; k < length && done < rows; k += lanes, done += lanes)
+        hn::StoreU(repeated ? same : hn::LoadU(d, from + k), d, to + done);
+    }
+    return;
+  }
   for (std::size_t done = 0; done < rows; from += stride, start = 0) {
     const std::size_t count = HWY_MIN(length - start, rows - done);
     const std::uint32_t* run = from + start;

@@ -12,27 +12,15 @@ std::vector<BufferId> touched(const Kernel& kernel) {
   std::visit(
       [&]<class K>(const K& k) {
         if constexpr (std::is_same_v<K, Region>) {
-          using Kind = TileInstruction::Kind;
-          for (const TileInstruction& instruction : k.instructions) {
-            if (instruction.kind == Kind::load || instruction.kind == Kind::store || instruction.to_memory)
-              result.push_back(instruction.buffer);
-            for (BufferId sum : sums_of(instruction)) result.push_back(sum);
-            for_operands(instruction, [&](const TileOperand& operand) {
-              if (is_in_buffer(operand)) result.push_back(operand.buffer);
-            });
-            for (const DenseLayer& layer : instruction.layers) {
-              result.push_back(layer.weights);
-              if (layer.has_bias) result.push_back(layer.bias.buffer);
-            }
-          }
+          result = buffers_of(k);
         } else if constexpr (std::is_same_v<K, Gemm>) {
           result = {k.a.buffer, k.b.buffer, k.c};
           if (k.has_bias) result.push_back(k.bias.buffer);
           if (k.pack) result.push_back(k.packed);
         } else if constexpr (std::is_same_v<K, Reduction>) {
           result = {k.from, k.to};
-        } else if constexpr (std::is_same_v<K, Copy>) {
-          result = {k.from.buffer, k.to.buffer};
+        } else if constexpr (std::is_same_v<K, Copies>) {
+          for (const Copies::Copy& copy : k.list) result.insert(result.end(), {copy.from.buffer, copy.to.buffer});
         } else if constexpr (std::is_same_v<K, Fill>) {
           result = {k.to};
         } else if constexpr (std::is_same_v<K, RandomBits>) {

@@ -103,6 +103,16 @@ std::string describe_region(const Region& region) {
   return text;
 }
 
+std::string describe_copies(const Copies& copies) {
+  std::string text = "copy";
+  for (std::size_t i = 0, same = 1; i < copies.list.size(); i += same, same = 1) {
+    const std::string shape = to_text(copies.list[i].from.shape);
+    while (i + same < copies.list.size() && to_text(copies.list[i + same].from.shape) == shape) ++same;
+    text += (i > 0 ? ", " : " ") + shape + (same > 1 ? fmt::format("×{}", same) : "");
+  }
+  return text;
+}
+
 }  // namespace
 
 Cost cost_of(const Kernel& kernel, const Plan& plan) {
@@ -117,8 +127,10 @@ Cost cost_of(const Kernel& kernel, const Plan& plan) {
           return {count * 2 * m * n * inner, count * 4 * (m * inner + inner * n + m * n)};
         } else if constexpr (std::is_same_v<K, Reduction>) {
           return {real(k.outer * k.reduced * k.inner), bytes_of(k.from) + bytes_of(k.to)};
-        } else if constexpr (std::is_same_v<K, Copy>) {
-          return {0, 8 * real(element_count(k.from.shape))};
+        } else if constexpr (std::is_same_v<K, Copies>) {
+          Cost cost;
+          for (const Copies::Copy& copy : k.list) cost.bytes += 8 * real(copy.elements);
+          return cost;
         } else if constexpr (std::is_same_v<K, Fill> || std::is_same_v<K, RandomBits>) {
           return {0, bytes_of(k.to)};
         } else if constexpr (std::is_same_v<K, Scan>) {
@@ -151,8 +163,8 @@ std::string describe(const Kernel& kernel) {
         else if constexpr (std::is_same_v<K, Reduction>)
           return fmt::format("{} over {} of [{}, {}, {}]", k.maximum ? "max" : "sum", k.reduced, k.outer, k.reduced,
                              k.inner);
-        else if constexpr (std::is_same_v<K, Copy>)
-          return fmt::format("copy {}", to_text(k.from.shape));
+        else if constexpr (std::is_same_v<K, Copies>)
+          return describe_copies(k);
         else if constexpr (std::is_same_v<K, Fill>)
           return "fill with zeros";
         else if constexpr (std::is_same_v<K, RandomBits>)

@@ -147,6 +147,8 @@ struct Region {
   std::int64_t scratch_words() const { return loop_scratch() + 3 * tile_rows; }
   bool in_blocks(std::size_t instruction) const { return instruction >= blocks_begin && instruction < blocks_end; }
 };
+/// The buffers that a region reads or writes, some more than once.
+std::vector<BufferId> buffers_of(const Region& region);
 /// Whether what a region stores is larger than caches keep until it is read again.
 inline bool is_streamed(const Region& region) { return region.rows >= (std::int64_t{1} << 20U); }
 
@@ -167,8 +169,14 @@ struct Reduction {
   BufferId from = 0, to = 0;
   std::int64_t outer = 1, reduced = 1, inner = 1;
 };
-struct Copy {
-  View from, to;  // of one shape
+/// Copies one after the other, from views to views of the same shape.
+struct Copies {
+  struct Copy {
+    View from, to;
+    std::int64_t elements = 0;
+    bool contiguous = false;  // both are
+  };
+  std::vector<Copy> list;
 };
 struct Fill {  // zeros
   BufferId to = 0;
@@ -197,7 +205,7 @@ struct Fallback {
   std::vector<BufferId> inputs;
   BufferId to = 0;
 };
-using Kernel = std::variant<Region, Gemm, Reduction, Copy, Fill, RandomBits, Scan, Fallback>;
+using Kernel = std::variant<Region, Gemm, Reduction, Copies, Fill, RandomBits, Scan, Fallback>;
 
 struct Plan {
   std::string name;

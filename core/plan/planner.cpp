@@ -114,8 +114,8 @@ class Planner {
   void copy_outputs() {
     for (std::uint32_t i = 0; i < program_.outputs.size(); ++i)
       if (!direct_output_[i] && size_of(program_.outputs[i]) > 0)
-        plan_.kernels.emplace_back(
-            Copy{view_of(program_.outputs[i]), whole(output_buffers_[i], program_.type(program_.outputs[i]).shape)});
+        add_copies({copy_between(view_of(program_.outputs[i]),
+                                 whole(output_buffers_[i], program_.type(program_.outputs[i]).shape))});
   }
 
   BufferId buffer_of(ValueId value) {
@@ -124,10 +124,12 @@ class Planner {
     return found->second;
   }
 
+  void add_copies(std::vector<Copies::Copy> list) { plan_.kernels.emplace_back(Copies{std::move(list)}); }
+
   View copy_of(const View& view) {
     const View to =
         whole(new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(view.shape))), view.shape);
-    plan_.kernels.emplace_back(Copy{view, to});
+    add_copies({copy_between(view, to)});
     return to;
   }
 
@@ -208,7 +210,8 @@ class Planner {
     if (name == "concatenate") return add_concatenation(value);
     if (name == "pad") {
       plan_.kernels.emplace_back(Fill{buffer_of(value)});
-      return add_placed(op.inputs[0], value, std::get<Padding>(op.attributes).before);
+      if (size_of(op.inputs[0]) > 0) add_copies({placed(op.inputs[0], value, std::get<Padding>(op.attributes).before)});
+      return;
     }
     if (name == "random_bits") {
       plan_.kernels.emplace_back(RandomBits{view_of(op.inputs[0]), buffer_of(value)});
@@ -315,21 +318,22 @@ class Planner {
     return true;
   }
 
-  /// Copies a value to its place inside a larger one.
-  void add_placed(ValueId from, ValueId into, const Shape& start) {
-    if (size_of(from) == 0) return;
+  /// From a value to its place inside a larger one.
+  Copies::Copy placed(ValueId from, ValueId into, const Shape& start) {
     View to = whole(buffer_of(into), program_.type(into).shape);
     for (std::size_t i = 0; i < start.size(); ++i) to.offset += start[i] * to.strides[i];
     to.shape = program_.type(from).shape;
-    plan_.kernels.emplace_back(Copy{view_of(from), to});
+    return copy_between(view_of(from), to);
   }
   void add_concatenation(ValueId value) {
     const auto axis = static_cast<std::size_t>(std::get<Axes>(operation(value).attributes).axes[0]);
     Shape start(program_.type(value).shape.size(), 0);
+    std::vector<Copies::Copy> parts;
     for (ValueId input : operation(value).inputs) {
-      add_placed(input, value, start);
+      if (size_of(input) > 0) parts.push_back(placed(input, value, start));
       start[axis] += program_.type(input).shape[axis];
     }
+    add_copies(std::move(parts));
   }
 
   const Program& program_;

@@ -43,6 +43,10 @@ bool View::contiguous() const {
   return true;
 }
 
+Copies::Copy copy_between(const View& from, const View& to) {
+  return {from, to, element_count(from.shape), from.contiguous() && to.contiguous()};
+}
+
 View whole(BufferId buffer, const Shape& shape) {
   View view{buffer, 0, shape, Shape(shape.size())};
   std::int64_t stride = 1;

@@ -9,6 +9,8 @@ namespace lopt {
 
 /// All of a buffer, row-major.
 View whole(BufferId buffer, const Shape& shape);
+/// From one window to another of the same shape.
+Copies::Copy copy_between(const View& from, const View& to);
 /// The same elements in another shape; none where strides cannot express it.
 std::optional<View> reshaped(const View& view, const Shape& shape);
 /// The window that a primitive of views (reshape, broadcast, slice, transpose) makes; none where strides cannot express
