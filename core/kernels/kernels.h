@@ -50,6 +50,16 @@ void random_bits(std::uint32_t key0, std::uint32_t key1, std::uint32_t* out, std
 /// Standard normal numbers from the same bits.
 void random_normal(std::uint32_t key0, std::uint32_t key1, float* out, std::size_t count);
 
+/// A random order of the numbers below n: a Feistel permutation of the next power of two, at least 4, asked again until
+/// it says a number below n (cycle walking).
+struct RandomOrder {
+  std::uint32_t n = 0;
+  int low_bits = 0, high_bits = 0;  // of a number: the power of two is theirs together
+  std::array<std::uint32_t, 4> round_keys{};
+};
+/// out[i] = what stands in place first + i.
+void random_order(const RandomOrder& order, std::uint32_t first, std::int32_t* out, std::size_t count);
+
 struct Layer {
   const float* weights = nullptr;
   std::ptrdiff_t row_stride = 0, column_stride = 0;  // weight (i, j) at i · row_stride + j · column_stride

@@ -95,6 +95,42 @@ void fill_normal(std::uint32_t key0, std::uint32_t key1, float* out, std::size_t
   });
 }
 
+/// A bijection that spreads each bit over all (the finalizer of MurmurHash3).
+HWY_INLINE Word mixed(Word x) {
+  const U u;
+  x = hn::Mul(hn::Xor(x, hn::ShiftRight<16>(x)), hn::Set(u, 0x85ebca6bU));
+  x = hn::Mul(hn::Xor(x, hn::ShiftRight<13>(x)), hn::Set(u, 0xc2b2ae35U));
+  return hn::Xor(x, hn::ShiftRight<16>(x));
+}
+void fill_order(const RandomOrder& order, std::uint32_t first, std::int32_t* out, std::size_t count) {
+  const U u;
+  const Word low_mask = hn::Set(u, (1U << order.low_bits) - 1), high_mask = hn::Set(u, (1U << order.high_bits) - 1),
+             most = hn::Set(u, order.n - 1);
+  const auto permuted = [&](Word place) {
+    Word high = hn::ShiftRightSame(place, order.low_bits), low = hn::And(place, low_mask);
+    const auto mixed_with = [&](Word half, std::size_t round) {
+      return mixed(hn::Xor(half, hn::Set(u, order.round_keys[round])));
+    };
+    high = hn::Xor(high, hn::And(mixed_with(low, 0), high_mask));
+    low = hn::Xor(low, hn::And(mixed_with(high, 1), low_mask));
+    high = hn::Xor(high, hn::And(mixed_with(low, 2), high_mask));
+    low = hn::Xor(low, hn::And(mixed_with(high, 3), low_mask));
+    return hn::Or(hn::ShiftLeftSame(high, order.low_bits), low);
+  };
+  const std::size_t lanes = hn::Lanes(u);
+  for (std::size_t i = 0; i < count; i += lanes) {
+    // Places behind the last one count as it, so that each walk ends.
+    Word place = permuted(hn::Min(hn::Iota(u, first + static_cast<std::uint32_t>(i)), most));
+    for (auto beyond = hn::Gt(place, most); !hn::AllFalse(u, beyond); beyond = hn::Gt(place, most))
+      place = hn::IfThenElse(beyond, permuted(place), place);
+    const hn::Rebind<std::int32_t, U> d;
+    if (i + lanes <= count)
+      hn::StoreU(hn::BitCast(d, place), d, out + i);
+    else
+      FirstElements<hn::Rebind<std::int32_t, U>>(d, count - i).store(hn::BitCast(d, place), out + i);
+  }
+}
+
 }  // namespace lopt::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -102,11 +138,15 @@ HWY_AFTER_NAMESPACE();
 namespace lopt::kernels {
 HWY_EXPORT(fill_bits);
 HWY_EXPORT(fill_normal);
+HWY_EXPORT(fill_order);
 void random_bits(std::uint32_t key0, std::uint32_t key1, std::uint32_t* out, std::size_t count) {
   HWY_DYNAMIC_DISPATCH(fill_bits)(key0, key1, out, count);
 }
 void random_normal(std::uint32_t key0, std::uint32_t key1, float* out, std::size_t count) {
   HWY_DYNAMIC_DISPATCH(fill_normal)(key0, key1, out, count);
+}
+void random_order(const RandomOrder& order, std::uint32_t first, std::int32_t* out, std::size_t count) {
+  HWY_DYNAMIC_DISPATCH(fill_order)(order, first, out, count);
 }
 }  // namespace lopt::kernels
 #endif
