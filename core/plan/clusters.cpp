@@ -46,8 +46,10 @@ RowRole columns_role(const Program& program, const Operation& operation) {
 
 /// Work on many rows of a few columns runs in a region, row by row; other products and sums have kernels of their own.
 bool is_tall(std::int64_t rows, std::int64_t a, std::int64_t b) {
-  return rows >= min_rows && std::min(a, b) > 0 && std::max(a, b) <= max_columns &&
-         (std::min(a, b) <= 8 || rows >= 32 * std::max(a, b));
+  const std::int64_t wide = std::max(a, b), narrow = std::min(a, b);
+  const bool many_rows = rows >= 32 * wide;
+  return rows >= min_rows && narrow > 0 && wide <= (many_rows ? max_layer_columns : max_columns) &&
+         (many_rows || narrow <= 8);
 }
 RowRole reduction_role(const Program& program, const Operation& operation) {
   const std::vector<int>& axes = std::get<Axes>(operation.attributes).axes;
@@ -102,7 +104,15 @@ class Merger {
     parent_.resize(count);
     for (ValueId i = 0; i < count; ++i) {
       parent_[i] = i;
-      sets_.push_back({{i}, {}, clusters.roles[i].rows, clusters.roles[i].fusable ? row_elements(i) : 0, i, i});
+      const RowRole& role = clusters.roles[i];
+      const bool is_layer = role.fusable && program.operations[i].primitive->fusion == Fusion::matmul;
+      sets_.push_back({{i},
+                       {},
+                       role.rows,
+                       role.fusable ? row_elements(i) : 0,
+                       is_layer && role.elements / role.rows > max_columns,
+                       i,
+                       i});
     }
     for (ValueId i = 0; i < count; ++i)
       for (ValueId input : program.operations[i].inputs) {
@@ -142,7 +152,8 @@ class Merger {
     std::vector<ValueId> consumers;  // of its members, outside it; any member of a set stands for it
     std::int64_t rows = 0;           // 0: not fixed
     std::int64_t elements = 0;       // most elements of a value, where the rows are not fixed
-    ValueId first = 0, last = 0;     // in program order
+    bool has_wide_layer = false;
+    ValueId first = 0, last = 0;  // in program order
   };
 
   std::int64_t row_elements(ValueId i) const { return clusters_.roles[i].elements; }
@@ -200,7 +211,8 @@ class Merger {
     if (a.rows && b.rows) return a.rows == b.rows;
     if (!a.rows && !b.rows) return a.elements == b.elements;
     const std::int64_t rows = a.rows ? a.rows : b.rows, elements = a.rows ? b.elements : a.elements;
-    return elements % rows == 0 && elements / rows <= max_columns;
+    return elements % rows == 0 &&
+           elements / rows <= (a.has_wide_layer || b.has_wide_layer ? max_layer_columns : max_columns);
   }
 
   /// Every value that goes from a to b can be handed over row by row.
@@ -282,6 +294,7 @@ class Merger {
     into.consumers.insert(into.consumers.end(), from.consumers.begin(), from.consumers.end());
     into.rows = rows;
     into.elements = std::max(into.elements, from.elements);
+    into.has_wide_layer = into.has_wide_layer || from.has_wide_layer;
     into.first = std::min(into.first, from.first);
     into.last = std::max(into.last, from.last);
     from = Set{};

@@ -34,6 +34,9 @@ struct Clusters {
 
 /// Columns that a region may have beside each other for one value, and operations that it has at most.
 inline constexpr std::int64_t max_columns = 128;
+/// The same of regions in which a layer takes or gives more than that: its own time is so long that what else happens
+/// to wide values counts little.
+inline constexpr std::int64_t max_layer_columns = 512;
 inline constexpr std::size_t most_members = 400;
 
 /// True if `operation` reads input i row by row; false if it needs all of it, as the weights of a dense layer.
