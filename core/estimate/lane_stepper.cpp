@@ -129,7 +129,7 @@ float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta,
   set_inputs(lane, theta, state, step_key, w);
   float loss = 0;
   w.outputs.clear();
-  for (Array& array : next) w.outputs.push_back(array.mutable_data());
+  for (Array& array : next) w.outputs.push_back(array.overwritten_data());
   w.outputs.push_back(&loss);
   problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena, w.team);
   if (observer_) observer_->after_step(lane, *problems_[lane.task], w, next, loss);

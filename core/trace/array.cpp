@@ -43,10 +43,15 @@ Array::Array(Type type)
 }
 
 void* Array::mutable_data() {
+  const std::shared_ptr<std::byte> shared = storage_.use_count() > 1 ? storage_ : nullptr;
+  void* const data = overwritten_data();
+  if (shared) std::memcpy(data, shared.get(), 4 * size_);
+  return data;
+}
+
+void* Array::overwritten_data() {
   if (storage_.use_count() > 1) {
-    auto copy = allocate_for_vectors(4 * size_);
-    std::memcpy(copy.get(), storage_.get(), 4 * size_);
-    storage_ = std::move(copy);
+    storage_ = allocate_for_vectors(4 * size_);
   } else {
     // Another thread may have let go of the elements just now: what it read of them, it reads before they are written
     // to.

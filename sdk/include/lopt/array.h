@@ -91,6 +91,8 @@ class Array {
   /// Aligned to 64 bytes.
   const void* data() const { return storage_.get(); }
   void* mutable_data();
+  /// The same for who writes all elements: where they are shared, this array gets others, whose values nobody knows.
+  void* overwritten_data();
   /// The same elements in another shape of as many elements.
   Array reshaped(Shape shape) const;
   /// Row `index` of the first dimension, as an array of one dimension less.
