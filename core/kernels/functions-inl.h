@@ -155,9 +155,9 @@ HWY_NOINLINE hn::Vec<D> by_element(D d, F f, Vs... x) {
 /// x · P(x²) / Q(x²) up to `edge`, P and Q minimax for the relative error; behind it ±1. Small x come out as they are.
 template <class D, class V, std::size_t n>
 HWY_INLINE V odd_ratio(D d, V x, hn::TFromD<D> edge, const hn::TFromD<D> (&p)[n], const hn::TFromD<D> (&q)[n]) {
-  const V size = hn::Abs(x), inside = hn::Min(hn::Set(d, edge), size), y = hn::Mul(inside, inside);
-  const V ratio = hn::Div(hn::Mul(inside, polynomial(d, y, p)), polynomial(d, y, q));
-  return hn::CopySign(hn::IfThenElse(hn::Gt(size, hn::Set(d, edge)), hn::Set(d, 1), ratio), x);
+  const V y = hn::Mul(x, x), ratio = hn::Div(hn::Mul(x, polynomial(d, y, p)), polynomial(d, y, q));
+  return or_rare(d, hn::Le(hn::Abs(x), hn::Set(d, edge)), ratio,
+                 [&] { return hn::IfThenElse(hn::IsNaN(x), x, hn::CopySign(hn::Set(d, 1), x)); });
 }
 template <class D, class V>
 HWY_INLINE V tanh(D d, V x) {
