@@ -131,6 +131,53 @@ TEST_CASE("one region hands another the few columns that a wide layer is made of
   CHECK(most == 64 * 128);
 }
 
+TEST_CASE("elementwise work keeps nothing in memory that the next instruction alone reads") {
+  const Tensor x = make_input("x", {DType::float32, {100, 64}}), y = make_input("y", {DType::float32, {100, 64}});
+  const Plan plan = make_plan(make_program("p", {x, y}, {exp(0.5 * x + 1) * tanh(y) - y}));
+  REQUIRE(plan.kernels.size() == 1);
+  const Region& region = std::get<Region>(plan.kernels[0]);
+  std::size_t kept = 0;
+  for (std::size_t k = 0; k < region.instructions.size(); ++k) {
+    CHECK(region.instructions[k].goes_on == (k > 0));
+    kept += writes_group(region.instructions[k]);
+  }
+  CHECK(kept == 1);  // exp's or tanh's result, until the other is made
+  CHECK(region.tile_columns == 1);
+}
+
+TEST_CASE("rows of several columns that read single ones of their own columns come out right at every level") {
+  const Tensor x = make_input("x", {DType::float32, {1100, 16}}), b = make_input("b", {DType::float32, {16}});
+  const Tensor y = tanh(x + b), third = slice(y, {0, 3}, {1100, 4});
+  const Tensor z = exp(y * 0.3) * third + relu(y - third), w = z * expand_dims(sum(z, {1}), 1);
+  const Program program = make_program("p", {x, b}, {w, z + slice(z, {0, 15}, {1100, 16}), maximum(y, b)});
+  std::mt19937 random(9);
+  const std::vector<Array> values{random_array(random, x.type()), random_array(random, b.type())};
+  const std::vector<Array> reference = evaluate_reference(program, values);
+  for (const std::string& level : kernels::simd_levels()) {
+    INFO(level);
+    REQUIRE(kernels::select_simd(level));
+    const std::vector<Array> planned = compile(program).run(values);
+    for (std::size_t i = 0; i < planned.size(); ++i) CHECK(difference(planned[i], reference[i]) < 1e-5);
+  }
+  REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
+}
+
+TEST_CASE("factors of rows and of columns are read repeated where nothing needs rows of columns") {
+  const Tensor g = make_input("g", {DType::float32, {64, 32}}), rows = make_input("rows", {DType::float32, {64}}),
+               columns = make_input("columns", {DType::float32, {32}});
+  const Tensor scaled = g * expand_dims(rsqrt(0.9 * rows + 1e-3), 1) * rsqrt(columns + 1e-3);
+  const Plan plan = make_plan(make_program("p", {g, rows, columns}, {scaled, 0.1 * square(scaled)}));
+  for (const Kernel& kernel : plan.kernels)
+    for (const TileInstruction& i : std::get<Region>(kernel).instructions) CHECK(i.columns == 1);
+}
+
+TEST_CASE("a wide layer on many rows runs in a region") {
+  auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
+  const Tensor x = real({16384, 3}), w0 = real({3, 256}), w1 = real({256, 256}), w2 = real({256, 2});
+  const Tensor y = matmul(relu(matmul(relu(matmul(x, w0)), w1)), w2);
+  CHECK(make_plan(make_program("p", {x, w0, w1, w2}, {y})).kernels.size() == 1);
+}
+
 TEST_CASE("planning grows about linearly with the program") {
   auto kernels_of = [](int layers) {
     Tensor x = make_input("x", {DType::float32, {64, 64}}), y = x;
