@@ -185,12 +185,12 @@ void EmbeddedOptimizer::run(const Executable& program, const std::vector<const v
   std::vector<void*> to;
   std::size_t elements = 0;
   for (Array* array : outputs) {
-    to.push_back(array->mutable_data());
+    to.push_back(array->overwritten_data());
     elements += array->size();
   }
   const std::size_t helpers = std::min(static_cast<std::size_t>(threads_) - 1, elements / worth_a_thread);
   if (helpers == 0) return program.run(inputs, to, arena_);
-  BlockTeam team;
+  BlockTeam team(helpers + 1);
   std::vector<std::thread> threads;
   struct Closing {
     BlockTeam& team;

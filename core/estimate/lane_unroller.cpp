@@ -10,6 +10,7 @@
 #include <tbb/task_group.h>
 
 #include <cmath>
+#include <deque>
 #include <numeric>
 #include <utility>
 
@@ -54,7 +55,9 @@ void LaneUnroller::for_lanes(std::size_t count, Function f) const {
 
 template <class Run>
 void LaneUnroller::run_with_teams(std::size_t count, Run run) const {
-  std::vector<BlockTeam> teams(count);
+  const auto threads = static_cast<std::size_t>(thread_count_);
+  std::deque<BlockTeam> teams;  // they stay where they are made
+  for (std::size_t lane = 0; lane < count; ++lane) teams.emplace_back((threads - lane + count - 1) / count);
   auto run_lane_of = [&](std::size_t lane) {
     try {
       run(lane, &teams[lane]);
@@ -67,7 +70,7 @@ void LaneUnroller::run_with_teams(std::size_t count, Run run) const {
   threads_.execute([&] {
     tbb::task_group group;
     for (std::size_t lane = 1; lane < count; ++lane) group.run(HandedOver([&, lane] { run_lane_of(lane); }));
-    for (std::size_t helper = count; helper < static_cast<std::size_t>(thread_count_); ++helper)
+    for (std::size_t helper = count; helper < threads; ++helper)
       group.run(HandedOver([&, helper] { teams[helper % count].help(); }));
     try {
       run_lane_of(0);

@@ -11,6 +11,10 @@ namespace lopt {
 
 class BlockTeam {
  public:
+  /// `threads`: with the one that calls run().
+  explicit BlockTeam(std::size_t threads) : threads_(threads) {}
+  std::size_t threads() const { return threads_; }
+
   /// f(i) for each i below count, by the calling thread and all that help. Calls come from one thread.
   template <class Function>
   void run(std::size_t count, Function f) {
@@ -47,6 +51,7 @@ class BlockTeam {
     }
   }
 
+  std::size_t threads_;
   void (*call_)(void*, std::size_t) = nullptr;
   void* function_ = nullptr;
   std::size_t count_ = 0;

@@ -1,5 +1,7 @@
 #include "execute/region_runner.h"
 
+#include "plan/cost.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -23,7 +25,13 @@ void begin_sum(const BoundRegion::Sum& sum, void* to, const Plan& plan) {
 }  // namespace
 
 BoundRegion bind_region(const Region& region, const Plan& plan) {
-  BoundRegion bound{bind_instructions(region, plan.buffers), {}, 0, buffers_of(region)};
+  constexpr double worth_flop = 1e5, worth_bytes = 1e5;  // some microseconds
+  const Cost cost = cost_of(region, plan);
+  BoundRegion bound{bind_instructions(region, plan.buffers),
+                    {},
+                    0,
+                    buffers_of(region),
+                    cost.flop > worth_flop || cost.bytes > worth_bytes};
   for (const TileInstruction& i : region.instructions)
     for (BufferId sum : sums_of(i)) {
       bound.sums.push_back({sum, i.kind == TileInstruction::Kind::row_max});
@@ -36,11 +44,12 @@ BoundRegion bind_region(const Region& region, const Plan& plan) {
 
 void run_region(const Region& region, const BoundRegion& bound, const Plan& plan, Arena& arena,
                 std::vector<TileMemory>& tiles, BlockTeam* team) {
+  if (!bound.is_long) team = nullptr;
   const std::size_t at_once = team ? static_cast<std::size_t>(region.chunks) : 1;
   if (tiles.size() < at_once) tiles.resize(at_once);
   const std::vector<void*>& pointers = arena.pointers();
-  const auto& [instructions, sums, partial_bytes, buffers] = bound;
-  if (region.chunks == 1) {
+  const auto& [instructions, sums, partial_bytes, buffers, is_long] = bound;
+  if (region.chunks == 1 || (!team && sums.empty())) {
     for (const auto& sum : sums) begin_sum(sum, pointers[sum.buffer], plan);
     return run_rows(region, bound, pointers, {arena.values(), arena.scratch()}, tiles[0], 0, region.rows);
   }

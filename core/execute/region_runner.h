@@ -15,6 +15,7 @@ struct BoundRegion {
   std::vector<Sum> sums;          // that its instructions add to, or the maxima of which they find
   std::size_t partial_bytes = 0;  // of one chunk's part of all sums
   std::vector<BufferId> buffers;  // that it reads or writes
+  bool is_long = false;           // enough for its chunks to run on several threads
 };
 BoundRegion bind_region(const Region& region, const Plan& plan);
 

@@ -90,9 +90,13 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
   product.c = c;
   if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
   product.relu = gemm.relu;
-  constexpr std::size_t block = 24, worth_it = 1U << 20U;  // rows; multiplications: some 30 µs
-  if (!team || product.m < 2 * block || product.m * product.n * product.k < worth_it)
+  constexpr std::size_t kernel_rows = 6, most_rows = 96, worth_it = 1U << 17U;  // multiplications: some 2 µs
+  if (!team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it)
     return kernels::multiply_matrices(product);
+  // As many rows for each thread; each row comes out the same whoever computes it.
+  const auto up = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
+  const std::size_t of_thread = up(product.m, team->threads()),
+                    block = up(up(of_thread, up(of_thread, most_rows)), kernel_rows) * kernel_rows;
   team->run((product.m + block - 1) / block, [&](std::size_t i) {
     kernels::MatrixProduct part = product;
     part.m = std::min(block, product.m - i * block);

@@ -191,12 +191,15 @@ void assign_scratch(Region& region, const std::vector<std::int64_t>& columns) {
   placement.run();
   // What layers read again and again fits a first cache of 32 to 48 KB; what goes
   // element by element is mostly read soon after it was made, so tiles may be larger, and fewer.
-  constexpr std::int64_t block_words = 9600, tile_words = 16384, most_rows = 1056, chunk_rows = 1024;
+  constexpr std::int64_t block_words = 9600, tile_words = 16384, most_rows = 1056, chunk_rows = 512;
   const std::int64_t all_rows = (region.rows + 15) / 16 * 16;
   region.tile_rows = std::min(rows_in_cache(region.tile_columns, tile_words, most_rows), all_rows);
+  // Tiles of about the same length, so that threads that share them end together.
+  const auto up = [](std::int64_t n, std::int64_t of) { return (n + of - 1) / of; };
+  region.tile_rows = std::min(region.tile_rows, up(up(region.rows, up(region.rows, region.tile_rows)), 96) * 96);
   region.block_rows = std::min(rows_in_cache(region.block_columns, block_words, most_rows), region.tile_rows);
   placement.write();
-  const std::int64_t tiles = (region.rows + region.tile_rows - 1) / region.tile_rows;
+  const std::int64_t tiles = up(region.rows, region.tile_rows);
   region.chunks = std::clamp<std::int64_t>(region.rows / chunk_rows, 1, std::min<std::int64_t>(tiles, max_chunks));
 }
 

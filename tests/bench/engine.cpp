@@ -110,7 +110,7 @@ struct Bench {
     std::vector<void*> to;
     for (Array& a : out) to.push_back(a.mutable_data());
     Arena arena;
-    BlockTeam team;
+    BlockTeam team(static_cast<std::size_t>(threads));
     std::vector<std::thread> helpers;
     for (int i = 1; i < threads; ++i) helpers.emplace_back([&] { team.help(); });
     const int runs = n > 1000000 ? 5 : 50;

@@ -236,7 +236,7 @@ TEST_CASE("blocks of rows in parallel give the bits that they give one after the
     for (const Array& array : serial) parallel.emplace_back(array.type());
     for (Array& array : parallel) pointers.push_back(array.mutable_data());
     Arena arena;
-    BlockTeam team;
+    BlockTeam team(2);
     std::thread helper([&] { team.help(); });
     executable.run(inputs, pointers, arena, &team);
     team.close();
