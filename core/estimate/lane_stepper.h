@@ -15,6 +15,8 @@ struct LaneWorker {
   std::vector<std::int32_t> indices;
   std::vector<Array> batch, validation;
   std::uint32_t batch_task = ~0U;  // whose batch it is
+  std::vector<Array> spare_state;  // room for the next state of a lane
+  std::uint32_t spare_task = ~0U;  // of whose problem
   std::uint32_t key[2] = {};
   std::int32_t iteration = 0, length = 0;
   std::vector<const void*> inputs;
