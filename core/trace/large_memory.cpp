@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <cstring>
 #include <new>
 
 namespace lopt {
@@ -12,6 +13,8 @@ std::shared_ptr<std::byte> allocate_for_vectors(std::size_t bytes) {
   const auto alignment = static_cast<std::align_val_t>(size >= 2 * huge_page ? huge_page : 64);
   auto* const memory = static_cast<std::byte*>(::operator new(size, alignment));
   if (size >= 2 * huge_page) ::madvise(memory, size, MADV_HUGEPAGE);  // where there are none, small ones do
+  // The rest of the last vector is computed with, though its results are never looked at.
+  std::memset(memory + bytes, 0, size - bytes);
   return {memory, [alignment](std::byte* p) { ::operator delete(p, alignment); }};
 }
 
