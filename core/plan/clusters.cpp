@@ -121,12 +121,9 @@ class Merger {
   }
 
   void run() {
-    merge_all([&](ValueId i) { return !sums_columns(i) && !repeats_columns(i); });
+    merge_all([&](ValueId i) { return !sums_columns(i); });
     for (ValueId i = 0; i < program_.operations.size(); ++i)
       if (sums_columns(i) && is_apart(i)) clusters_.roles[i] = {};
-    merge_all([&](ValueId i) { return !repeats_columns(i); });
-    for (ValueId i = 0; i < program_.operations.size(); ++i)
-      if (repeats_columns(i) && is_read_repeated(i)) clusters_.roles[i] = {};
     merge_all([](ValueId) { return true; });
     join_readers();
   }
@@ -187,19 +184,6 @@ class Merger {
         for (ValueId input : program_.operations[consumer].inputs)
           if (find(input) == root) in_memory.insert(input);
     return in_memory.size() > most;
-  }
-
-  /// A broadcast that makes rows of columns of one column, or of few.
-  bool repeats_columns(ValueId i) const {
-    return clusters_.roles[i].fusable && clusters_.roles[i].rows != 0 &&
-           program_.operations[i].primitive->fusion == Fusion::view;
-  }
-  /// True if neither what makes its input nor what reads it needs rows of columns: then it is read from memory, again
-  /// for each element, and nothing has to be turned into columns.
-  bool is_read_repeated(ValueId broadcast) {
-    if (sets_[find(program_.operations[broadcast].inputs[0])].rows != 0) return false;
-    const std::vector<ValueId>& consumers = sets_[find(broadcast)].consumers;
-    return std::all_of(consumers.begin(), consumers.end(), [&](ValueId c) { return sets_[find(c)].rows == 0; });
   }
 
   ValueId find(ValueId i) {

@@ -162,15 +162,6 @@ TEST_CASE("rows of several columns that read single ones of their own columns co
   REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
 }
 
-TEST_CASE("factors of rows and of columns are read repeated where nothing needs rows of columns") {
-  const Tensor g = make_input("g", {DType::float32, {64, 32}}), rows = make_input("rows", {DType::float32, {64}}),
-               columns = make_input("columns", {DType::float32, {32}});
-  const Tensor scaled = g * expand_dims(rsqrt(0.9 * rows + 1e-3), 1) * rsqrt(columns + 1e-3);
-  const Plan plan = make_plan(make_program("p", {g, rows, columns}, {scaled, 0.1 * square(scaled)}));
-  for (const Kernel& kernel : plan.kernels)
-    for (const TileInstruction& i : std::get<Region>(kernel).instructions) CHECK(i.columns == 1);
-}
-
 TEST_CASE("a wide layer on many rows runs in a region") {
   auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
   const Tensor x = real({16384, 3}), w0 = real({3, 256}), w1 = real({256, 256}), w2 = real({256, 2});
