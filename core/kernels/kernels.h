@@ -31,13 +31,13 @@ struct ElementwiseStep {
 /// Functions for `step`: an elementwise primitive for operands and a result of these types. False: there are none.
 bool find_elementwise(ElementwiseStep& step, std::string_view primitive, DType dtype, DType result,
                       std::span<const Source> sources);
-/// At no level are there others.
+/// Whether there are any; the same at every level.
 bool has_elementwise(std::string_view primitive, DType dtype, DType result);
 /// The functions of the step behind the last.
 void end_sequence(ElementwiseStep& step);
-/// Runs steps up to the end: strip by strip, so that what a step makes is in registers for the
-/// next, for `columns` columns of `rows` rows. Where all columns, of operands and results, lie `pitch` elements apart,
-/// and that is `rows`, they are one.
+/// Steps up to the end, for `columns` columns. They run strip by strip of rows, so that what a step makes is in
+/// registers for the next. Where all columns, of operands and results, lie `pitch` elements apart, and that is how many
+/// rows there are, they are one.
 struct Sequence {
   const ElementwiseStep* steps = nullptr;
   std::size_t columns = 1;

@@ -99,7 +99,7 @@ struct TileInstruction {
   Sum input_weights, bias, output_weights;
   bool to_memory = false;             // the result goes to `buffer` instead of a group: one column
   bool goes_on = false;               // elementwise: it runs strip by strip with the one before
-  bool kept = true;                   // elementwise: more than the next instruction reads the result
+  bool kept = true;                   // elementwise: its result goes to its group, for others than the next to read
   BufferId buffer = 0;                // load, store, row_sum, row_max, outer
   std::vector<std::int64_t> offsets;  // load
   RowPattern rows;                    // load
