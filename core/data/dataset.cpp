@@ -58,12 +58,20 @@ void Dataset::rows(Split split, std::span<const std::int32_t> indices, std::vect
   }
 }
 
+namespace {
+Array integers(const Values& examples, const std::string& name) {
+  if (!examples.contains(name) || !examples[name].is_leaf() || examples[name].leaf().dtype() != DType::int32)
+    throw DataError(fmt::format("the dataset has no array '{}' of int32", name));
+  return examples[name].leaf();
+}
+}  // namespace
+
 Dataset::Range Dataset::range(const std::string& name) const {
   Range range;
   for (const Split split : {Split::train, Split::test}) {
     Array all;
     try {
-      all = examples(split)[name];
+      all = integers(examples(split), name);
     } catch (const DataError&) {
       if (split == Split::train) throw;
       continue;  // who has nothing to test with may train; what is wrong is said where test data is asked for

@@ -6,68 +6,15 @@
 #include <fmt/format.h>
 #include <zip.h>
 
-#include <bit>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <memory>
-#include <optional>
 
 namespace lopt {
 namespace {
 
 constexpr std::uint64_t most_array_bytes = std::uint64_t{1} << 32U;
-
-/// The value of a key in the header's Python dictionary, up to its comma.
-std::optional<std::string> entry(std::string_view header, std::string_view key) {
-  const std::size_t at = header.find(fmt::format("'{}':", key));
-  if (at == std::string_view::npos) return std::nullopt;
-  std::string_view rest = header.substr(at + key.size() + 3);
-  const std::size_t begin = rest.find_first_not_of(' ');
-  if (begin == std::string_view::npos) return std::nullopt;
-  rest = rest.substr(begin);
-  const char last = rest[0] == '(' ? ')' : rest[0] == '\'' ? '\'' : ',';
-  const std::size_t end = rest.find(last, 1);
-  if (end == std::string_view::npos) return std::nullopt;
-  return std::string(last == ',' ? rest.substr(0, end) : rest.substr(1, end - 1));
-}
-
-Shape parse_shape(const std::string& text, const std::string& name) {
-  Shape shape;
-  const char *at = text.data(), *end = at + text.size();
-  while (at < end) {
-    if (*at == ' ' || *at == ',') {
-      ++at;
-      continue;
-    }
-    std::int64_t length = 0;
-    const auto [next, error] = std::from_chars(at, end, length);
-    if (error != std::errc() || length < 0) damaged(name, "its header has no readable shape");
-    shape.push_back(length);
-    at = next;
-  }
-  return shape;
-}
-
-/// Elements stored as From, kept as To.
-template <class From, class To>
-Array converted(const Shape& shape, std::span<const std::uint8_t> bytes, const std::string& name) {
-  const std::size_t wanted = static_cast<std::size_t>(element_count(shape)) * sizeof(From);
-  if (bytes.size() < wanted)  // asked before any memory is
-    damaged(name, fmt::format("{} bytes of elements where {} belong: the file is cut short", bytes.size(), wanted));
-  Array result(dtype_of<To>, shape);
-  auto to = result.mutable_values<To>();
-  for (std::size_t i = 0; i < to.size(); ++i) {
-    From element;
-    std::memcpy(&element, bytes.data() + i * sizeof(From), sizeof(From));
-    to[i] = static_cast<To>(element);  // NOLINT(bugprone-signed-char-misuse): int8 is a number here
-    if constexpr (sizeof(From) == 8 && std::is_integral_v<From>)
-      if (static_cast<From>(to[i]) != element)
-        damaged(name, fmt::format("element {} is {}, which does not fit 32 bits", i, element));
-  }
-  return result;
-}
 
 struct ZipCloser {
   void operator()(zip_t* archive) const { zip_discard(archive); }
@@ -103,41 +50,6 @@ std::string npy_of(const Array& array) {
 
 }  // namespace
 
-static_assert(std::endian::native == std::endian::little, "NumPy files are read and written as little-endian");
-
-Array parse_npy(std::span<const std::uint8_t> bytes, const std::string& name) {
-  if (bytes.size() < 12 || std::memcmp(bytes.data(), "\x93NUMPY", 6) != 0) damaged(name, "it is no NumPy array");
-  const bool first_version = bytes[6] == 1;
-  const std::size_t start = first_version ? 10 : 12;
-  std::size_t length = bytes[8] + 256U * bytes[9];
-  if (!first_version) length += 65536U * bytes[10] + 16777216U * bytes[11];
-  if (length > bytes.size() - start) damaged(name, "its header is cut short");
-  const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + start, length);
-  const auto type = entry(header, "descr"), order = entry(header, "fortran_order"), lengths = entry(header, "shape");
-  if (!type || !order || !lengths) damaged(name, "its header lacks the type, order or shape");
-  const Shape shape = parse_shape(*lengths, name);
-  if (*order != "False" && shape.size() > 1)
-    damaged(name, "it is in Fortran order; save it with numpy.ascontiguousarray");
-  try {
-    element_count(shape);
-  } catch (const std::length_error& error) {
-    damaged(name, error.what());
-  }
-  const auto elements = bytes.subspan(start + length);
-  if (*type == "<f4") return converted<float, float>(shape, elements, name);
-  if (*type == "<f8") return converted<double, float>(shape, elements, name);
-  if (*type == "|u1") return converted<std::uint8_t, std::int32_t>(shape, elements, name);
-  if (*type == "|i1") return converted<std::int8_t, std::int32_t>(shape, elements, name);
-  if (*type == "<u2") return converted<std::uint16_t, std::int32_t>(shape, elements, name);
-  if (*type == "<i2") return converted<std::int16_t, std::int32_t>(shape, elements, name);
-  if (*type == "<i4") return converted<std::int32_t, std::int32_t>(shape, elements, name);
-  if (*type == "<i8") return converted<std::int64_t, std::int32_t>(shape, elements, name);
-  if (*type == "<u4") return converted<std::uint32_t, std::uint32_t>(shape, elements, name);
-  if (*type == "<u8") return converted<std::uint64_t, std::uint32_t>(shape, elements, name);
-  if (*type == "|b1") return converted<std::uint8_t, std::int32_t>(shape, elements, name);
-  damaged(name, fmt::format("its elements are of type {}; float32, float64 and integers are read", *type));
-}
-
 namespace {
 [[noreturn]] void no_archive(const std::string& path, zip_error_t& error) {
   const std::string why = zip_error_strerror(&error);
@@ -145,8 +57,11 @@ namespace {
   damaged(path, fmt::format("cannot be read as a NumPy .npz file: {}", why));
 }
 
-Values read_archive(zip_t* archive, const std::string& path) {
-  std::vector<Values::Entry> entries;
+using Files = std::vector<std::pair<std::string, std::vector<std::uint8_t>>>;
+
+/// The .npy files of an archive, by their names without the ending.
+Files read_archive(zip_t* archive, const std::string& path) {
+  Files files;
   for (zip_int64_t i = 0; i < zip_get_num_entries(archive, 0); ++i) {
     zip_stat_t stat;
     if (zip_stat_index(archive, static_cast<zip_uint64_t>(i), 0, &stat) != 0 || !stat.name ||
@@ -165,21 +80,58 @@ Values read_archive(zip_t* archive, const std::string& path) {
     }
     if (!file || got < 0 || bytes.size() != stat.size) damaged(path, fmt::format("{} is damaged", name));
     name.resize(name.size() - 4);
-    entries.emplace_back(name, parse_npy(bytes, path + ": " + name));
+    files.emplace_back(name, std::move(bytes));
   }
-  if (entries.empty()) damaged(path, "it holds no arrays");
+  if (files.empty()) damaged(path, "it holds no arrays");
+  return files;
+}
+
+Values arrays_of(const Files& files, const std::string& path) {
+  std::vector<Values::Entry> entries;
+  for (const auto& [name, bytes] : files) entries.emplace_back(name, parse_npy(bytes, path + ": " + name));
   return Values(std::move(entries));
 }
-}  // namespace
 
-Values read_npz(const std::string& path) {
-  if (is_safetensors(path)) return read_safetensors(path);
+Files read_archive(const std::string& path) {
   int code = 0;
   const std::unique_ptr<zip_t, ZipCloser> archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
   zip_error_t error;
   zip_error_init_with_code(&error, code);
   if (!archive) no_archive(path, error);
   return read_archive(archive.get(), path);
+}
+
+/// What is no .npy file knows less of how it was stored.
+std::vector<StoredArray> stored(const Values& arrays) {
+  std::vector<StoredArray> result;
+  const std::vector<std::string> names = arrays.paths();
+  const std::vector<Array> leaves = arrays.leaves();
+  for (std::size_t i = 0; i < leaves.size(); ++i)
+    result.push_back({names[i],
+                      leaves[i].dtype() == DType::float32 ? StoredArray::Kind::real : StoredArray::Kind::integer,
+                      leaves[i].shape(), leaves[i], {}});
+  return result;
+}
+}  // namespace
+
+std::vector<StoredArray> read_stored_arrays(const std::string& path) {
+  if (is_safetensors(path)) return stored(read_safetensors(path));
+  if (path.ends_with(".npy")) {
+    StoredArray array = parse_stored_npy(file_bytes(path), path);
+    array.name = std::filesystem::path(path).stem().string();
+    return {std::move(array)};
+  }
+  std::vector<StoredArray> result;
+  for (const auto& [name, bytes] : read_archive(path)) {
+    result.push_back(parse_stored_npy(bytes, path + ": " + name));
+    result.back().name = name;
+  }
+  return result;
+}
+
+Values read_npz(const std::string& path) {
+  if (is_safetensors(path)) return read_safetensors(path);
+  return arrays_of(read_archive(path), path);
 }
 
 Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name) {
@@ -192,7 +144,7 @@ Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name) {
     zip_source_free(source);
     no_archive(name, error);
   }
-  return read_archive(archive.get(), name);
+  return arrays_of(read_archive(archive.get(), name), name);
 }
 
 std::string npz_comment(const std::string& path) {

@@ -19,5 +19,7 @@ std::string npz_comment(const std::string& path);
 Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name);
 /// One array of NumPy's .npy format. Throws DataError in the name of `name`.
 Array parse_npy(std::span<const std::uint8_t> bytes, const std::string& name);
+/// The same, text too, with what it was stored as; without a name.
+StoredArray parse_stored_npy(std::span<const std::uint8_t> bytes, const std::string& name);
 
 }  // namespace lopt

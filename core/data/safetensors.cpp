@@ -1,6 +1,7 @@
 #include "data/safetensors.h"
 
 #include "data/damaged.h"
+#include "data/half.h"
 #include "data/json.h"
 #include "data/durable_file.h"
 
@@ -26,17 +27,6 @@ T load(const std::uint8_t* bytes) {
   return value;
 }
 
-/// IEEE half precision, subnormals and infinities included.
-float from_half(std::uint16_t bits) {
-  const std::uint32_t sign = (bits & 0x8000U) << 16U, exponent = bits >> 10U & 0x1fU, fraction = bits & 0x3ffU;
-  if (exponent == 0) {
-    const float value = std::ldexp(static_cast<float>(fraction), -24);
-    return sign ? -value : value;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23U | fraction << 13U);
-}
-
 struct Format {
   const char* name;
   std::size_t bytes;
@@ -57,7 +47,7 @@ Array array_from(const Format& format, const Shape& shape, std::span<const std::
                                          : type == "F64" ? static_cast<float>(load<double>(at))
                                          : type == "F16"
                                              ? from_half(load<std::uint16_t>(at))
-                                             : std::bit_cast<float>(std::uint32_t{load<std::uint16_t>(at)} << 16U);
+                                             : from_bfloat16(load<std::uint16_t>(at));
     else if (format.becomes == DType::uint32)
       array.mutable_values<std::uint32_t>()[i] = load<std::uint32_t>(at);
     else if (type == "I32")

@@ -17,6 +17,8 @@ class ValidationSplit final : public OnDemandDataset {
   Types example_types() const override { return dataset_->example_types(); }
   void rows(Split split, std::span<const std::int32_t> indices, std::vector<Array>& batch) const override;
   Range range(const std::string& name) const override { return dataset_->range(name); }
+  std::string source() const override { return dataset_->source(); }
+  std::vector<std::string> notes() const override { return dataset_->notes(); }
 
   /// Batch `step` of a stream of the validation split.
   void validation_batch(HostKey key, std::uint32_t stream, std::int64_t step, std::vector<Array>& batch) const;

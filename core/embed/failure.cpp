@@ -1,5 +1,6 @@
 #include "embed/failure.h"
 
+#include "data/printable.h"
 #include "registry/registry.h"
 
 #include <lopt/dataset.h>
@@ -9,7 +10,8 @@
 
 namespace lopt {
 
-Failure failure_of(const std::exception_ptr& thrown) {
+namespace {
+Failure as_thrown(const std::exception_ptr& thrown) {
   const std::string unfit = "the parts of the spec do not fit together: ";
   try {
     std::rethrow_exception(thrown);
@@ -33,6 +35,14 @@ Failure failure_of(const std::exception_ptr& thrown) {
   } catch (...) {
     return {failed, {"something that is no std::exception was thrown"}};
   }
+}
+}  // namespace
+
+Failure failure_of(const std::exception_ptr& thrown) {
+  Failure failure = as_thrown(thrown);
+  // Messages quote files, which may hold anything.
+  for (std::string& message : failure.messages) message = printable(message);
+  return failure;
 }
 
 }  // namespace lopt

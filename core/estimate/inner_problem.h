@@ -8,6 +8,7 @@
 #include <lopt/task.h>
 
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 
@@ -45,8 +46,11 @@ class InnerProblem {
   const Executable& step() const { return step_; }
   /// (θ…, state…) → parameters…
   const Executable& params() const;
-  /// (θ…, state…, batch…, key) → loss of the parameters on examples that are not trained on, and the task's metrics
-  const Executable& loss() const;
+  /// (θ…, state…, batch…, key) → loss of the parameters on examples that are not trained on, and the task's metrics; of
+  /// a batch of so many `examples`, 0 where the task has no data.
+  const Executable& loss(std::int64_t examples) const;
+  /// Examples of a batch of the task; 0 where it has no data.
+  std::int64_t batch_size() const;
   /// The names of those metrics.
   std::vector<std::string> metric_names() const;
 
@@ -101,7 +105,8 @@ class InnerProblem {
   Executable start_, step_;
 
   mutable std::mutex mutex_;
-  mutable std::unique_ptr<Executable> gradients_[2][2], loss_, params_of_state_;
+  mutable std::unique_ptr<Executable> gradients_[2][2], params_of_state_;
+  mutable std::map<std::int64_t, Executable> losses_;  // by the number of examples
   mutable std::optional<std::unique_ptr<Executable>> start_gradient_;
   mutable std::vector<std::string> metric_names_;
 };

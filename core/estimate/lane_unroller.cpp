@@ -1,5 +1,6 @@
 #include "estimate/lane_unroller.h"
 
+#include "data/batch.h"
 #include "estimate/handover.h"
 #include "estimate/lane_gradient.h"
 #include "estimate/allowance.h"
@@ -225,25 +226,28 @@ std::optional<Evaluation> LaneUnroller::evaluate(const Values& theta, const Lane
   if (!batches.dataset) return std::nullopt;
   const InnerProblem& problem = stepper_.problem(lane.task);
   const std::int64_t count = batches.dataset->count(split_of_data);
-  if (count < batches.size) return std::nullopt;
+  if (count == 0) return std::nullopt;
   std::vector<Array> inputs = theta.leaves();
   for (Array& leaf : lane.state.leaves()) inputs.push_back(std::move(leaf));
-  const std::int64_t batch_count = count / batches.size;
   Evaluation result;
-  for (const std::string& name : problem.metric_names()) result.metrics.emplace_back(name, 0);
-  const double weight = 1 / static_cast<double>(batch_count);
-  std::vector<std::int32_t> indices(static_cast<std::size_t>(batches.size));
-  for (std::int64_t batch = 0; batch < batch_count; ++batch) {
-    std::vector<Array> list = inputs;
-    std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(batch * batches.size));
-    std::vector<Array> rows = arrays_of(problem.batch_types().leaves());
+  std::uint32_t batch = 0;
+  for (std::int64_t first = 0; first < count; ++batch) {
+    // The last batch is what is left.
+    const std::int64_t size = std::min<std::int64_t>(batches.size, count - first);
+    std::vector<std::int32_t> indices(static_cast<std::size_t>(size));
+    std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(first));
+    std::vector<Array> rows = batch_arrays(batches.dataset->example_types(), size), list = inputs;
     batches.dataset->rows(split_of_data, indices, rows);
     for (Array& leaf : rows) list.push_back(std::move(leaf));
-    list.push_back(to_array(fold_in(lane.key, static_cast<std::uint32_t>(batch))));
-    const std::vector<Array> values = problem.loss().run(list);
+    list.push_back(to_array(fold_in(lane.key, batch)));
+    const std::vector<Array> values = problem.loss(size).run(list);
+    const double weight = static_cast<double>(size) / static_cast<double>(count);
     result.loss += weight * static_cast<double>(values[0].item<float>());
+    if (batch == 0)
+      for (const std::string& name : problem.metric_names()) result.metrics.emplace_back(name, 0);
     for (std::size_t i = 0; i < result.metrics.size(); ++i)
       result.metrics[i].second += weight * static_cast<double>(values[i + 1].item<float>());
+    first += size;
   }
   return result;
 }

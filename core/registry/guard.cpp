@@ -120,6 +120,12 @@ class GuardedDataset final : public Dataset {
   Range range(const std::string& name) const override {
     return call_("range()", [&] { return inner_->range(name); });
   }
+  std::string source() const override {
+    return call_("source()", [&] { return inner_->source(); });
+  }
+  std::vector<std::string> notes() const override {
+    return call_("notes()", [&] { return inner_->notes(); });
+  }
 
  private:
   Caller call_;

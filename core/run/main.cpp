@@ -1,6 +1,7 @@
 // lopt-run: runs experiments that YAML specs describe.
 #include "run/command_line.h"
 
+#include "data/printable.h"
 #include "kernels/simd.h"
 #include "report/run_folder.h"
 #include "run/crash.h"
@@ -89,7 +90,7 @@ int dispatch(int argc, char** argv) {
 
 int fail(int code, const std::string& message) {
   std::fflush(stdout);
-  fmt::print(stderr, "lopt-run: {}\n", message);
+  fmt::print(stderr, "lopt-run: {}\n", lopt::printable(message));
   return code;
 }
 

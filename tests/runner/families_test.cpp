@@ -2,7 +2,7 @@
 #include "data/npz.h"
 #include "runner/support.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 #include <nlohmann/json.hpp>
 
 #include <regex>
@@ -11,7 +11,6 @@
 
 using namespace lopt;
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 

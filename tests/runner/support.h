@@ -1,7 +1,7 @@
 #pragma once
 // Runs the real runner, as a person does.
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 #include <sys/wait.h>
 
 #include <cstdio>

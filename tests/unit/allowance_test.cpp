@@ -1,7 +1,7 @@
 // What a container, a batch system or taskset leaves of the machine: made-up /proc and /sys.
 #include "estimate/allowance.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <filesystem>
 #include <fstream>

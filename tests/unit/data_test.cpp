@@ -3,7 +3,7 @@
 #include "registry/registry.h"
 #include "unit/support.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -125,7 +125,6 @@ TEST_CASE("damaged npy bytes are data errors, never crashes") {
   const std::string whole = npy(header, 24);
   for (std::size_t length = 0; length < whole.size(); ++length)
     CHECK_THROWS_AS(parse(whole.substr(0, length)), DataError);
-  CHECK_THROWS_AS(parse(npy("{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }", 24)), DataError);
   CHECK_THROWS_AS(parse(npy("{'descr': '<c8', 'fortran_order': False, 'shape': (2, 3), }", 48)), DataError);
   CHECK_THROWS_AS(parse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999, 99999999), }", 24)),
                   DataError);

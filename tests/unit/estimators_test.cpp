@@ -4,7 +4,7 @@
 
 #include <lopt/estimator.h>
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <cstdlib>
 

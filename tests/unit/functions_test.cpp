@@ -2,7 +2,7 @@
 #include "kernels/simd.h"
 #include "unit/support.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 using namespace lopt;
 using namespace lopt::test;

@@ -1,5 +1,5 @@
 // Data goes one way through core's folders, and includes follow it.
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <filesystem>
 #include <fstream>

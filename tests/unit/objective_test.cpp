@@ -4,7 +4,7 @@
 #include "estimate/objective.h"
 #include "unit/support.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <algorithm>
 #include <cmath>

@@ -8,7 +8,7 @@
 #include <lopt/optimizer.h>
 #include <lopt/testing.h>
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <cmath>
 

@@ -4,7 +4,7 @@
 
 #include <lopt/scan.h>
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 using namespace lopt;
 

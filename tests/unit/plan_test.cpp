@@ -2,7 +2,7 @@
 #include "kernels/simd.h"
 #include "unit/random_programs.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <thread>
 

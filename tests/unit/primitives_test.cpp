@@ -5,7 +5,7 @@
 
 #include <lopt/networks.h>
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <functional>
 #include <set>

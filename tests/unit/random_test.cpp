@@ -1,7 +1,7 @@
 // Random numbers against JAX's: golden/random.npz.
 #include "unit/support.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 using namespace lopt;
 using namespace lopt::test;

@@ -2,7 +2,7 @@
 #include "learn/meta_training.h"
 #include "registry/registry.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <condition_variable>
 #include <cstdlib>

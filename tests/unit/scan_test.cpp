@@ -5,7 +5,7 @@
 #include <lopt/networks.h>
 #include <lopt/scan.h>
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <chrono>
 

@@ -7,7 +7,7 @@
 
 #include <lopt/optimizer.h>
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 using namespace lopt;
 using namespace lopt::test;

@@ -2,11 +2,10 @@
 #include "gradient/gradient.h"
 #include "unit/support.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 using namespace lopt;
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 Tensor real(Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); }

@@ -3,7 +3,7 @@
 #include "kernels/simd.h"
 #include "unit/support.h"
 
-#include <catch2/catch.hpp>
+#include "catch.h"
 
 #include <functional>
 

@@ -1,109 +1,344 @@
-#include <lopt/plugin.h>
+#include "array_names.h"
+#include "labels.h"
 
-#include <cstring>
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
 #include <mutex>
 
 using namespace lopt;
+namespace fs = std::filesystem;
 
 namespace {
 
-/// Rows [from, to) of the first dimension.
-Array part(const Array& array, std::int64_t from, std::int64_t to) {
-  Type type = array.type();
-  type.shape[0] = to - from;
-  Array result(type);
-  const std::size_t width = array.size() / static_cast<std::size_t>(array.shape()[0]) * 4;
-  std::memcpy(result.mutable_data(),
-              static_cast<const std::byte*>(array.data()) + static_cast<std::size_t>(from) * width,
-              static_cast<std::size_t>(to - from) * width);
+/// Arrays called NAME/… below NAME.
+void set_nested(Values& values, const std::string& name, const Array& array) {
+  const std::size_t slash = name.find('/');
+  if (slash == std::string::npos) return values.set(name, array);
+  const std::string before = name.substr(0, slash);
+  Values below = values.contains(before) ? values[before] : Values();
+  set_nested(below, name.substr(slash + 1), array);
+  values.set(before, below);
+}
+
+/// As float32, one divided by `over`.
+Array as_real(const Array& array, float over) {
+  Array result(DType::float32, array.shape());
+  auto to = result.mutable_values<float>();
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to[i] = (array.dtype() == DType::float32 ? array.values<float>()[i]
+             : array.dtype() == DType::int32 ? static_cast<float>(array.values<std::int32_t>()[i])
+                                             : static_cast<float>(array.values<std::uint32_t>()[i])) /
+            over;
   return result;
 }
 
-/// Arrays called NAME/… below NAME.
-Values nested(const Values& flat) {
-  Values result;
-  for (const auto& [name, array] : flat.entries()) {
-    const std::size_t slash = name.find('/');
-    if (slash == std::string::npos) {
-      result.set(name, array);
-      continue;
-    }
-    const std::string before = name.substr(0, slash);
-    Values below = result.contains(before) ? result[before] : Values();
-    below.set(name.substr(slash + 1), array);
-    result.set(before, below);
-  }
-  return result;
+/// "[3, 7]": where element `index` of a row is.
+std::string place(const Shape& shape, std::size_t row, std::size_t index) {
+  std::string text;
+  for (std::size_t k = shape.size(); k-- > 1; index /= static_cast<std::size_t>(shape[k]))
+    text = ", " + std::to_string(index % static_cast<std::size_t>(shape[k])) + text;
+  return "[" + std::to_string(row) + text + "]";
 }
 
 }  // namespace
 
-/// Arrays of a NumPy .npz file by their names, whose first dimension is the example: "image" and "label", "x" and "y",
-/// "text". Arrays called train/NAME and test/NAME are the splits; without them the last share is for testing.
+/// Arrays of NumPy files whose first dimension is the example, as they are found:
+///
+///   image, label; x, y; text; any other names, which stay    without splits
+///   train/image, test/image; x_train, y_train, x_test, …     Keras's mnist.npz
+///   train_images, train_labels, val_images, test_images, …   MedMNIST
+///
+/// from a .npz file, a folder of .npy files, or a .npy file and those beside it that are named as of one set. An input
+/// (image, x) becomes float32, uint8 in [0, 1]; labels become classes 0 … k − 1 in their order. Classes make {"image",
+/// "label"} of an input and its y, numbers {"x", "y"}. Without splits the rows are shuffled, and the last share is for
+/// testing.
 class Npz final : public Dataset {
  public:
   explicit Npz(Settings& s)
-      : file_(s.text("file").doc("the .npz file")),
-        test_share_(s.real("test_share", 0.1)
-                        .above(0)
-                        .below(1)
-                        .doc("of the examples, at the end, where the file has no splits")) {}
+      : file_(s.text("file").doc("a .npz file, a .npy file, or a folder of .npy files")),
+        test_share_(s.real("test_share", 0.1).above(0).below(1).doc("of the examples, where the file has no splits")),
+        shuffle_(s.boolean("shuffle", true).doc("before they are split; false: the last examples are for testing")),
+        y_(s.text("y", "auto")
+               .one_of({"auto", "classes", "numbers"})
+               .doc("what an array y holds; auto: classes where it is bool, text, one-hot, or whole numbers that are "
+                    "few and repeat")),
+        missing_(s.text("missing", "refuse")
+                     .one_of({"refuse", "drop", "mean"})
+                     .doc("what becomes of NaN and infinity: an error, the example left out, the training examples' "
+                          "mean")) {}
 
   const Values& examples(Split split) const override {
     const std::lock_guard lock(mutex_);
-    if (train_.entries().empty()) read();
+    if (train_.entries().empty()) {
+      try {
+        read();
+      } catch (const DataError&) {
+        throw;
+      } catch (const std::bad_alloc&) {
+        throw;
+      } catch (const std::exception& error) {
+        throw DataError(file_ + ": " + error.what());
+      }
+    }
     return split == Split::train ? train_ : test_;
+  }
+  std::string source() const override { return file_; }
+  std::vector<std::string> notes() const override {
+    examples(Split::train);
+    return notes_;
   }
 
  private:
-  void read() const {
-    const Values all = nested(read_npz(file_));
-    if (all.contains("train") != all.contains("test"))
-      throw DataError(file_ + ": has arrays of the split '" + (all.contains("train") ? "train" : "test") + "' alone");
-    if (all.contains("train")) {
-      train_ = checked(all["train"], "train/");
-      test_ = checked(all["test"], "test/");
-      if (types_without_count(train_) != types_without_count(test_))
-        throw DataError(file_ + ": train/ and test/ have arrays of other names, shapes or types");
-      return;
+  struct Found {
+    ArrayName name;
+    StoredArray array;
+    std::string called;  // the array's name in errors
+  };
+
+  std::vector<Found> find() const {
+    std::vector<Found> found;
+    const auto add_file = [&](const fs::path& path) {
+      found.push_back({named_file(path.stem().string()), read_stored_arrays(path.string()).at(0), path.string()});
+    };
+    if (!file_.ends_with(".npy") && !fs::is_directory(file_)) {
+      for (StoredArray& array : read_stored_arrays(file_)) {
+        const std::string called = file_ + ": the array " + in_quotes(array.name);
+        found.push_back({named_array(array.name), std::move(array), called});
+      }
+      return found;
     }
-    const Values whole = checked(all, "");
-    const std::int64_t count = whole.leaves().front().shape()[0],
-                       test = std::max<std::int64_t>(
-                           1, static_cast<std::int64_t>(static_cast<double>(count) * test_share_));
-    if (test >= count) throw DataError(file_ + ": has " + std::to_string(count) + " examples, too few for two splits");
-    train_ = map([&](const Array& a) { return part(a, 0, count - test); }, whole);
-    test_ = map([&](const Array& a) { return part(a, count - test, count); }, whole);
+    const bool whole_folder = fs::is_directory(file_);
+    const ArrayName wanted = named_file(fs::path(file_).stem().string());
+    if (!whole_folder) add_file(file_);
+    const fs::path folder = whole_folder ? fs::path(file_) : fs::path(file_).parent_path();
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(folder.empty() ? "." : folder))
+      if (entry.path().extension() == ".npy") files.push_back(entry.path());
+    std::ranges::sort(files);
+    for (const fs::path& path : files) {
+      const ArrayName name = named_file(path.stem().string());
+      const bool of_set = wanted.role != Role::other && name.role != Role::other && name.prefix == wanted.prefix;
+      if (whole_folder || (of_set && path.filename() != fs::path(file_).filename())) add_file(path);
+    }
+    if (found.empty()) throw DataError(file_ + ": is a folder without .npy files");
+    return found;
   }
 
-  Values checked(const Values& arrays, const std::string& prefix) const {
-    if (arrays.leaf_count() == 0) throw DataError(file_ + ": has no arrays");
-    const std::vector<std::string> names = arrays.paths();
-    const std::vector<Array> leaves = arrays.leaves();
-    for (std::size_t i = 0; i < leaves.size(); ++i) {
-      if (leaves[i].shape().empty() || leaves[i].size() == 0)
-        throw DataError(file_ + ": " + prefix + names[i] + " is " + to_text(leaves[i].type()) +
-                        "; the first dimension should be the example");
-      if (leaves[i].shape()[0] != leaves[0].shape()[0])
-        throw DataError(file_ + ": " + prefix + names[i] + " has " + std::to_string(leaves[i].shape()[0]) +
-                        " examples, but " + prefix + names[0] + " has " + std::to_string(leaves[0].shape()[0]));
+  void read() const {
+    std::vector<Found> found = find();
+    const auto has = [&](Part part) {
+      return std::ranges::any_of(found, [&](const Found& one) { return one.name.part == part; });
+    };
+    Part test = Part::test;
+    if (has(Part::train) && !has(Part::test) && has(Part::validation)) {
+      test = Part::validation;
+      notes_.emplace_back("The validation examples are for testing, since there are no others.");
+    } else if (has(Part::validation)) {
+      notes_.emplace_back("The validation examples are left out.");
     }
-    return arrays;
+    const bool has_splits = has(Part::train) || has(test);
+    if (has_splits && !(has(Part::train) && has(test)))
+      throw DataError(file_ + ": has arrays of the split '" + (has(Part::train) ? "train" : "test") + "' alone");
+    std::erase_if(found, [&](const Found& one) { return has_splits && one.name.part == Part::validation && test != one.name.part; });
+    for (const Found& one : found) require_rows(one);
+    if (has_splits && has(Part::whole)) throw DataError(called(found, Part::whole) + " belongs to no split");
+    name_classes(found);
+    if (!has_splits) return split(values_of(found, Part::whole));
+    train_ = values_of(found, Part::train);
+    test_ = values_of(found, test);
+    require_same_types();
+    take_missing(train_, train_, "train/");
+    take_missing(test_, train_, "test/");
   }
-  static std::vector<std::string> types_without_count(const Values& arrays) {
-    std::vector<std::string> result = arrays.paths();
-    for (const Array& leaf : arrays.leaves()) {
-      Type type = leaf.type();
-      type.shape[0] = 0;
-      result.push_back(to_text(type));
+
+  static std::string called(const std::vector<Found>& found, Part part) {
+    return std::ranges::find_if(found, [&](const Found& one) { return one.name.part == part; })->called;
+  }
+
+  static void require_rows(const Found& one) {
+    if (one.array.shape.empty() || element_count(one.array.shape) == 0)
+      throw DataError(one.called + " has the shape " + to_text(one.array.shape) +
+                      "; the first dimension should be the example");
+  }
+
+  /// Finds what y is, and makes classes of labels: of all splits together.
+  void name_classes(std::vector<Found>& found) const {
+    std::vector<Found*> labels;
+    bool classes = y_ == "classes";
+    for (Found& one : found)
+      if (one.name.role == Role::target) classes = classes || (y_ == "auto" && holds_classes(one.array));
+    const auto is_target = [](const Found& one) { return one.name.role == Role::target; };
+    // One split may hold whole numbers by chance.
+    if (y_ == "auto" && !std::ranges::all_of(found, [&](const Found& one) { return !is_target(one) || holds_classes(one.array); }))
+      classes = false;
+    for (Found& one : found) {
+      if (is_target(one) && classes) one.name = {one.name.part, Role::label, "label", {}};
+      if (one.name.role == Role::label) labels.push_back(&one);
     }
+    const bool has_numbers = std::ranges::any_of(found, is_target);
+    for (Found& one : found)
+      if (one.name.role == Role::input && (!labels.empty() || has_numbers)) one.name.name = labels.empty() ? "x" : "image";
+    if (labels.empty()) return;
+    std::vector<std::string> names;
+    std::vector<std::size_t> ends;
+    for (const Found* one : labels) {
+      std::string why;
+      const auto texts = labels_of(one->array, why);
+      if (!texts && one->array.shape.size() > 1 && one->array.kind != StoredArray::Kind::text) return;  // a label for each of many
+      if (!texts) throw DataError(one->called + " " + why);
+      for (std::size_t row = 0; row < texts->size(); ++row)
+        if ((*texts)[row].empty()) throw DataError(one->called + " has no label in row " + std::to_string(row));
+      names.insert(names.end(), texts->begin(), texts->end());
+      ends.push_back(names.size());
+    }
+    const Classes all = classes_of(names);
+    for (std::size_t i = 0; i < labels.size(); ++i) {
+      const std::span part(all.labels.begin() + static_cast<std::ptrdiff_t>(i == 0 ? 0 : ends[i - 1]),
+                           all.labels.begin() + static_cast<std::ptrdiff_t>(ends[i]));
+      labels[i]->array.numbers = Array({std::ssize(part)}, std::span<const std::int32_t>(part));
+      labels[i]->array.kind = StoredArray::Kind::integer;
+    }
+    notes_.push_back(to_text(all) + ".");
+  }
+
+  Values values_of(const std::vector<Found>& found, Part part) const {
+    Values result{std::vector<Values::Entry>{}};
+    const Found* first = nullptr;
+    for (const Found& one : found) {
+      if (one.name.part != part) continue;
+      if (!first) first = &one;
+      if (one.array.shape[0] != first->array.shape[0])
+        throw DataError(one.called + " has " + std::to_string(one.array.shape[0]) + " examples, but " + first->called +
+                        " has " + std::to_string(first->array.shape[0]));
+      if (one.array.kind == StoredArray::Kind::text && one.name.role != Role::label)
+        throw DataError(one.called + " holds text; numbers are wanted");
+      if (result.contains(one.name.name))
+        throw DataError(one.called + " is a second array for what lopt calls '" + one.name.name + "'");
+      set_nested(result, one.name.name, numbers_of(one));
+    }
+    if (result.leaf_count() == 0) throw DataError(file_ + ": has no arrays");
     return result;
+  }
+
+  static Array numbers_of(const Found& one) {
+    const Array& numbers = one.array.numbers;
+    const Shape& shape = numbers.shape();
+    if (one.name.role == Role::input) {
+      const Array real = as_real(numbers, one.array.kind == StoredArray::Kind::byte ? 255.0F : 1.0F);
+      return shape.size() == 1 ? real.reshaped({shape[0], 1}) : real;
+    }
+    if (one.name.role == Role::target) {
+      const Array real = as_real(numbers, 1);
+      return shape.size() == 2 && shape[1] == 1 ? real.reshaped({shape[0]}) : real;
+    }
+    return numbers;
+  }
+
+  void split(const Values& whole) const {
+    const std::int64_t count = whole.leaves().front().shape()[0];
+    // Sequences of one text follow each other.
+    const RowSplit rows = split_rows(count, test_share_, shuffle_ && !whole.contains("text"), file_);
+    train_ = rows_of(whole, rows.train);
+    test_ = rows_of(whole, rows.test);
+    // Where an element is, in the rows of the file.
+    if (missing_ == "refuse") {
+      Values all = whole;
+      take_missing(all, all, "");
+    }
+    take_missing(train_, train_, "");
+    take_missing(test_, train_, "");
+  }
+
+  /// Elements that are not finite: refused, or their rows left out, or replaced by the mean of the others in `by`.
+  void take_missing(Values& values, const Values& by, const std::string& prefix) const {
+    const std::vector<std::string> names = values.paths();
+    std::vector<Array> leaves = values.leaves();
+    const auto rows = static_cast<std::size_t>(leaves.front().shape()[0]);
+    std::vector<bool> bad(rows, false);
+    std::size_t count = 0;
+    for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
+      if (leaves[leaf].dtype() != DType::float32) continue;
+      const auto elements = leaves[leaf].values<float>();
+      const std::size_t width = elements.size() / rows;
+      for (std::size_t i = 0; i < elements.size(); ++i) {
+        if (std::isfinite(elements[i])) continue;
+        if (missing_ == "refuse")
+          throw DataError(file_ + ": " + prefix + names[leaf] + place(leaves[leaf].shape(), i / width, i % width) + " is " +
+                          (std::isnan(elements[i]) ? "NaN" : "infinite") +
+                          "; `missing: drop` leaves such examples out, `missing: mean` takes the mean of the others");
+        if (missing_ == "mean" && names[leaf] == "y")
+          throw DataError(file_ + ": " + prefix + "y" + place(leaves[leaf].shape(), i / width, i % width) +
+                          " is missing, and the mean of others is no target; `missing: drop` leaves such examples out");
+        count += !bad[i / width];
+        bad[i / width] = true;
+      }
+    }
+    if (count == 0) return;
+    if (missing_ == "drop") {
+      if (count == rows) throw DataError(file_ + ": no example of " + (prefix.empty() ? "a split" : prefix) + " is without missing numbers");
+      std::vector<std::int32_t> kept;
+      for (std::size_t row = 0; row < rows; ++row)
+        if (!bad[row]) kept.push_back(static_cast<std::int32_t>(row));
+      notes_.push_back(std::to_string(count) + " of " + std::to_string(rows) + " examples were left out: numbers are missing.");
+      values = rows_of(values, kept);
+      return;
+    }
+    const std::vector<Array> means = by.leaves();
+    for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
+      if (leaves[leaf].dtype() == DType::float32) fill(leaves[leaf], means[leaf], prefix + names[leaf]);
+    values = values.with_leaves<Array>(leaves);
+    notes_.push_back("Numbers are missing in " + std::to_string(count) + " of " + std::to_string(rows) + " examples: replaced by means.");
+  }
+
+  void fill(Array& array, const Array& by, const std::string& name) const {
+    const std::size_t rows = static_cast<std::size_t>(by.shape()[0]), width = by.size() / rows;
+    const auto elements = array.mutable_values<float>();
+    for (std::size_t k = 0; k < width; ++k) {
+      double sum = 0, count = 0;
+      for (std::size_t row = 0; row < rows; ++row)
+        if (const float x = by.values<float>()[row * width + k]; std::isfinite(x)) sum += static_cast<double>(x), ++count;
+      for (std::size_t i = k; i < elements.size(); i += width) {
+        if (std::isfinite(elements[i])) continue;
+        if (count == 0)
+          throw DataError(file_ + ": no training example has a number at " + name + place(array.shape(), i / width, k));
+        elements[i] = static_cast<float>(sum / count);
+      }
+    }
+  }
+
+  void require_same_types() const {
+    const auto types = [](const Values& values) {
+      std::vector<std::string> result;
+      const std::vector<std::string> names = values.paths();
+      for (std::size_t i = 0; i < names.size(); ++i) {
+        Type type = values.leaves()[i].type();
+        type.shape.erase(type.shape.begin());
+        result.push_back("'" + names[i] + "' " + to_text(type));
+      }
+      std::ranges::sort(result);
+      return result;
+    };
+    const std::vector<std::string> train = types(train_), test = types(test_);
+    std::vector<std::string> alone;
+    std::ranges::set_symmetric_difference(train, test, std::back_inserter(alone));
+    if (!alone.empty())
+      throw DataError(file_ + ": training and test examples have arrays of other names, shapes or types: " + alone.front() +
+                      " is of " + (std::ranges::count(train, alone.front()) ? "training" : "test") + " examples alone");
+    // In one order.
+    std::vector<Values::Entry> entries;
+    for (const auto& [name, value] : train_.entries()) entries.emplace_back(name, test_[name]);
+    test_ = Values(std::move(entries));
   }
 
   std::string file_;
   double test_share_;
+  bool shuffle_;
+  std::string y_, missing_;
   mutable std::mutex mutex_;
   mutable Values train_, test_;
+  mutable std::vector<std::string> notes_;
 };
 
-LOPT_PLUGIN(Npz, "npz", {.summary = "Arrays of a NumPy .npz file, with splits or without"})
+LOPT_PLUGIN(Npz, "npz", {.summary = "Arrays of NumPy's .npz and .npy files, with splits or without"})

@@ -19,7 +19,7 @@ class AugmentedImages final : public TaskWrapper {
     const Batches batches = this->batches();
     if (!batches.dataset || !batch.contains("image"))
       throw ShapeError("augmented_images: the task has no batches with an `image`");
-    Shape shape = image_shape(*batches.dataset);
+    Shape shape = image_shape(*batches.dataset, "augmented_images");
     const Tensor flat = batch["image"];
     shape.insert(shape.begin(), flat.dim(0));
     Tensor image = reshape(flat, shape);

@@ -34,7 +34,7 @@ class ConvClassifier final : public Task {
   Tree init(Key key) const override {
     check_labels(*dataset_, classes_, "conv_classifier");
     const std::vector<Key> keys = split(key, static_cast<int>(channels_.size()) + 1);
-    std::int64_t in = image_shape(*dataset_)[2];
+    std::int64_t in = image_shape(*dataset_, "conv_classifier")[2];
     Tree params;
     for (std::size_t i = 0; i < channels_.size(); ++i) {
       params.set(named("w", i),
@@ -80,7 +80,7 @@ class ConvClassifier final : public Task {
 
   /// By the running statistics, or by those of the batch, which `next` takes up.
   Tensor logits(const Tree& params, const Tree& batch, const Tree* running, Tree* next) const {
-    Shape shape = image_shape(*dataset_);
+    Shape shape = image_shape(*dataset_, "conv_classifier");
     shape.insert(shape.begin(), batch["image"].leaf().dim(0));
     Tensor x = reshape(batch["image"], shape);
     for (std::size_t i = 0; i < channels_.size(); ++i) {

@@ -17,7 +17,7 @@ class LogisticRegression final : public Task {
 
   Tree init(Key) const override {
     check_labels(*dataset_, classes_, "logistic_regression");
-    return {{"w", zeros({pixels_of(*dataset_), classes_})}, {"b", zeros({classes_})}};
+    return {{"w", zeros({pixels_of(*dataset_, "logistic_regression"), classes_})}, {"b", zeros({classes_})}};
   }
   Tensor loss(const Tree& params, const Tree& batch, Key) const override {
     const Tensor w = params["w"];

@@ -20,7 +20,7 @@ class MlpAutoencoder final : public Task {
         dataset_(s.component<Dataset>("dataset", "digits").doc("what is given back")) {}
 
   Tree init(Key key) const override {
-    std::vector<std::int64_t> widths{pixels_of(*dataset_)};
+    std::vector<std::int64_t> widths{pixels_of(*dataset_, "mlp_autoencoder")};
     widths.insert(widths.end(), hidden_.begin(), hidden_.end());
     widths.push_back(widths.front());
     const std::vector<Key> keys = split(key, static_cast<int>(widths.size()) - 1);

@@ -28,7 +28,7 @@ class MlpClassifier final : public Task {
 
   Tree init(Key key) const override {
     check_labels(*dataset_, classes_, "mlp_classifier");
-    std::vector<std::int64_t> widths{pixels_of(*dataset_)};
+    std::vector<std::int64_t> widths{pixels_of(*dataset_, "mlp_classifier")};
     widths.insert(widths.end(), hidden_.begin(), hidden_.end());
     widths.push_back(classes_);
     const std::vector<Key> keys = split(key, static_cast<int>(widths.size()) - 1);

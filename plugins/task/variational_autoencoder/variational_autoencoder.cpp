@@ -21,7 +21,7 @@ class VariationalAutoencoder final : public Task {
         dataset_(s.component<Dataset>("dataset", "digits").doc("what is given back")) {}
 
   Tree init(Key key) const override {
-    const std::int64_t pixels = pixels_of(*dataset_);
+    const std::int64_t pixels = pixels_of(*dataset_, "variational_autoencoder");
     std::vector<std::int64_t> down{pixels}, up{code_};
     down.insert(down.end(), hidden_.begin(), hidden_.end());
     up.insert(up.end(), hidden_.rbegin(), hidden_.rend());

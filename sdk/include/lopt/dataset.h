@@ -38,7 +38,19 @@ class Dataset {
     std::int64_t least = 0, most = -1;
   };
   virtual Range range(const std::string& name) const;
+
+  /// What errors call it: the file or folder that the examples come from. The default says nothing.
+  virtual std::string source() const { return ""; }
+  /// What became of what was read, a sentence each, for a run's page: the classes' names, columns that became several,
+  /// rows that were left out.
+  virtual std::vector<std::string> notes() const { return {}; }
 };
+
+/// The type of an example's array. Throws DataError, with the arrays that there are, where there is none of this name
+/// or it is no single array; `wanted_by` is what the sentence says wants it.
+Type array_type(const Dataset& dataset, const std::string& name, const std::string& wanted_by);
+/// "the dataset", with its source where it says one: what errors begin with.
+std::string called(const Dataset& dataset);
 
 /// Examples that are made, or read from a mapped file, when a batch wants them: count(), example_types(), rows() and
 /// range() are given, and examples() collects them all for whoever asks.
@@ -80,5 +92,25 @@ Array read_idx(std::span<const std::uint8_t> bytes, const std::string& name_for_
 /// Named arrays of a NumPy .npz file; narrower integers are widened to int32 or uint32, float64 narrowed. Throws
 /// DataError.
 Values read_npz(const std::string& path);
+
+/// An array of a NumPy file, and what it is there.
+struct StoredArray {
+  enum class Kind { boolean, byte, integer, real, text };  // byte: uint8
+  std::string name;  // in the archive; of a .npy file: its name without the ending
+  Kind kind = Kind::real;
+  Shape shape;
+  Array numbers;                   // as read_npz gives them; of no text
+  std::vector<std::string> texts;  // in row-major order, UTF-8; of text
+};
+/// The arrays of a .npz file, or the one of a .npy file. Throws DataError.
+std::vector<StoredArray> read_stored_arrays(const std::string& path);
+/// All bytes of a file, of what gzip has compressed what it was, 2 GB at most. Throws DataError.
+std::vector<std::uint8_t> file_bytes(const std::string& path);
+/// The same of a text in UTF-8, without its byte-order mark. Throws DataError, which names UTF-16 and Latin-1.
+std::string file_text(const std::string& path);
+
+/// Text of a file for a message: between quotes, at most 60 characters of it, and what is no character that can be
+/// printed as \xNN.
+std::string in_quotes(std::string_view text);
 
 }  // namespace lopt

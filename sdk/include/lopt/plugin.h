@@ -9,6 +9,7 @@
 #include <lopt/networks.h>
 #include <lopt/optimizer.h>
 #include <lopt/primitive.h>
+#include <lopt/rows.h>
 #include <lopt/schedule.h>
 #include <lopt/settings.h>
 #include <lopt/task.h>
@@ -48,7 +49,7 @@ struct lopt_manifest {
 namespace lopt {
 
 /// Plugins of another API version are refused.
-inline constexpr std::uint32_t api_version = 6;
+inline constexpr std::uint32_t api_version = 7;
 inline constexpr char manifest_magic[8] = {'l', 'o', 'p', 't', '\0', 'p', 'l', 'g'};
 inline constexpr const char* manifest_symbol = "lopt_plugin_manifest";
 
