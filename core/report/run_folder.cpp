@@ -1,13 +1,12 @@
 #include "report/run_folder.h"
 
-#include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
@@ -53,23 +52,8 @@ RunFolder RunFolder::open(const std::string& path) {
 }
 
 void RunFolder::lock() {
-  lock_ = std::make_unique<Lock>();
-  lock_->file = ::open(file("lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (lock_->file < 0)
-    throw FolderError(fmt::format("{}: the run's folder cannot be written to: {}", path_, std::strerror(errno)));
-  if (::flock(lock_->file, LOCK_EX | LOCK_NB) == 0) {
-    const std::string process = fmt::format("{}\n", ::getpid());
-    if (::ftruncate(lock_->file, 0) == 0) static_cast<void>(::write(lock_->file, process.data(), process.size()) == 0);
-    return;
-  }
-  std::string process;
-  std::getline(std::ifstream(file("lock")), process);
-  throw FolderError(fmt::format("{}: another process{} is at work in this run's folder", path_,
-                                process.empty() ? "" : " (" + process + ")"));
-}
-
-RunFolder::Lock::~Lock() {
-  if (file >= 0) ::close(file);
+  lock_ = std::make_unique<FolderLock>(path_);
+  if (!lock_->note().empty()) fmt::print(stderr, "lopt-run: {}\n", lock_->note());
 }
 
 void RunFolder::write_json(const std::string& name, const Json& json) const { write(name, to_text(json, 2) + "\n"); }

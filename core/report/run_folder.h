@@ -5,18 +5,13 @@
 #include "data/durable_file.h"
 
 #include "data/json.h"
+#include "report/folder_lock.h"
 
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace lopt {
-
-/// The folder cannot be made, or is somebody else's: wrong usage.
-class FolderError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
 
 class RunFolder {
  public:
@@ -52,16 +47,12 @@ class RunFolder {
 
  private:
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
+  /// Says how, where that is not as usual.
   void lock();
 
-  /// Holds the lock: the system takes it away from a process that ends, however it ends.
-  struct Lock {
-    int file = -1;
-    ~Lock();
-  };
   std::string path_;
   bool made_ = false;
-  std::unique_ptr<Lock> lock_;
+  std::unique_ptr<FolderLock> lock_;
   std::unique_ptr<LineFile> metrics_;
 };
 

@@ -2,9 +2,11 @@
 //   LOPT_FAULT=fail:N   call N of write (to regular files), fsync, rename and ftruncate fails with "No space left"
 //   LOPT_FAULT=fail:N+  all calls from N on
 //   LOPT_FAULT=kill:N   the process is killed inside call N: half of a write is done
+//   LOPT_FAULT=no-locks:0  flock is not to be had, as on some file systems of clusters; nothing else fails
 //   LOPT_FAULT_COUNT=F  the number of calls is written to the file F when the process ends
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -28,7 +30,7 @@ enum class Fate { pass, fail, die };
 Fate fate_of_call() {
   const long number = ++calls;
   const char* text = std::getenv("LOPT_FAULT");
-  if (!text) return Fate::pass;
+  if (!text || text[0] == 'n') return Fate::pass;
   char* end = nullptr;
   const long wanted = std::strtol(std::strchr(text, ':') + 1, &end, 10);
   const bool hit = *end == '+' ? number >= wanted : number == wanted;
@@ -74,6 +76,13 @@ int fsync(int file) {
   const Fate fate = fate_of_call();
   if (fate == Fate::die) ::raise(SIGKILL);
   return fate == Fate::fail ? failed() : real<int (*)(int)>("fsync")(file);
+}
+
+int flock(int file, int how) noexcept {
+  const char* text = std::getenv("LOPT_FAULT");
+  if (!text || text[0] != 'n') return real<int (*)(int, int)>("flock")(file, how);
+  errno = ENOSYS;
+  return -1;
 }
 
 int rename(const char* from, const char* to) noexcept {

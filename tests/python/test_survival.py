@@ -245,6 +245,32 @@ class Survival(unittest.TestCase):
             done = json.loads(file.readlines()[-1])["step"]
         call("resume", run, f"steps={done + 10}", "-q")
 
+    def test_one_process_a_folder_where_there_are_no_locks(self):
+        env = dict(os.environ, LD_PRELOAD=faults, LOPT_FAULT="no-locks:0")
+        run, owner = self.path("run"), self.path("run") + "/lock.owner"
+        child = subprocess.Popen([runner, "train", self.spec("pes", 1000000), "--out", run, "-q"], env=env)
+        while not glob.glob(run + "/checkpoints/*.checkpoint"):
+            time.sleep(0.02)
+        self.assertIn(f"another process ({child.pid}) is at work", call("resume", run, code=2, env=env))
+        child.kill()
+        child.wait()
+        with open(owner) as file:
+            held = file.read()
+        self.assertEqual(held.split()[1], str(child.pid))
+        with open(run + "/metrics.jsonl") as file:
+            done = json.loads(file.readlines()[-1])["step"]
+        # One of another host may live: who knows says so, by removing its file.
+        with open(owner, "w") as file:
+            file.write("elsewhere " + held.split(" ", 1)[1])
+        refused = call("resume", run, code=2, env=env)
+        self.assertRegex(refused, f"process {child.pid} of elsewhere, since 2.*remove .*/lock.owner")
+        # A process of the same number that began at another time is another one: this one's.
+        with open(owner, "w") as file:
+            file.write(" ".join([held.split()[0], str(os.getpid()), "1", held.split()[3]]) + "\n")
+        said = call("resume", run, f"steps={done + 10}", "-q", env=env)
+        self.assertEqual(said.count("lock.owner"), 1, said)
+        self.assertEqual(glob.glob(run + "/lock.owner*"), [])
+
     def test_signals_end_a_run_soon_with_a_checkpoint(self):
         # The second spec has steps of some seconds: they are abandoned.
         long_steps = ["task.hidden=[32]", "estimator.tasks=32", "estimator.unroll_length=4000"]

@@ -51,7 +51,7 @@ void require_failure(const std::string& plugin, const std::string& optimizer, in
 TEST_CASE("manifests that are wrong are refused with what would be right") {
   require_refused(broken + "no_manifest.so", {"lopt_plugin_manifest", "LOPT_PLUGIN"});
   require_refused(broken + "wrong_magic.so", {"magic"});
-  require_refused(broken + "other_api.so", {"API version 47", "this runner has 6"});
+  require_refused(broken + "other_api.so", {"API version 48", "this runner has 7"});
   require_refused(broken + "other_fingerprint.so", {"cxx11-0", "this runner as 'itanium-c++ libstdc++-cxx11-1"});
   require_refused(broken + "twice.so", {"'still' twice"});
   require_refused(broken + "bad_name.so", {"'Not A Name'", "a-z, 0-9 and _"});
@@ -63,7 +63,7 @@ TEST_CASE("manifests that are wrong are refused with what would be right") {
 
 TEST_CASE("a plugin that was built for an older API is refused") {
   // A file of that time, not built here: x86-64, API version 1.
-  require_refused(LOPT_SOURCE "/tests/plugins/frozen/still_api1.so", {"API version 1 of lopt, this runner has 6"});
+  require_refused(LOPT_SOURCE "/tests/plugins/frozen/still_api1.so", {"API version 1 of lopt, this runner has 7"});
 }
 
 TEST_CASE("libraries that misbehave while they are loaded are reported, not suffered") {
