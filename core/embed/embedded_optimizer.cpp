@@ -40,14 +40,6 @@ std::vector<Tensor> joined(std::initializer_list<const Tree*> trees, std::initia
   return all;
 }
 
-std::vector<Array*> all_of(std::vector<Array>& first, std::vector<Array>* second = nullptr) {
-  std::vector<Array*> all;
-  for (Array& array : first) all.push_back(&array);
-  if (second)
-    for (Array& array : *second) all.push_back(&array);
-  return all;
-}
-
 bool uses(const Program& program, ValueId value) {
   return std::any_of(program.operations.begin(), program.operations.end(), [&](const Operation& op) {
     return std::find(op.inputs.begin(), op.inputs.end(), value) != op.inputs.end();
@@ -83,6 +75,14 @@ void require_parameters(std::vector<EmbeddedParameter>& parameters) {
 }
 
 }  // namespace
+
+std::vector<Array*> all_of(std::vector<Array>& first, std::vector<Array>* second) {
+  std::vector<Array*> all;
+  for (Array& array : first) all.push_back(&array);
+  if (second)
+    for (Array& array : *second) all.push_back(&array);
+  return all;
+}
 
 EmbeddedOptimizer::EmbeddedOptimizer(const std::string& spec, const std::vector<EmbeddedParameter>& parameters,
                                      std::int64_t num_steps)
@@ -150,6 +150,7 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   const std::vector<std::string> paths = state.paths();
   for (std::size_t i = 0; i < paths.size(); ++i)
     description_ += fmt::format("; {} {}", paths[i], to_text(leaves[i].type()));
+  state_paths_ = paths;
 }
 
 const void* EmbeddedOptimizer::readable(const float* memory, std::size_t parameter, Array& copy) const {
@@ -257,9 +258,15 @@ std::vector<const void*> EmbeddedOptimizer::state_for(std::span<const float* con
 
 void EmbeddedOptimizer::step(std::span<float* const> params, std::span<const float* const> grads,
                              std::optional<float> loss, std::span<const float> scales) {
-  if (needs_loss_ && !loss)
+  if (needs_loss_ && !loss && iteration_ == 0) without_loss_ = optimizer_->can_do_without_loss();
+  if (needs_loss_ && !loss && !without_loss_)
     throw SettingsError(
-        fmt::format("the rule '{}' looks at the loss: every step wants it beside the gradients", rule_));
+        optimizer_->can_do_without_loss()
+            ? fmt::format("the rule '{}' began with the loss: every step wants it beside the gradients", rule_)
+            : fmt::format("the rule '{}' looks at the loss: every step wants it beside the gradients; the recipe "
+                          "`general` goes without",
+                          rule_));
+  if (without_loss_) loss.reset();
   std::vector<const void*> inputs = state_for({const_cast<const float* const*>(params.data()), params.size()});
   for (std::size_t i = 0; i < count(); ++i)
     inputs.push_back(grads[i] ? readable(grads[i], i, grads_copy_[i]) : zeros());

@@ -19,6 +19,9 @@ struct EmbeddedParameter {
   std::vector<std::size_t> axes;  // empty: as it is
 };
 
+/// Where a program's results go: to one list of arrays, and another.
+std::vector<Array*> all_of(std::vector<Array>& first, std::vector<Array>* second = nullptr);
+
 class EmbeddedOptimizer {
  public:
   /// `spec`: what stands behind `optimizer:` in a spec; `num_steps` 0: not known. Throws SpecError, SettingsError,
@@ -31,7 +34,8 @@ class EmbeddedOptimizer {
   std::int64_t steps() const { return iteration_; }
 
   /// Moves the parameters in place. A null gradient counts as 0, and its parameter stays. scales[i] multiplies the step
-  /// of params[i]; none: 1. Where it throws nothing has changed. Throws SettingsError where the loss is missed.
+  /// of params[i]; none: 1. Where it throws nothing has changed. A rule that looks at the loss and can do without goes
+  /// without where the first step has none. Throws SettingsError where the loss is missed.
   void step(std::span<float* const> params, std::span<const float* const> grads, std::optional<float> loss,
             std::span<const float> scales);
   /// What the parameters are judged by: an average, for some rules.
@@ -42,6 +46,9 @@ class EmbeddedOptimizer {
   void save_state(std::span<std::byte> to);
   /// Throws DataError where it was saved by another rule or for other parameters, or is damaged.
   void load_state(std::span<const std::byte> from);
+  /// Goes on from where another optimizer of the same rule is, whose parameters, by their names, are among these; the
+  /// others begin now, at `params`. Throws SettingsError where the rule keeps something of all parameters together.
+  void continue_from(const EmbeddedOptimizer& earlier, std::span<const float* const> params);
 
  private:
   void trace(std::int64_t num_steps);
@@ -67,10 +74,11 @@ class EmbeddedOptimizer {
   std::vector<std::optional<std::size_t>> parameter_at_;
   std::vector<std::size_t> leaf_of_;  // of each parameter; empty where the rule makes them
   std::optional<Executable> start_, step_, with_params_, evaluation_params_;
-  bool needs_loss_ = false, begun_ = false;
+  bool needs_loss_ = false, begun_ = false, without_loss_ = false;
   int threads_ = 1;
   std::int64_t iteration_ = 0;
   std::vector<Type> state_types_;
+  std::vector<std::string> state_paths_;
   std::vector<Array> state_, next_;  // leaves of the state; those that are parameters only hold what a step made
   std::vector<Array> made_;          // the parameters of the state, where the rule makes them
   std::vector<Array> params_copy_, grads_copy_;

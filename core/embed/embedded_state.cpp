@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace lopt {
@@ -58,7 +59,7 @@ void EmbeddedOptimizer::save_state(std::span<std::byte> to) {
   writer.put(static_cast<std::uint64_t>(description_.size()));
   writer.put(description_.data(), description_.size());
   writer.put(iteration_);
-  writer.put(static_cast<std::uint8_t>(begun_));
+  writer.put(static_cast<std::uint8_t>(begun_ ? (without_loss_ ? 2 : 1) : 0));
   for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
     if (!is_direct(leaf)) writer.put(state_[leaf].data(), state_[leaf].size() * 4);
   for (const Array& array : made_) writer.put(array.data(), array.size() * 4);
@@ -91,9 +92,41 @@ void EmbeddedOptimizer::load_state(std::span<const std::byte> from) {
   take(&iteration_, sizeof iteration_);
   take(&begun, sizeof begun);
   begun_ = begun != 0;
+  without_loss_ = begun == 2;
   for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
     if (!is_direct(leaf)) take(state_[leaf].mutable_data(), state_[leaf].size() * 4);
   for (Array& array : made_) take(array.mutable_data(), array.size() * 4);
+}
+
+void EmbeddedOptimizer::continue_from(const EmbeddedOptimizer& earlier, std::span<const float* const> params) {
+  if (earlier.rule_ != rule_)
+    throw SettingsError(fmt::format("this optimizer is '{}', and cannot go on from '{}'", rule_, earlier.rule_));
+  if (!earlier.begun_) return;
+  take_memory();
+  std::vector<const void*> inputs = readable_params(params);
+  inputs.push_back(key_.data());
+  run(*start_, inputs, all_of(state_));
+  for (std::size_t leaf = 0; leaf < earlier.state_.size(); ++leaf) {
+    if (earlier.is_direct(leaf)) continue;
+    const auto same = std::find(state_paths_.begin(), state_paths_.end(), earlier.state_paths_[leaf]);
+    const auto at = static_cast<std::size_t>(same - state_paths_.begin());
+    if (same == state_paths_.end() || state_types_[at] != earlier.state_types_[leaf])
+      throw SettingsError(fmt::format("the rule '{}' keeps '{}' of all parameters together: none can be added after the "
+                                      "first step; make another optimizer for all of them",
+                                      rule_, earlier.state_paths_[leaf]));
+    state_[at] = earlier.state_[leaf];
+  }
+  for (std::size_t i = 0; i < made_.size(); ++i) {
+    const auto same = std::find_if(earlier.parameters_.begin(), earlier.parameters_.end(),
+                                   [&](const EmbeddedParameter& p) { return p.name == parameters_[i].name; });
+    const auto at = static_cast<std::size_t>(same - earlier.parameters_.begin());
+    const auto* value = same == earlier.parameters_.end() ? static_cast<const float*>(inputs[i])
+                                                          : earlier.made_[at].values<float>().data();
+    std::copy_n(value, made_[i].size(), made_[i].mutable_values<float>().begin());
+  }
+  begun_ = true;
+  iteration_ = earlier.iteration_;
+  without_loss_ = earlier.without_loss_;
 }
 
 }  // namespace lopt

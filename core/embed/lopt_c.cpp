@@ -106,4 +106,14 @@ int lopt_load_state(lopt_optimizer* optimizer, const void* memory, size_t size, 
   });
 }
 
+int lopt_continue_from(lopt_optimizer* optimizer, const lopt_optimizer* earlier, const float* const* params,
+                       lopt_error* error) {
+  return reported(error, [&] {
+    require_argument(optimizer, "lopt_continue_from", "optimizer");
+    require_argument(earlier, "lopt_continue_from", "earlier");
+    require_argument(params, "lopt_continue_from", "params");
+    optimizer->optimizer.continue_from(earlier->optimizer, {params, optimizer->optimizer.count()});
+  });
+}
+
 }  // extern "C"

@@ -238,6 +238,9 @@ class GuardedOptimizer final : public Optimizer {
   Tree with_params(const Tree& state, const Tree& params) const override {
     return call_("with_params()", [&] { return inner_->with_params(state, params); });
   }
+  bool can_do_without_loss() const override {
+    return call_("can_do_without_loss()", [&] { return inner_->can_do_without_loss(); });
+  }
 
  private:
   Caller call_;

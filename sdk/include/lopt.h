@@ -61,14 +61,15 @@ void lopt_destroy(lopt_optimizer* optimizer);
 
 /* From the next step on at most so many threads work on large parameters; 1 at the beginning. */
 int lopt_set_threads(lopt_optimizer* optimizer, int threads, lopt_error* error);
-/* 1 where the rule looks at the loss, so that every step wants it; else 0. */
+/* 1 where the rule looks at the loss; else 0. */
 int lopt_needs_loss(const lopt_optimizer* optimizer);
 /* How many steps were done. */
 int64_t lopt_steps(const lopt_optimizer* optimizer);
 
 /* One step: params[i] is read and written in place. `grads[i]` may be NULL: params[i] stays as it is, and the rule sees
  * a gradient of 0. `loss`: of the parameters before the step; NULL where the rule does not look at it. `scales[i]`
- * multiplies the step of params[i]; NULL: all are 1. Where it fails nothing has changed. */
+ * multiplies the step of params[i]; NULL: all are 1. Where it fails nothing has changed. A rule that looks at the loss
+ * and can do without goes without where the first step has none; another refuses. */
 int lopt_step(lopt_optimizer* optimizer, float* const* params, const float* const* grads, const float* loss,
               const float* scales, lopt_error* error);
 
@@ -81,6 +82,10 @@ size_t lopt_state_size(const lopt_optimizer* optimizer);
 int lopt_save_state(lopt_optimizer* optimizer, void* memory, size_t size, lopt_error* error);
 /* Refuses what was saved by another optimizer, or for other shapes. */
 int lopt_load_state(lopt_optimizer* optimizer, const void* memory, size_t size, lopt_error* error);
+/* Goes on from where another optimizer of the same rule is, whose parameters, by their names, are among this one's; the
+ * others begin now, at params. Refuses where the rule keeps something of all parameters together. */
+int lopt_continue_from(lopt_optimizer* optimizer, const lopt_optimizer* earlier, const float* const* params,
+                       lopt_error* error);
 
 /* A task of a spec as functions: what `lopt-run train` does with the same task and seed. For tasks that keep nothing beside
  * their parameters from step to step. Used by one thread at a time. */

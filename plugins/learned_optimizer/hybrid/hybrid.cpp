@@ -45,6 +45,8 @@ class Update final : public Optimizer {
     return {{"optimizer", form_.optimizer->with_params(stepped, next)}, {"accumulators", accumulators}};
   }
 
+  /// A loss that is always 0 has no trend.
+  bool can_do_without_loss() const override { return true; }
   Tree params(const Tree& state) const override { return form_.optimizer->params(state["optimizer"]); }
   Tree with_params(const Tree& state, const Tree& params) const override {
     return {{"optimizer", form_.optimizer->with_params(state["optimizer"], params)},

@@ -75,6 +75,8 @@ class Update final : public Optimizer {
             {"usual_loss", moving_mean(usual_loss, loss, full({}, loss_decay))}};
   }
 
+  /// A loss that is always 0 has no trend, and never jumps.
+  bool can_do_without_loss() const override { return true; }
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:

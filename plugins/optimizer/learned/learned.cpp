@@ -16,6 +16,7 @@ class Applied final : public Optimizer {
   Tree params(const Tree& state) const override { return rule()->params(state); }
   Tree evaluation_params(const Tree& state) const override { return rule()->evaluation_params(state); }
   Tree with_params(const Tree& state, const Tree& params) const override { return rule()->with_params(state, params); }
+  bool can_do_without_loss() const override { return rule()->can_do_without_loss(); }
 
  private:
   std::unique_ptr<Optimizer> rule() const {
@@ -56,6 +57,7 @@ class Learned final : public Optimizer {
   Tree params(const Tree& state) const override { return applied_.params(state); }
   Tree evaluation_params(const Tree& state) const override { return applied_.evaluation_params(state); }
   Tree with_params(const Tree& state, const Tree& params) const override { return applied_.with_params(state, params); }
+  bool can_do_without_loss() const override { return applied_.can_do_without_loss(); }
 
  private:
   Applied applied_;

@@ -36,6 +36,9 @@ class Optimizer {
   /// The state with other parameters: how an optimizer around this one moves them. The default replaces the leaves of
   /// the state that params() gives; an optimizer whose params() computes something overrides it. Throws TreeError else.
   virtual Tree with_params(const Tree& state, const Tree& params) const;
+  /// Whether a rule that looks at the loss may go without: it is 0 in every step then, and the rule takes that as a loss
+  /// that says nothing. Asked where another program makes the steps; the default refuses them.
+  virtual bool can_do_without_loss() const { return false; }
 };
 
 /// An optimizer around an optimizer: all that it does not change is the inner one's.
@@ -49,6 +52,7 @@ class OptimizerWrapper : public Optimizer {
   Tree params(const Tree& state) const override { return inner_->params(state); }
   Tree evaluation_params(const Tree& state) const override { return inner_->evaluation_params(state); }
   Tree with_params(const Tree& state, const Tree& params) const override { return inner_->with_params(state, params); }
+  bool can_do_without_loss() const override { return inner_->can_do_without_loss(); }
 
  protected:
   const Optimizer& inner() const { return *inner_; }

@@ -53,6 +53,7 @@ def library() -> ctypes.CDLL:
         ("state_size", ctypes.c_size_t, [handle]),
         ("save_state", ctypes.c_int, [handle, ctypes.c_void_p, ctypes.c_size_t, error]),
         ("load_state", ctypes.c_int, [handle, ctypes.c_void_p, ctypes.c_size_t, error]),
+        ("continue_from", ctypes.c_int, [handle, handle, floats, error]),
         ("create_task", ctypes.c_int, [ctypes.c_char_p, ctypes.POINTER(handle), error]),
         ("destroy_task", None, [handle]),
         ("task_count", ctypes.c_size_t, [handle, ctypes.c_int]),
@@ -117,6 +118,9 @@ class Handle:
 
     def evaluation_params(self, params: list[int], to: list[int]) -> None:
         call("evaluation_params", self._handle, self._pointers(*params), self._pointers(*to))
+
+    def continue_from(self, earlier: "Handle", params: list[int]) -> None:
+        call("continue_from", self._handle, earlier._handle, self._pointers(*params))
 
     def save(self) -> bytes:
         memory = ctypes.create_string_buffer(library().lopt_state_size(self._handle))
