@@ -2,6 +2,8 @@
 
 #include "data/damaged.h"
 
+#include <lopt/settings.h>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -72,9 +74,10 @@ std::string to_text(const Classes& classes) {
                      classes.names.size() > most ? ", …" : "");
 }
 
-std::string called(const Dataset& dataset) {
+void refuse_data(const Dataset& dataset, const std::string& what) {
   const std::string source = dataset.source();
-  return source.empty() ? "the dataset" : "the dataset of " + source;
+  if (!source.empty()) throw DataError(fmt::format("the dataset of {} {}", source, what));
+  throw SettingsError("the dataset " + what);
 }
 
 Type array_type(const Dataset& dataset, const std::string& name, const std::string& wanted_by) {
@@ -84,8 +87,11 @@ Type array_type(const Dataset& dataset, const std::string& name, const std::stri
   const std::vector<std::string> paths = types.paths();
   const std::vector<Type> leaves = types.leaves();
   for (std::size_t i = 0; i < paths.size(); ++i) there.push_back(fmt::format("'{}' {}", paths[i], to_text(leaves[i])));
-  throw DataError(fmt::format("{} has no array '{}', which {} wants; an example of it has {}", called(dataset), name,
-                              wanted_by, fmt::join(there, ", ")));
+  const char* hint = "";
+  if (name == "label" && types.contains("y")) hint = "; where y holds classes, `y: classes` of npz or `label` of csv says so";
+  if (name == "y" && types.contains("label")) hint = "; where labels are numbers to be found, `y: numbers` of npz or `target` of csv says so";
+  refuse_data(dataset, fmt::format("has no array '{}', which {} wants; an example of it has {}{}", name, wanted_by,
+                                   fmt::join(there, ", "), hint));
 }
 
 }  // namespace lopt

@@ -8,9 +8,18 @@
 namespace lopt {
 
 /// Different characters: one more than the largest number.
-inline std::int64_t alphabet_of(const Dataset& dataset) { return dataset.range("text").most + 1; }
+inline std::int64_t alphabet_of(const Dataset& dataset) {
+  const Type type = array_type(dataset, "text", "a task on text");
+  if (type.dtype != DType::int32 || type.shape.size() != 1 || type.shape[0] < 2)
+    refuse_data(dataset, "has texts that are " + to_text(type) + " each; a task on text wants int32 [length + 1]");
+  const Dataset::Range characters = dataset.range("text");
+  if (characters.least < 0) refuse_data(dataset, "has the character " + std::to_string(characters.least) + "; they count from 0");
+  return characters.most + 1;
+}
 /// Characters that are read and predicted.
-inline std::int64_t length_of(const Dataset& dataset) { return dataset.example_types()["text"].leaf().shape[0] - 1; }
+inline std::int64_t length_of(const Dataset& dataset) {
+  return array_type(dataset, "text", "a task on text").shape.at(0) - 1;
+}
 
 /// The characters that are read, [n, length], and those that follow them.
 struct ReadAndNext {

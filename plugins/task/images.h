@@ -7,11 +7,11 @@
 
 namespace lopt {
 
-/// The type of an image. Throws DataError where there is none, or one that is no float32.
+/// The type of an image. Refuses data where there is none, or one that is no float32.
 inline Type image_type(const Dataset& dataset, const std::string& task) {
   Type type = array_type(dataset, "image", "the task " + task);
   if (type.dtype == DType::float32) return type;
-  throw DataError(called(dataset) + " has images of " + std::string(name_of(type.dtype)) + "; the task " + task +
+  refuse_data(dataset, "has images of " + std::string(name_of(type.dtype)) + "; the task " + task +
                   " wants float32");
 }
 /// Numbers of an image.
@@ -30,21 +30,22 @@ inline Shape image_shape(const Dataset& dataset, const std::string& task) {
     const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(pixels / channels))));
     if (side * side * channels == pixels) return {side, side, channels};
   }
-  throw DataError(called(dataset) + " has images of " + std::to_string(pixels) +
+  refuse_data(dataset, "has images of " + std::to_string(pixels) +
                   " numbers, which are no square of one channel or three; give them as [n, height, width, channels]");
 }
 
-/// Throws DataError where there are no labels, or one is beyond the classes.
+/// Refuses data where there are no labels, or one is beyond the classes.
 inline void check_labels(const Dataset& dataset, std::int64_t classes, const std::string& task) {
   const Type type = array_type(dataset, "label", "the task " + task);
   if (type != Type{DType::int32, {}})
-    throw DataError(called(dataset) + " has labels that are " + to_text(type) + " each; the task " + task +
+    refuse_data(dataset, "has labels that are " + to_text(type) + " each; the task " + task +
                     " wants one int32");
   const Dataset::Range labels = dataset.range("label");
   if (labels.least >= 0 && labels.most < classes) return;
-  throw DataError(called(dataset) + " has the label " + std::to_string(labels.least < 0 ? labels.least : labels.most) +
-                  ", but the task " + task + " has " + std::to_string(classes) + " classes (0 to " +
-                  std::to_string(classes - 1) + ")");
+  const std::string source = dataset.source();
+  throw DataError("the dataset" + (source.empty() ? "" : " of " + source) + " has the label " +
+                  std::to_string(labels.least < 0 ? labels.least : labels.most) + ", but the task " + task + " has " +
+                  std::to_string(classes) + " classes (0 to " + std::to_string(classes - 1) + ")");
 }
 
 }  // namespace lopt

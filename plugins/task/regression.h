@@ -26,11 +26,11 @@ class Regression {
   const Dataset& dataset() const { return *dataset_; }
   Batches batches() const { return {dataset_, batch_size_}; }
 
-  /// The type of an array of an example. Throws DataError where it is not there, or its elements are others.
+  /// The type of an array of an example. Refuses data where it is not there, or its elements are others.
   Type type(const std::string& name, DType dtype) const {
     Type type = array_type(*dataset_, name, "the task " + task_);
     if (type.dtype == dtype) return type;
-    throw DataError(called(*dataset_) + " has an array '" + name + "' of " + std::string(name_of(type.dtype)) +
+    refuse_data(*dataset_, "has an array '" + name + "' of " + std::string(name_of(type.dtype)) +
                     "; the task " + task_ + " wants " + std::string(name_of(dtype)));
   }
   /// Numbers of an example's x, in any shape.

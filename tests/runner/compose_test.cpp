@@ -2,7 +2,6 @@
 #include "runner/support.h"
 
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 const std::string base = R"(name: base

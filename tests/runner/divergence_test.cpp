@@ -6,7 +6,6 @@
 #include <cmath>
 
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 

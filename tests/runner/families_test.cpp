@@ -216,8 +216,9 @@ TEST_CASE("tables, arrays and CIFAR's files are read, and damaged ones refused w
   const std::string csv = "plugin: csv, file: " + folder.file("numbers.csv");
   CHECK(run(train("linear_regression", csv + ", target: y", "csv")).code == 0);
   refused(train("linear_regression", csv + ", target: z", "c2"), 4, "has no column 'z'; there are: a, b, kind, y");
-  refused(train("linear_regression", "plugin: csv, file: " + folder.file("table.csv") + ", target: y", "c3"), 4,
-          "table.csv:2: the column 'kind' is 'dog', no number");
+  folder.write("typo.csv", numbers + "1,1,1.5x,2\n");
+  refused(train("linear_regression", "plugin: csv, file: " + folder.file("typo.csv") + ", target: y", "c3"), 4,
+          "typo.csv:62: the column 'kind' is '1.5x', no number");
 
   const auto npz = [&](const std::string& file) { return "plugin: npz, file: " + folder.file(file); };
   write_npz(folder.file("good.npz"), Arrays{{"train/image", Array(DType::float32, {20, 4})},
@@ -247,8 +248,9 @@ TEST_CASE("tables, arrays and CIFAR's files are read, and damaged ones refused w
 TEST_CASE("a task that does not fit its data says so") {
   const std::string train = "check configs/tutorial/adam.yaml 'task={plugin: ";
   refused(train + "transformer, width: 30, heads: 4}'", 2, "a width of 30 is not divided by 4 heads");
-  refused(train + "linear_regression, dataset: digits}'", 2, "there is no 'x' in this tree");
-  refused(train + "char_rnn, dataset: digits}'", 2, "there is no 'text' in this tree");
+  refused(train + "linear_regression, dataset: digits}'", 2,
+          "the dataset has no array 'x', which the task linear_regression wants; an example of it has 'image' float32[64]");
+  refused(train + "char_rnn, dataset: digits}'", 2, "the dataset has no array 'text'");
   refused(train + "inner_optimizer, task: {plugin: quadratic, dimensions: 5000, rotated: true}}'", 2,
           "4,096 dimensions");
 }

@@ -3,7 +3,6 @@
 
 using namespace lopt;
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 TEST_CASE("new-experiment writes a meta-training and its evaluation, which run and end with words") {
   const TemporaryFolder folder;

@@ -7,7 +7,6 @@
 
 using namespace lopt;
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 

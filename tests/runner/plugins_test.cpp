@@ -6,7 +6,6 @@
 #include <set>
 
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 

@@ -8,7 +8,6 @@
 
 using namespace lopt;
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 const std::string package = LOPT_GOLDEN "/package/";

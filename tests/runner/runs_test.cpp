@@ -6,7 +6,6 @@
 
 using namespace lopt;
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 const std::string small = " 'task.hidden=[8]' task.batch_size=16 estimator.tasks=2 ";

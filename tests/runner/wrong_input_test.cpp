@@ -4,7 +4,6 @@
 #include <zlib.h>
 
 using namespace lopt::test;
-using Catch::Matchers::Contains;
 
 namespace {
 

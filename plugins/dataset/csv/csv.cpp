@@ -59,12 +59,12 @@ class Csv final : public Dataset {
       throw DataError(format_.file + ": either `label` or `target` must name a column");
     const Table table(format_);
     const std::string& wanted = label_.empty() ? target_ : label_;
-    const std::size_t aim = table.column(wanted, label_.empty() ? "target" : "label");
+    const std::size_t aim = table.column(wanted);
     std::set<std::size_t> taken{aim};
-    for (const std::string& name : ignore_) taken.insert(table.column(name, "ignore"));
+    for (const std::string& name : ignore_) taken.insert(table.column(name));
     std::vector<std::size_t> categories;
     for (const std::string& name : categories_)
-      if (taken.insert(table.column(name, "categories")).second) categories.push_back(table.column(name, "categories"));
+      if (taken.insert(table.column(name)).second) categories.push_back(table.column(name));
     std::vector<std::int32_t> rows = rows_to_keep(table, taken, categories, aim);
     std::vector<Feature> features;
     for (std::size_t column = 0; column < table.names().size(); ++column)

@@ -133,12 +133,12 @@ void Table::require_names() const {
                       (other[0] == '\t' ? "tab" : other) + "\"` may be meant");
 }
 
-std::size_t Table::column(const std::string& name, const std::string& setting) const {
+std::size_t Table::column(const std::string& name) const {
   const auto at = std::ranges::find(names_, name);
   if (at != names_.end()) return static_cast<std::size_t>(at - names_.begin());
   std::string known;
   for (const std::string& one : names_) known += (known.empty() ? "" : ", ") + one;
-  throw DataError(format_.file + ": has no column '" + name + "', which `" + setting + "` names; there are: " + known);
+  throw DataError(format_.file + ": has no column '" + name + "'; there are: " + known);
 }
 
 std::string_view Table::cell(std::size_t row, std::size_t column) const {

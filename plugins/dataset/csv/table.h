@@ -23,8 +23,8 @@ class Table {
 
   std::size_t rows() const { return lines_.size(); }
   const std::vector<std::string>& names() const { return names_; }
-  /// The number of a column; `setting` is what asks for it. Throws DataError with the columns that there are.
-  std::size_t column(const std::string& name, const std::string& setting) const;
+  /// The number of a column. Throws DataError with the columns that there are.
+  std::size_t column(const std::string& name) const;
 
   std::string_view cell(std::size_t row, std::size_t column) const;
   /// Empty, NA, N/A, NaN, null, None or ?, in any case.

@@ -2,9 +2,9 @@
 #include "labels.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <mutex>
 
 using namespace lopt;
@@ -32,6 +32,12 @@ Array as_real(const Array& array, float over) {
                                              : static_cast<float>(array.values<std::uint32_t>()[i])) /
             over;
   return result;
+}
+
+/// An array's name for a sentence; quotes where it would not look like one.
+std::string printed(const std::string& name) {
+  const bool plain = std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '/' || c == '-'; });
+  return plain ? name : in_quotes(name);
 }
 
 /// "[3, 7]": where element `index` of a row is.
@@ -94,18 +100,19 @@ class Npz final : public Dataset {
   struct Found {
     ArrayName name;
     StoredArray array;
-    std::string called;  // the array's name in errors
+    std::string file, called;  // in errors: its file, and its name there
   };
 
   std::vector<Found> find() const {
     std::vector<Found> found;
     const auto add_file = [&](const fs::path& path) {
-      found.push_back({named_file(path.stem().string()), read_stored_arrays(path.string()).at(0), path.string()});
+      const std::string stem = path.stem().string();
+      found.push_back({named_file(stem), read_stored_arrays(path.string()).at(0), path.string(), printed(stem)});
     };
     if (!file_.ends_with(".npy") && !fs::is_directory(file_)) {
       for (StoredArray& array : read_stored_arrays(file_)) {
-        const std::string called = file_ + ": the array " + in_quotes(array.name);
-        found.push_back({named_array(array.name), std::move(array), called});
+        const std::string name = array.name;
+        found.push_back({named_array(name), std::move(array), file_, printed(name)});
       }
       return found;
     }
@@ -154,12 +161,13 @@ class Npz final : public Dataset {
   }
 
   static std::string called(const std::vector<Found>& found, Part part) {
-    return std::ranges::find_if(found, [&](const Found& one) { return one.name.part == part; })->called;
+    const Found& one = *std::ranges::find_if(found, [&](const Found& each) { return each.name.part == part; });
+    return one.file + ": " + one.called;
   }
 
   static void require_rows(const Found& one) {
     if (one.array.shape.empty() || element_count(one.array.shape) == 0)
-      throw DataError(one.called + " has the shape " + to_text(one.array.shape) +
+      throw DataError(one.file + ": " + one.called + " has the shape " + to_text(one.array.shape) +
                       "; the first dimension should be the example");
   }
 
@@ -187,9 +195,9 @@ class Npz final : public Dataset {
       std::string why;
       const auto texts = labels_of(one->array, why);
       if (!texts && one->array.shape.size() > 1 && one->array.kind != StoredArray::Kind::text) return;  // a label for each of many
-      if (!texts) throw DataError(one->called + " " + why);
+      if (!texts) throw DataError(one->file + ": " + one->called + " " + why);
       for (std::size_t row = 0; row < texts->size(); ++row)
-        if ((*texts)[row].empty()) throw DataError(one->called + " has no label in row " + std::to_string(row));
+        if ((*texts)[row].empty()) throw DataError(one->file + ": " + one->called + " has no label in row " + std::to_string(row));
       names.insert(names.end(), texts->begin(), texts->end());
       ends.push_back(names.size());
     }
@@ -210,12 +218,12 @@ class Npz final : public Dataset {
       if (one.name.part != part) continue;
       if (!first) first = &one;
       if (one.array.shape[0] != first->array.shape[0])
-        throw DataError(one.called + " has " + std::to_string(one.array.shape[0]) + " examples, but " + first->called +
+        throw DataError(one.file + ": " + one.called + " has " + std::to_string(one.array.shape[0]) + " examples, but " + first->called +
                         " has " + std::to_string(first->array.shape[0]));
       if (one.array.kind == StoredArray::Kind::text && one.name.role != Role::label)
-        throw DataError(one.called + " holds text; numbers are wanted");
+        throw DataError(one.file + ": " + one.called + " holds text; numbers are wanted");
       if (result.contains(one.name.name))
-        throw DataError(one.called + " is a second array for what lopt calls '" + one.name.name + "'");
+        throw DataError(one.file + ": " + one.called + " is a second array for what lopt calls '" + one.name.name + "'");
       set_nested(result, one.name.name, numbers_of(one));
     }
     if (result.leaf_count() == 0) throw DataError(file_ + ": has no arrays");

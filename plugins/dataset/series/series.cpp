@@ -69,7 +69,7 @@ class Series final : public OnDemandDataset {
     const Table table(format_);
     std::vector<std::size_t> places;
     std::string left_out;
-    for (const std::string& name : columns_) places.push_back(table.column(name, "columns"));
+    for (const std::string& name : columns_) places.push_back(table.column(name));
     for (std::size_t column = 0; columns_.empty() && column < table.names().size(); ++column) {
       const bool numbers = table.rows() > 0 && (table.number(0, column) || table.is_missing(0, column));
       if (numbers) places.push_back(column);
@@ -77,7 +77,7 @@ class Series final : public OnDemandDataset {
     }
     if (places.empty()) throw DataError(format_.file + ": has no column of numbers");
     std::vector<std::size_t> targets;
-    for (const std::string& name : targets_) targets.push_back(table.column(name, "targets"));
+    for (const std::string& name : targets_) targets.push_back(table.column(name));
     if (targets.empty()) targets.push_back(places[0]);
     for (std::size_t& target : targets) {
       const auto at = std::ranges::find(places, target);

@@ -24,7 +24,7 @@ class EmbeddingRegression final : public Task {
     if (join_ == "product" && targets != 1)
       throw SettingsError("embedding_regression: `join: product` finds one number, and there are " + std::to_string(targets));
     const Dataset::Range range = regression_.dataset().range("category");
-    if (range.least < 0) throw DataError(called(regression_.dataset()) + " has the category " + std::to_string(range.least) + "; they count from 0");
+    if (range.least < 0) refuse_data(regression_.dataset(), "has the category " + std::to_string(range.least) + "; they count from 0");
     const std::vector<Key> keys = split(key, static_cast<int>(columns) + 1);
     std::vector<Tree::Entry> params;
     for (std::int64_t i = 0; i < columns; ++i)

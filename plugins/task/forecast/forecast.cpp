@@ -18,7 +18,7 @@ class Forecast final : public Task {
   Tree init(Key key) const override {
     const Shape window = regression_.type("x", DType::float32).shape;
     if (window.size() != 2)
-      throw DataError(called(regression_.dataset()) + " has an x of shape " + to_text(window) + "; the task forecast wants windows [length, columns]");
+      refuse_data(regression_.dataset(), "has an x of shape " + to_text(window) + "; the task forecast wants windows [length, columns]");
     const std::int64_t targets = regression_.targets();
     if (network_ == "dense") {
       std::vector<std::int64_t> widths{window[0] * window[1]};

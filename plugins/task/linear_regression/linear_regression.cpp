@@ -13,11 +13,12 @@ class LinearRegression final : public Task {
         dataset_(s.component<Dataset>("dataset", "{plugin: synthetic, kind: sparse_regression}").doc("x and y")) {}
 
   Tree init(Key) const override {
-    const Array x = dataset_->examples(Split::train)["x"], y = dataset_->examples(Split::train)["y"];
-    if (x.shape().size() != 2 || y.shape().size() != 1 || y.dtype() != DType::float32)
-      throw DataError("linear_regression needs x float32 [n, features] and y float32 [n], not " + to_text(x.type()) +
-                      " and " + to_text(y.type()));
-    return {{"w", zeros({x.shape()[1]})}, {"b", zeros({})}};
+    const Type x = array_type(*dataset_, "x", "the task linear_regression"),
+               y = array_type(*dataset_, "y", "the task linear_regression");
+    if (x.dtype != DType::float32 || x.shape.size() != 1 || y != Type{DType::float32, {}})
+      refuse_data(*dataset_, "has x and y that are " + to_text(x) + " and " + to_text(y) +
+                                 " each; the task linear_regression wants float32[features] and float32[]");
+    return {{"w", zeros({x.shape[0]})}, {"b", zeros({})}};
   }
   Tensor loss(const Tree& params, const Tree& batch, Key) const override {
     const Tensor w = params["w"];

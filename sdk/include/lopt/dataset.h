@@ -46,11 +46,12 @@ class Dataset {
   virtual std::vector<std::string> notes() const { return {}; }
 };
 
-/// The type of an example's array. Throws DataError, with the arrays that there are, where there is none of this name
-/// or it is no single array; `wanted_by` is what the sentence says wants it.
+/// Throws that a dataset is not what a task wants, as "the dataset of FILE WHAT": DataError where it comes from files,
+/// else SettingsError, since the spec puts together what does not belong together.
+[[noreturn]] void refuse_data(const Dataset& dataset, const std::string& what);
+/// The type of an example's array. Refuses data, with the arrays that there are, where there is none of this name or it
+/// is no single array; `wanted_by` is what the sentence says wants it.
 Type array_type(const Dataset& dataset, const std::string& name, const std::string& wanted_by);
-/// "the dataset", with its source where it says one: what errors begin with.
-std::string called(const Dataset& dataset);
 
 /// Examples that are made, or read from a mapped file, when a batch wants them: count(), example_types(), rows() and
 /// range() are given, and examples() collects them all for whoever asks.

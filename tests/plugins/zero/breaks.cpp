@@ -16,6 +16,8 @@ class Rule final : public Optimizer {
  private:
   Tensor step(const Tensor& p, const Tensor& g) const {
     if (how_ == "root") return sqrt(a_ * square(g)) * sign(g + 1e-9);
+    if (how_ == "length") return a_ * sqrt(mean(square(p))) * g;
+    if (how_ == "size") return a_ * sqrt(mean(square(g))) * sign(p);
     if (how_ == "logarithm") return a_ * g * log(abs(g));
     if (how_ == "division") return a_ * g / abs(g);
     return -1e5 * a_ * p;  // a thousand times larger each time
@@ -27,7 +29,7 @@ class Rule final : public Optimizer {
 class Breaks final : public LearnedOptimizer {
  public:
   explicit Breaks(Settings& s)
-      : how_(s.text("how", "root").one_of({"root", "logarithm", "division", "growth"}).doc("what breaks")) {}
+      : how_(s.text("how", "root").one_of({"root", "length", "size", "logarithm", "division", "growth"}).doc("what breaks")) {}
   Tree init(Key) const override { return {{"a", full({}, 1)}}; }
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Rule>(theta, how_); }
 
