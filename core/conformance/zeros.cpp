@@ -61,7 +61,11 @@ struct Updates {
     for (const Tensor& leaf : outputs) total = total + sum(leaf);
     for (const Tensor& slope : gradient(total, theta.leaves())) outputs.push_back(slope);
     outputs_and_slopes = outputs;
-    for (const Tensor& slope : gradient(total, grads.leaves())) outputs_and_slopes.push_back(slope);
+    try {
+      for (const Tensor& slope : gradient(total, grads.leaves())) outputs_and_slopes.push_back(slope);
+    } catch (const std::exception&) {
+      // A primitive of the plugin's own without a vector-Jacobian product: for evolution strategies alone.
+    }
   }
 };
 

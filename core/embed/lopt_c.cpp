@@ -111,7 +111,7 @@ int lopt_continue_from(lopt_optimizer* optimizer, const lopt_optimizer* earlier,
   return reported(error, [&] {
     require_argument(optimizer, "lopt_continue_from", "optimizer");
     require_argument(earlier, "lopt_continue_from", "earlier");
-    require_argument(params, "lopt_continue_from", "params");
+    require_all(params, optimizer->optimizer.count(), "lopt_continue_from", "params");
     optimizer->optimizer.continue_from(earlier->optimizer, {params, optimizer->optimizer.count()});
   });
 }

@@ -2,12 +2,19 @@
 // Threads that help one lane with its blocks of rows. A block takes some microseconds, a sleeping thread ten times that
 // to wake: so helpers spin until the lane is done. Used where lanes are fewer than threads, which would idle otherwise.
 
-#include <immintrin.h>
-
 #include <atomic>
 #include <cstddef>
 
 namespace lopt {
+
+/// Tells the processor that a thread waits for another.
+inline void pause_spinning() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
 
 class BlockTeam {
  public:
@@ -25,9 +32,9 @@ class BlockTeam {
     remaining_ = count;
     open_ = true;
     work();
-    while (remaining_ != 0) _mm_pause();
+    while (remaining_ != 0) pause_spinning();
     open_ = false;
-    while (active_ != 0) _mm_pause();  // nobody looks at this job any more
+    while (active_ != 0) pause_spinning();  // nobody looks at this job any more
   }
 
   /// Helps until close() is called.
@@ -38,7 +45,7 @@ class BlockTeam {
         if (open_) work();  // not before: run() may be setting up the next job
         --active_;
       }
-      _mm_pause();
+      pause_spinning();
     }
   }
   void close() { closed_ = true; }

@@ -1,5 +1,6 @@
 #include "report/run_page.h"
 
+#include "data/printable.h"
 #include "report/evaluation_report.h"
 #include "report/page.h"
 #include "spec/differences.h"
@@ -130,6 +131,12 @@ void show_training(Page& page, const RunFiles& files, const RunRecord& record, i
         "upwards. "
         "Blue moves down, red up; each square is scaled by its largest step.");
     for (const Json& rule : files.shown["update"]) page.maps(as_text(rule["label"]), rule);
+  }
+  if (files.summary.contains("data")) {
+    page.heading("The data", level);
+    for (const Json& set : files.summary["data"])
+      for (const Json& note : set["notes"])
+        page.paragraph(printable(fmt::format("{}: {}", as_text(set["source"]), as_text(note))));
   }
   if (files.shown.contains("images")) {
     page.heading("The data's first images", level);

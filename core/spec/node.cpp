@@ -10,6 +10,13 @@
 
 namespace lopt {
 
+SpecNode::SpecNode() = default;
+SpecNode::SpecNode(const SpecNode&) = default;
+SpecNode::SpecNode(SpecNode&&) noexcept = default;
+SpecNode& SpecNode::operator=(const SpecNode&) = default;
+SpecNode& SpecNode::operator=(SpecNode&&) noexcept = default;
+SpecNode::~SpecNode() = default;
+
 std::string to_text(const Location& location) {
   return location.line ? fmt::format("{}:{}:{}", location.source, location.line, location.column) : location.source;
 }

@@ -29,8 +29,17 @@ struct SpecNode {
   std::vector<std::pair<std::string, SpecNode>> entries;  // of a mapping, in order
   std::vector<SpecNode> items;                            // of a sequence
 
+  // Not in the class: while it is not complete, no compiler knows what its vectors may do.
+  SpecNode();
+  SpecNode(const SpecNode&);
+  SpecNode(SpecNode&&) noexcept;
+  SpecNode& operator=(const SpecNode&);
+  SpecNode& operator=(SpecNode&&) noexcept;
+  ~SpecNode();
+
   static SpecNode scalar(std::string text, bool quoted = false);
-  static SpecNode mapping(std::vector<std::pair<std::string, SpecNode>> entries = {});
+  static SpecNode mapping(std::vector<std::pair<std::string, SpecNode>> entries);
+  static SpecNode mapping() { return mapping({}); }
 
   bool is_mapping() const { return kind == Kind::mapping; }
   /// The entry of a mapping, or null.

@@ -93,10 +93,41 @@ static void wrong_steps(void) {
   optimizer = made("{plugin: learned, theta: general}");
   if (!optimizer) return;
   check(lopt_needs_loss(optimizer) == 1, "a rule that looks at the loss");
+  check(lopt_step(optimizer, params, grads, NULL, NULL, &error) == LOPT_SUCCESS, "and can do without");
+  lopt_destroy(optimizer);
+  optimizer = made("{plugin: guard, inner: adam}");
+  if (!optimizer) return;
   check(lopt_step(optimizer, params, grads, NULL, NULL, &error) == LOPT_WRONG_USAGE &&
             strstr(error.message, "loss") != NULL,
-        "and wants it");
+        "one that wants it");
   lopt_destroy(optimizer);
+}
+
+/* A parameter more: what was there goes on as if nothing had been added, and the new one begins. */
+static void goes_on_with_more(void) {
+  float w[12] = {0}, b[4] = {0}, alone[12] = {0}, dw[12], db[4];
+  float* const params[] = {w, b};
+  float* const one[] = {alone};
+  const float* const grads[] = {dw, db};
+  const float* const now[] = {w, b};
+  lopt_optimizer *first = NULL, *both = made("adam"), *other = made("sgd");
+  lopt_error error;
+  int i, step;
+  for (i = 0; i < 12; ++i) dw[i] = (float)i;
+  for (i = 0; i < 4; ++i) db[i] = 1;
+  check(lopt_create("adam", tensors, 1, 100, &first, &error) == LOPT_SUCCESS, "an optimizer of one");
+  if (!first || !both || !other) return;
+  for (step = 0; step < 3; ++step) check(lopt_step(first, one, grads, NULL, NULL, &error) == LOPT_SUCCESS, "a step");
+  memcpy(w, alone, sizeof w);
+  check(lopt_continue_from(other, first, now, &error) == LOPT_WRONG_USAGE, "another rule cannot go on from it");
+  check(lopt_continue_from(both, NULL, now, &error) == LOPT_WRONG_USAGE, "nor from nothing");
+  check(lopt_continue_from(both, first, now, &error) == LOPT_SUCCESS && lopt_steps(both) == 3, "one of more can");
+  check(lopt_step(both, params, grads, NULL, NULL, &error) == LOPT_SUCCESS, "and goes on");
+  check(lopt_step(first, one, grads, NULL, NULL, &error) == LOPT_SUCCESS, "as does the first");
+  check(memcmp(w, alone, sizeof w) == 0 && b[0] < 0, "to the same bits, and the new one moves");
+  lopt_destroy(first);
+  lopt_destroy(both);
+  lopt_destroy(other);
 }
 
 static void states(void) {
@@ -162,6 +193,7 @@ int main(int argc, char** argv) {
   moves_parameters("{plugin: learned, theta: general}");
   moves_parameters("{plugin: schedule_free, learning_rate: 0.05}");
   wrong_steps();
+  goes_on_with_more();
   states();
   printf("%d passed, %d failed\n", passed, failed);
   return failed > 0;

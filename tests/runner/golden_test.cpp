@@ -81,18 +81,19 @@ void require_meta_training(const std::string& npz, const std::string& spec, int 
 // (truncated_es) and 1.8e-5 (truncated_pes), relative to the gradient's norm, on the machine where it was recorded;
 // other vector units round otherwise, and ES divides that by σ. So: 2 × for the exact gradients (both sides round), and
 // for ES what two processors were seen to differ by in JAX itself, or less.
+// Those marked run on ARM too, by `./dev cross arm64`.
 TEST_CASE("full_gradient gives JAX's numbers") { require_meta_training("full_grad", "full_gradient", 0, 1.1e-4); }
 TEST_CASE("full_gradient_vectorized gives JAX's numbers") {
   require_meta_training("full_grad_vectorized", "full_gradient_vectorized", 0, 5e-5);
 }
 TEST_CASE("full_es gives JAX's numbers") { require_meta_training("full_es", "full_es", 0, 5e-3); }
-TEST_CASE("truncated_gradient gives JAX's numbers") {
+TEST_CASE("truncated_gradient gives JAX's numbers", "[arm64]") {
   require_meta_training("truncated_grad", "truncated_gradient", 1, 1e-4);
 }
 TEST_CASE("truncated_es gives JAX's numbers") { require_meta_training("truncated_es", "truncated_es", 1, 1e-3); }
-TEST_CASE("pes gives JAX's numbers") { require_meta_training("truncated_pes", "pes", 1, 6e-4); }
+TEST_CASE("pes gives JAX's numbers", "[arm64]") { require_meta_training("truncated_pes", "pes", 1, 6e-4); }
 
-TEST_CASE("inner trainings give JAX's numbers") {
+TEST_CASE("inner trainings give JAX's numbers", "[arm64]") {
   const Values jax = golden_file("optimizers");
   for (const auto& [spec, name] :
        {std::pair{"sgd", "sgd_0.1"}, {"momentum", "momentum_0.01"}, {"adam", "adam_0.001"}}) {

@@ -57,7 +57,8 @@ inline Result shell(const std::string& command, int seconds = 120) {
   return result;
 }
 
-inline const std::string runner = LOPT_BINARY "/bin/lopt-run";
+/// Before it, where another processor's is emulated: the emulator.
+inline const std::string runner = LOPT_EMULATOR LOPT_BINARY "/bin/lopt-run";
 inline Result run(const std::string& arguments, int seconds = 120) { return shell(runner + " " + arguments, seconds); }
 
 inline std::string read_file(const std::string& path) {

@@ -9,6 +9,8 @@
 
 #include "catch.h"
 
+#include <filesystem>
+
 using namespace lopt;
 using namespace lopt::test;
 
@@ -32,14 +34,10 @@ Values part(const Values& file, const std::string& prefix) {
   return result;
 }
 
-}  // namespace
-
-TEST_CASE("losses and gradients of tasks are JAX's") {
-  const std::string spec = GENERATE("conv_classifier", "mlp_autoencoder", "char_rnn", "transformer",
-                                    "{plugin: quadratic, dimensions: 1000}");
-  const std::string name = spec[0] == '{' ? "quadratic" : spec;
+/// A task's loss and gradient at the parameters and the batch of a file are the file's.
+void require_same_loss(const Task& task_made, const std::string& name) {
   INFO(name);
-  const auto task = make<Task>(spec[0] == '{' ? spec : "{plugin: " + spec + "}");
+  const Task* task = &task_made;
   const Values file = golden("tasks/" + name);
   const Values batch_values = part(file, "batch"), slopes = part(file, "gradient");
   const Key start_key{make_input("key", {DType::uint32, {2}})};
@@ -68,12 +66,47 @@ TEST_CASE("losses and gradients of tasks are JAX's") {
   }
 }
 
+}  // namespace
+
+TEST_CASE("losses and gradients of tasks are JAX's") {
+  const std::string spec = GENERATE("conv_classifier", "mlp_autoencoder", "char_rnn", "transformer",
+                                    "{plugin: quadratic, dimensions: 1000}");
+  require_same_loss(*make<Task>(spec[0] == '{' ? spec : "{plugin: " + spec + "}"),
+                    spec[0] == '{' ? "quadratic" : spec);
+}
+
+TEST_CASE("losses and gradients of regression tasks are JAX's, targets standardised by their rows") {
+  const std::vector<std::pair<std::string, std::string>> tasks{
+      {"mlp_regression_squared", "plugin: mlp_regression, hidden: [8]"},
+      {"mlp_regression_absolute", "plugin: mlp_regression, hidden: [8], loss: absolute"},
+      {"mlp_regression_huber", "plugin: mlp_regression, hidden: [8], loss: huber, huber: 0.7"},
+      {"forecast_dense", "plugin: forecast, hidden: [6]"},
+      {"forecast_gru", "plugin: forecast, network: gru, hidden: 5"},
+      {"forecast_lstm", "plugin: forecast, network: lstm, hidden: 5"},
+      {"embedding_regression_network", "plugin: embedding_regression, width: 3, hidden: [6]"},
+      {"embedding_regression_product", "plugin: embedding_regression, width: 3, join: product"}};
+  for (const auto& [name, settings] : tasks) {
+    const std::string data = (std::filesystem::temp_directory_path() / ("lopt-" + name + ".npz")).string();
+    std::vector<std::pair<std::string, Array>> arrays;
+    const Values batch = part(golden("tasks/" + name), "batch");
+    for (const auto& [array, value] : batch.entries())
+      for (const char* split : {"train/", "test/"}) arrays.emplace_back(split + array, value.leaf());
+    write_npz(data, arrays);
+    const std::string dataset = "dataset: {plugin: npz, y: numbers, file: " + data + "}";
+    require_same_loss(*make<Task>("{" + settings + ", batch_size: 24, " + dataset + "}"), name);
+    std::filesystem::remove(data);
+  }
+}
+
 TEST_CASE("each task can be trained, by a few optimizers") {
   const std::string spec = GENERATE(
       "mlp_classifier",
       "mlp_classifier, layer_norm: true, dropout: 0.1, initializer: orthogonal, initial_scale: 1, activation: gelu",
       "conv_classifier", "conv_classifier, batch_norm: true", "mlp_autoencoder", "variational_autoencoder",
-      "char_rnn, recompute: true", "char_rnn, cell: lstm", "transformer, blocks: 1, dropout: 0.1", "linear_regression",
+      "char_rnn, recompute: true", "char_rnn, cell: lstm",
+      "mlp_regression", "mlp_regression, loss: huber, standardise: false, hidden: [8, 8]", "forecast",
+      "forecast, network: gru, hidden: 8", "forecast, network: lstm, hidden: 8, loss: absolute",
+      "embedding_regression", "embedding_regression, join: product", "transformer, blocks: 1, dropout: 0.1", "linear_regression",
       "logistic_regression", "quadratic, rotated: true, noise: 0.01, centre: 1", "rosenbrock", "ackley", "rastrigin",
       "styblinski_tang", "matrix_factorisation", "inner_optimizer",
       "inner_optimizer, steps: 5, task: {plugin: mlp_classifier, batch_size: 16}",

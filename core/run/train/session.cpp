@@ -276,6 +276,21 @@ void Session::keep(int step, Checkpoint checkpoint) {
   add_seconds("checkpoints", seconds_since(start));
 }
 
+namespace {
+/// What the data sets of a family say of themselves: [{"source": …, "notes": […]}].
+Json notes_of(const TaskFamily& family) {
+  constexpr std::size_t most = 64;
+  Json all = Json::array();
+  for (std::size_t i = 0; i < std::min(most, family.size()); ++i) {
+    const Batches batches = family.task(i).batches();
+    if (!batches.dataset) continue;
+    const Json notes{{"source", batches.dataset->source()}, {"notes", batches.dataset->notes()}};
+    if (!notes["notes"].empty() && std::find(all.begin(), all.end(), notes) == all.end()) all.push_back(notes);
+  }
+  return all;
+}
+}  // namespace
+
 int Session::finish(bool is_meta, int steps_done) {
   const int code = received_signal == SIGINT ? interrupted : received_signal == SIGTERM ? terminated : success;
   if (!writes()) return code;
@@ -284,6 +299,7 @@ int Session::finish(bool is_meta, int steps_done) {
   summary["interrupted"] = stop_wanted();
   summary["seconds"] = seconds_since(begun_);
   for (const auto& [part, seconds] : seconds_by_part_) summary["seconds_by_part"][part] = seconds;
+  if (Json notes = notes_of(*experiment_.family); !notes.empty()) summary["data"] = std::move(notes);
   folder_->write_json("summary.json", summary);
   folder_->write("curves.svg", is_meta ? curves_svg(experiment_.name, "meta-step", "meta-loss (nats)", curves)
                                        : curves_svg(experiment_.name, "inner step", "training loss (nats)", curves));

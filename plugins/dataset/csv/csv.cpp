@@ -31,7 +31,7 @@ class Csv final : public Dataset {
         target_(s.text("target", "").doc("column of the number that is to be found, where there is no label")),
         categories_(s.texts("categories", std::vector<std::string>{})
                         .doc("columns that become numbers of categories, for embedding_regression")),
-        one_hot_(s.texts("one_hot", std::vector<std::string>{}).doc("columns of numbers that are names of something")),
+        one_hot_(s.texts("one_hot", std::vector<std::string>{}).doc("columns of numbers that are names: one column for each, \"colour=red\", as columns of texts become")),
         ignore_(s.texts("ignore", std::vector<std::string>{}).doc("columns that are left out")),
         missing_(s.text("missing", "refuse")
                      .one_of({"refuse", "drop", "mean"})

@@ -244,17 +244,13 @@ class Npz final : public Dataset {
     return numbers;
   }
 
-  void split(const Values& whole) const {
-    const std::int64_t count = whole.leaves().front().shape()[0];
+  void split(Values whole) const {
+    if (missing_ != "mean") take_missing(whole, whole, "");  // where an element is, in the rows of the file
     // Sequences of one text follow each other.
-    const RowSplit rows = split_rows(count, test_share_, shuffle_ && !whole.contains("text"), file_);
+    const bool shuffle = shuffle_ && !whole.contains("text");
+    const RowSplit rows = split_rows(whole.leaves().front().shape()[0], test_share_, shuffle, file_);
     train_ = rows_of(whole, rows.train);
     test_ = rows_of(whole, rows.test);
-    // Where an element is, in the rows of the file.
-    if (missing_ == "refuse") {
-      Values all = whole;
-      take_missing(all, all, "");
-    }
     take_missing(train_, train_, "");
     take_missing(test_, train_, "");
   }
