@@ -59,7 +59,7 @@ HWY_NOINLINE V rare_exp(D d, V x) {
   constexpr float terms[] = {5.0000001201e-1F, 1.6666665459e-1F, 4.1665795894e-2F,
                              8.3334519073e-3F, 1.3981999507e-3F, 1.9875691500e-4F};
   const hn::RebindToSigned<D> i;
-  const V clamped = hn::Max(hn::Set(d, -104.0F), hn::Min(hn::Set(d, 89.0F), x));
+  const V clamped = at_least(hn::Set(d, -104.0F), at_most(hn::Set(d, 89.0F), x));
   const V n = hn::Round(hn::Mul(clamped, hn::Set(d, 1.44269504F)));
   const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4F), hn::NegMulAdd(n, hn::Set(d, 0.693359375F), clamped));
   const V p = hn::Add(hn::MulAdd(polynomial(d, r, terms), hn::Mul(r, r), r), hn::Set(d, 1.0F));

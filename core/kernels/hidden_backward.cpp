@@ -72,7 +72,7 @@ HWY_INLINE void backward_rows(const float* const (&x)[inputs], const float* cons
     V d_hidden = hn::Mul(out[0], w.back[u][0]);
     for (std::size_t o = 1; o < outputs; ++o) d_hidden = hn::MulAdd(out[o], w.back[u][o], d_hidden);
     d_hidden = hn::IfThenElseZero(hn::Gt(hidden, zero), d_hidden);
-    hidden = hn::Max(zero, hidden);
+    hidden = at_least(zero, hidden);
     for (std::size_t o = 0; o < outputs; ++o)
       sums.output_weights[u][o] = hn::MulAdd(hidden, out[o], sums.output_weights[u][o]);
     for (std::size_t i = 0; i < inputs; ++i)

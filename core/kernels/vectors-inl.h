@@ -25,8 +25,20 @@ constexpr std::size_t max_lanes = HWY_MAX_BYTES / 4;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
-/// In this order the maximum keeps NaN.
-HWY_INLINE V relu_of(D d, V x) { return hn::Max(hn::Zero(d), x); }
+/// The larger and the smaller of a bound and x, which keep a NaN of x: x86's instructions do in this order, ARM's give
+/// the number.
+template <class V>
+HWY_INLINE V at_least(V bound, V x) {
+  if constexpr (HWY_ARCH_X86) return hn::Max(bound, x);
+  return hn::IfThenElse(hn::Lt(x, bound), bound, x);
+}
+template <class V>
+HWY_INLINE V at_most(V bound, V x) {
+  if constexpr (HWY_ARCH_X86) return hn::Min(bound, x);
+  return hn::IfThenElse(hn::Lt(bound, x), bound, x);
+}
+
+HWY_INLINE V relu_of(D d, V x) { return at_least(hn::Zero(d), x); }
 
 /// The first elements of a vector in memory, whose rest is neither read nor written. Levels without masks in hardware
 /// would need aligned memory for hn::MaskedLoad; they go through a buffer.

@@ -55,7 +55,7 @@ def embedded(p, category, x=None):
     return vectors if x is None else vectors + [x]
 
 
-N = 24
+N = 25
 TASKS = {
     "mlp_regression_squared": ({"w0": f32(5, 8), "b0": f32(8), "w1": f32(8, 2), "b1": f32(2)}, {"x": f32(N, 5), "y": 3 + 7 * f32(N, 2)},
                                lambda p, b: loss_of("squared", dense(p, b["x"], 2), b["y"])),
