@@ -35,8 +35,8 @@ std::vector<Array> gradients_of(const Situation& situation) {
 }
 
 /// Three updates by one optimizer, and the derivative of all parameters' sum by θ; in a list of its own that by the
-/// gradients too, which depend on θ from a problem's second step on: it is looked at where gradients are 0, since a square
-/// that is 0 though its gradient is not breaks Adam's, as JAX has it.
+/// gradients too, which depend on θ from a problem's second step on: it is looked at where gradients are 0, since a
+/// square that is 0 though its gradient is not breaks Adam's, as JAX has it.
 struct Updates {
   OriginNotes notes;
   std::vector<Tensor> inputs, state, outputs, outputs_and_slopes;
@@ -83,7 +83,8 @@ Outcome zeros(Subject& s) {
     values.push_back(to_array(HostKey::from_seed(4)));
     std::vector<const void*> elements;
     for (const Array& value : values) elements.push_back(value.data());
-    if (const auto source = find_non_finite(situation.gradient == 0 ? updates.outputs_and_slopes : updates.outputs, updates.inputs, elements))
+    if (const auto source = find_non_finite(situation.gradient == 0 ? updates.outputs_and_slopes : updates.outputs,
+                                            updates.inputs, elements))
       return fail(fmt::format("with {}: {}", situation.name, sentence_of(*source, updates.notes, leaves, {})));
   }
   return pass(fmt::format("finite with {} kinds of gradients", situations.size()));

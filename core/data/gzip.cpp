@@ -41,7 +41,8 @@ std::vector<std::uint8_t> inflated(std::span<const std::uint8_t> bytes, const st
     if (ended && is_gzip({stream.next_in, stream.avail_in})) status = inflateReset(&stream);
     if (status != Z_OK && status != Z_STREAM_END) damaged(name, "its gzip compression is damaged or cut short");
     const std::size_t got = sizeof block - stream.avail_out;
-    if (status == Z_OK && !ended && got == 0 && stream.avail_in == 0) damaged(name, "its gzip compression is cut short");
+    if (status == Z_OK && !ended && got == 0 && stream.avail_in == 0)
+      damaged(name, "its gzip compression is cut short");
     result.insert(result.end(), block, block + got);
     if (result.size() > most_bytes) damaged(name, "it is larger than 2 GB");
   }

@@ -175,8 +175,7 @@ void append_utf8(std::string& text, std::uint32_t code) {
   const auto put = [&](std::uint32_t byte) { text += static_cast<char>(byte); };
   if (code < 0x80) return put(code);
   if (code < 0x800) return put(0xc0U | code >> 6U), put(0x80U | (code & 0x3fU));
-  if (code < 0x10000)
-    return put(0xe0U | code >> 12U), put(0x80U | (code >> 6U & 0x3fU)), put(0x80U | (code & 0x3fU));
+  if (code < 0x10000) return put(0xe0U | code >> 12U), put(0x80U | (code >> 6U & 0x3fU)), put(0x80U | (code & 0x3fU));
   put(0xf0U | (code >> 18U & 7U)), put(0x80U | (code >> 12U & 0x3fU)), put(0x80U | (code >> 6U & 0x3fU));
   put(0x80U | (code & 0x3fU));
 }

@@ -109,7 +109,9 @@ std::vector<StoredArray> stored(const Values& arrays) {
   for (std::size_t i = 0; i < leaves.size(); ++i)
     result.push_back({names[i],
                       leaves[i].dtype() == DType::float32 ? StoredArray::Kind::real : StoredArray::Kind::integer,
-                      leaves[i].shape(), leaves[i], {}});
+                      leaves[i].shape(),
+                      leaves[i],
+                      {}});
   return result;
 }
 }  // namespace

@@ -88,8 +88,10 @@ Type array_type(const Dataset& dataset, const std::string& name, const std::stri
   const std::vector<Type> leaves = types.leaves();
   for (std::size_t i = 0; i < paths.size(); ++i) there.push_back(fmt::format("'{}' {}", paths[i], to_text(leaves[i])));
   const char* hint = "";
-  if (name == "label" && types.contains("y")) hint = "; where y holds classes, `y: classes` of npz or `label` of csv says so";
-  if (name == "y" && types.contains("label")) hint = "; where labels are numbers to be found, `y: numbers` of npz or `target` of csv says so";
+  if (name == "label" && types.contains("y"))
+    hint = "; where y holds classes, `y: classes` of npz or `label` of csv says so";
+  if (name == "y" && types.contains("label"))
+    hint = "; where labels are numbers to be found, `y: numbers` of npz or `target` of csv says so";
   refuse_data(dataset, fmt::format("has no array '{}', which {} wants; an example of it has {}{}", name, wanted_by,
                                    fmt::join(there, ", "), hint));
 }

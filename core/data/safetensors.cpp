@@ -45,9 +45,8 @@ Array array_from(const Format& format, const Shape& shape, std::span<const std::
     if (format.becomes == DType::float32)
       array.mutable_values<float>()[i] = type == "F32"   ? load<float>(at)
                                          : type == "F64" ? static_cast<float>(load<double>(at))
-                                         : type == "F16"
-                                             ? from_half(load<std::uint16_t>(at))
-                                             : from_bfloat16(load<std::uint16_t>(at));
+                                         : type == "F16" ? from_half(load<std::uint16_t>(at))
+                                                         : from_bfloat16(load<std::uint16_t>(at));
     else if (format.becomes == DType::uint32)
       array.mutable_values<std::uint32_t>()[i] = load<std::uint32_t>(at);
     else if (type == "I32")

@@ -111,9 +111,10 @@ void EmbeddedOptimizer::continue_from(const EmbeddedOptimizer& earlier, std::spa
     const auto same = std::find(state_paths_.begin(), state_paths_.end(), earlier.state_paths_[leaf]);
     const auto at = static_cast<std::size_t>(same - state_paths_.begin());
     if (same == state_paths_.end() || state_types_[at] != earlier.state_types_[leaf])
-      throw SettingsError(fmt::format("the rule '{}' keeps '{}' of all parameters together: none can be added after the "
-                                      "first step; make another optimizer for all of them",
-                                      rule_, earlier.state_paths_[leaf]));
+      throw SettingsError(
+          fmt::format("the rule '{}' keeps '{}' of all parameters together: none can be added after the "
+                      "first step; make another optimizer for all of them",
+                      rule_, earlier.state_paths_[leaf]));
     state_[at] = earlier.state_[leaf];
   }
   for (std::size_t i = 0; i < made_.size(); ++i) {

@@ -197,33 +197,35 @@ const Executable& InnerProblem::loss(std::int64_t examples) const {
   std::lock_guard lock(mutex_);
   auto known = losses_.find(examples);
   if (known == losses_.end())
-    known = losses_.emplace(examples, plans_->compile(traced([&] {
-      Inputs inputs = make_inputs();
-      inputs.batch = inputs_like("batch", map(
-                                              [&](Type type) {
-                                                type.shape.at(0) = examples;
-                                                return type;
-                                              },
-                                              batch_));
-      const Tree params = optimizer_(inputs.theta)->evaluation_params(optimizer_state(inputs.state));
-      std::vector<Tensor> list = inputs.theta.leaves();
-      append(list, inputs.state);
-      append(list, inputs.batch);
-      list.push_back(inputs.key);
-      const Tree state = task_state(inputs.state);
-      const Key key = fold_in(Key{inputs.key}, 0);
-      std::vector<std::string> names;
-      std::vector<Tensor> outputs{task_.evaluation_loss(params, state, inputs.batch, key)};
-      for (const Metric& metric : task_.evaluation_metrics(params, state, inputs.batch, key)) {
-        if (metric.value.type() != Type{DType::float32, {}})
-          throw ShapeError(
-              fmt::format("the metric '{}' is {}, not a float32 scalar", metric.name, to_text(metric.value.type())));
-        outputs.push_back(metric.value);
-        names.push_back(metric.name);
-      }
-      metric_names_ = std::move(names);
-      return make_program("loss", list, outputs);
-    }))).first;
+    known = losses_
+                .emplace(examples, plans_->compile(traced([&] {
+                  Inputs inputs = make_inputs();
+                  inputs.batch = inputs_like("batch", map(
+                                                          [&](Type type) {
+                                                            type.shape.at(0) = examples;
+                                                            return type;
+                                                          },
+                                                          batch_));
+                  const Tree params = optimizer_(inputs.theta)->evaluation_params(optimizer_state(inputs.state));
+                  std::vector<Tensor> list = inputs.theta.leaves();
+                  append(list, inputs.state);
+                  append(list, inputs.batch);
+                  list.push_back(inputs.key);
+                  const Tree state = task_state(inputs.state);
+                  const Key key = fold_in(Key{inputs.key}, 0);
+                  std::vector<std::string> names;
+                  std::vector<Tensor> outputs{task_.evaluation_loss(params, state, inputs.batch, key)};
+                  for (const Metric& metric : task_.evaluation_metrics(params, state, inputs.batch, key)) {
+                    if (metric.value.type() != Type{DType::float32, {}})
+                      throw ShapeError(fmt::format("the metric '{}' is {}, not a float32 scalar", metric.name,
+                                                   to_text(metric.value.type())));
+                    outputs.push_back(metric.value);
+                    names.push_back(metric.name);
+                  }
+                  metric_names_ = std::move(names);
+                  return make_program("loss", list, outputs);
+                })))
+                .first;
   return known->second;
 }
 

@@ -43,7 +43,8 @@ std::string beginning_of(long process) {
 /// A lock.owner: host, process, its beginning, and the time for people.
 std::string owner_text() {
   const long process = ::getpid();
-  return fmt::format("{} {} {} {:%Y-%m-%dT%H:%M:%S}\n", host(), process, beginning_of(process), fmt::localtime(std::time(nullptr)));
+  return fmt::format("{} {} {} {:%Y-%m-%dT%H:%M:%S}\n", host(), process, beginning_of(process),
+                     fmt::localtime(std::time(nullptr)));
 }
 
 /// Makes a file that is there whole or not at all, where there is none. False: there is one.
@@ -99,7 +100,8 @@ void FolderLock::hold_by_file(const std::string& why) {
     take_over(owner);
   }
   owner_ = own;
-  note_ = fmt::format("the file system of {} has no locks ({}); the file lock.owner in it says who is at work", folder_, why);
+  note_ = fmt::format("the file system of {} has no locks ({}); the file lock.owner in it says who is at work", folder_,
+                      why);
 }
 
 void FolderLock::require_gone(const std::string& owner) const {
@@ -109,10 +111,12 @@ void FolderLock::require_gone(const std::string& owner) const {
   words >> its_host >> process >> beginning >> since;
   const std::string who = fmt::format("process {} of {}, since {}", process, its_host, since);
   if (!words)
-    throw FolderError(fmt::format("{}: is no lock that lopt wrote; remove it where no process is at work in the folder", owner_file_));
+    throw FolderError(fmt::format("{}: is no lock that lopt wrote; remove it where no process is at work in the folder",
+                                  owner_file_));
   if (its_host != host())
-    throw FolderError(fmt::format("{}: another process ({}) is at work in this run's folder; where it is no more, remove {}",
-                                  folder_, who, owner_file_));
+    throw FolderError(
+        fmt::format("{}: another process ({}) is at work in this run's folder; where it is no more, remove {}", folder_,
+                    who, owner_file_));
   const bool lives = ::kill(static_cast<pid_t>(process), 0) == 0 || errno == EPERM;
   if (lives && beginning_of(process) == beginning)
     throw FolderError(fmt::format("{}: another process ({}) is at work in this run's folder", folder_, process));

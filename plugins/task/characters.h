@@ -13,7 +13,8 @@ inline std::int64_t alphabet_of(const Dataset& dataset) {
   if (type.dtype != DType::int32 || type.shape.size() != 1 || type.shape[0] < 2)
     refuse_data(dataset, "has texts that are " + to_text(type) + " each; a task on text wants int32 [length + 1]");
   const Dataset::Range characters = dataset.range("text");
-  if (characters.least < 0) refuse_data(dataset, "has the character " + std::to_string(characters.least) + "; they count from 0");
+  if (characters.least < 0)
+    refuse_data(dataset, "has the character " + std::to_string(characters.least) + "; they count from 0");
   return characters.most + 1;
 }
 /// Characters that are read and predicted.

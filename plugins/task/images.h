@@ -11,8 +11,7 @@ namespace lopt {
 inline Type image_type(const Dataset& dataset, const std::string& task) {
   Type type = array_type(dataset, "image", "the task " + task);
   if (type.dtype == DType::float32) return type;
-  refuse_data(dataset, "has images of " + std::string(name_of(type.dtype)) + "; the task " + task +
-                  " wants float32");
+  refuse_data(dataset, "has images of " + std::string(name_of(type.dtype)) + "; the task " + task + " wants float32");
 }
 /// Numbers of an image.
 inline std::int64_t pixels_of(const Dataset& dataset, const std::string& task) {
@@ -30,7 +29,8 @@ inline Shape image_shape(const Dataset& dataset, const std::string& task) {
     const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(pixels / channels))));
     if (side * side * channels == pixels) return {side, side, channels};
   }
-  refuse_data(dataset, "has images of " + std::to_string(pixels) +
+  refuse_data(dataset,
+              "has images of " + std::to_string(pixels) +
                   " numbers, which are no square of one channel or three; give them as [n, height, width, channels]");
 }
 
@@ -38,8 +38,7 @@ inline Shape image_shape(const Dataset& dataset, const std::string& task) {
 inline void check_labels(const Dataset& dataset, std::int64_t classes, const std::string& task) {
   const Type type = array_type(dataset, "label", "the task " + task);
   if (type != Type{DType::int32, {}})
-    refuse_data(dataset, "has labels that are " + to_text(type) + " each; the task " + task +
-                    " wants one int32");
+    refuse_data(dataset, "has labels that are " + to_text(type) + " each; the task " + task + " wants one int32");
   const Dataset::Range labels = dataset.range("label");
   if (labels.least >= 0 && labels.most < classes) return;
   const std::string source = dataset.source();

@@ -8,8 +8,8 @@
 
 namespace lopt {
 
-/// Predictions [n, targets] beside what is to be found. Standardised, t = (y − mean) / deviation, both over the training
-/// rows, and a network finds t. The loss is the mean over rows and targets of
+/// Predictions [n, targets] beside what is to be found. Standardised, t = (y − mean) / deviation, both over the
+/// training rows, and a network finds t. The loss is the mean over rows and targets of
 ///   squared   (p − t)²
 ///   absolute  |p − t|
 ///   huber     ½ r² where r = |p − t| ≤ δ, else δ (r − ½ δ)      (Huber, 1964)
@@ -19,7 +19,8 @@ class Regression {
       : task_(std::move(task)),
         loss_(s.text("loss", "squared").one_of({"squared", "absolute", "huber"}).doc("of what is not found")),
         huber_(s.real("huber", 1).above(0).doc("where Huber's loss begins to grow by the first power: δ")),
-        standardise_(s.boolean("standardise", true).doc("find targets of mean 0 and variance 1 over the training rows")),
+        standardise_(
+            s.boolean("standardise", true).doc("find targets of mean 0 and variance 1 over the training rows")),
         batch_size_(s.integer("batch_size", 128).between(1, 65536).unit("examples").doc("rows a step")),
         dataset_(s.component<Dataset>("dataset", default_dataset).doc("what is to be found, and from what")) {}
 
@@ -30,8 +31,8 @@ class Regression {
   Type type(const std::string& name, DType dtype) const {
     Type type = array_type(*dataset_, name, "the task " + task_);
     if (type.dtype == dtype) return type;
-    refuse_data(*dataset_, "has an array '" + name + "' of " + std::string(name_of(type.dtype)) +
-                    "; the task " + task_ + " wants " + std::string(name_of(dtype)));
+    refuse_data(*dataset_, "has an array '" + name + "' of " + std::string(name_of(type.dtype)) + "; the task " +
+                               task_ + " wants " + std::string(name_of(dtype)));
   }
   /// Numbers of an example's x, in any shape.
   std::int64_t inputs() const { return element_count(type("x", DType::float32).shape); }
@@ -46,8 +47,8 @@ class Regression {
     return mean(0.5 * square(small) + huber_ * (size - small));
   }
 
-  /// R², one less what is left of the variance of the test rows, and the mean absolute error; in the targets' own units,
-  /// means over targets.
+  /// R², one less what is left of the variance of the test rows, and the mean absolute error; in the targets' own
+  /// units, means over targets.
   std::vector<Metric> metrics(const Tensor& prediction, const Tensor& y) const {
     const Scale& s = scale();
     const Tensor error = (prediction - scaled(y)) * s.deviation;
@@ -94,7 +95,8 @@ class Regression {
     for (std::size_t k = 0; k < width; ++k) {
       double sum = 0, square = 0;
       for (std::size_t i = k; i < values.size(); i += width) sum += static_cast<double>(values[i]);
-      for (std::size_t i = k; i < values.size(); i += width) square += std::pow(static_cast<double>(values[i]) - sum / n, 2);
+      for (std::size_t i = k; i < values.size(); i += width)
+        square += std::pow(static_cast<double>(values[i]) - sum / n, 2);
       result.mean.push_back(static_cast<float>(sum / n));
       result.deviation.push_back(square > 0 ? static_cast<float>(std::sqrt(square / n)) : 1.0F);
     }
@@ -125,7 +127,8 @@ inline std::vector<Tree::Entry> dense_params(const Key& key, const std::vector<s
   const std::vector<Key> keys = split(key, static_cast<int>(widths.size()) - 1);
   std::vector<Tree::Entry> params;
   for (std::size_t i = 0; i + 1 < widths.size(); ++i) {
-    params.emplace_back("w" + std::to_string(i), initial_weights(initializer, keys[i], {widths[i], widths[i + 1]}, scale));
+    params.emplace_back("w" + std::to_string(i),
+                        initial_weights(initializer, keys[i], {widths[i], widths[i + 1]}, scale));
     params.emplace_back("b" + std::to_string(i), zeros({widths[i + 1]}));
   }
   return params;

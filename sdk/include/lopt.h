@@ -87,8 +87,8 @@ int lopt_load_state(lopt_optimizer* optimizer, const void* memory, size_t size, 
 int lopt_continue_from(lopt_optimizer* optimizer, const lopt_optimizer* earlier, const float* const* params,
                        lopt_error* error);
 
-/* A task of a spec as functions: what `lopt-run train` does with the same task and seed. For tasks that keep nothing beside
- * their parameters from step to step. Used by one thread at a time. */
+/* A task of a spec as functions: what `lopt-run train` does with the same task and seed. For tasks that keep nothing
+ * beside their parameters from step to step. Used by one thread at a time. */
 typedef struct lopt_task lopt_task;
 
 /* `spec`: what stands behind `task:` in a spec, as in "{plugin: mlp_classifier, hidden: [32]}". */
@@ -97,16 +97,18 @@ void lopt_destroy_task(lopt_task* task);
 
 enum { LOPT_PARAMS = 0, LOPT_BATCH = 1 };
 enum { LOPT_FLOAT32 = 0, LOPT_INT32 = 1, LOPT_UINT32 = 2, LOPT_BOOL32 = 3 };
-/* How many arrays the parameters are, or a batch; and what the array `i` of them is. What is pointed to is the task's. */
+/* How many arrays the parameters are, or a batch; and what the array `i` of them is. What is pointed to is the task's.
+ */
 size_t lopt_task_count(const lopt_task* task, int of);
 int lopt_task_part(const lopt_task* task, int of, size_t i, const char** name, const int64_t** shape, size_t* rank,
                    int* type, lopt_error* error);
 
-/* The parameters at the start of the problem of a seed; the batch that step `step` of it sees, four bytes an element. */
+/* The parameters at the start of the problem of a seed; the batch that step `step` of it sees, four bytes an element.
+ */
 int lopt_task_init(lopt_task* task, uint64_t seed, float* const* params, lopt_error* error);
 int lopt_task_batch(lopt_task* task, uint64_t seed, int64_t step, void* const* parts, lopt_error* error);
-/* The loss of the parameters on a batch, and its gradient; `grads` NULL: the loss alone. Seed and step are for tasks that
- * draw numbers. */
+/* The loss of the parameters on a batch, and its gradient; `grads` NULL: the loss alone. Seed and step are for tasks
+ * that draw numbers. */
 int lopt_task_loss(lopt_task* task, uint64_t seed, int64_t step, const float* const* params, const void* const* batch,
                    float* loss, float* const* grads, lopt_error* error);
 

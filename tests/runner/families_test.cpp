@@ -248,8 +248,9 @@ TEST_CASE("tables, arrays and CIFAR's files are read, and damaged ones refused w
 TEST_CASE("a task that does not fit its data says so") {
   const std::string train = "check configs/tutorial/adam.yaml 'task={plugin: ";
   refused(train + "transformer, width: 30, heads: 4}'", 2, "a width of 30 is not divided by 4 heads");
-  refused(train + "linear_regression, dataset: digits}'", 2,
-          "the dataset has no array 'x', which the task linear_regression wants; an example of it has 'image' float32[64]");
+  refused(
+      train + "linear_regression, dataset: digits}'", 2,
+      "the dataset has no array 'x', which the task linear_regression wants; an example of it has 'image' float32[64]");
   refused(train + "char_rnn, dataset: digits}'", 2, "the dataset has no array 'text'");
   refused(train + "inner_optimizer, task: {plugin: quadratic, dimensions: 5000, rotated: true}}'", 2,
           "4,096 dimensions");

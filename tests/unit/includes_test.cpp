@@ -63,7 +63,7 @@ TEST_CASE("plugins and the SDK include nothing of core, and SDK headers the stan
         INFO(entry.path() << ": " << line);
         const bool beside = fs::exists(entry.path().parent_path() / name);
         const bool standard = (name.find('/') == std::string::npos && name.find('.') == std::string::npos) ||
-                              name == "stddef.h" || name == "stdint.h";  // of lopt.h, which is C
+                              name == "stddef.h" || name == "stdint.h";           // of lopt.h, which is C
         if (name == "csv.h" && entry.path().filename() == "table.cpp") continue;  // the library of the plugin csv
         CHECK((beside || standard || name.starts_with("lopt/")));
       }

@@ -71,8 +71,7 @@ void require_same_loss(const Task& task_made, const std::string& name) {
 TEST_CASE("losses and gradients of tasks are JAX's") {
   const std::string spec = GENERATE("conv_classifier", "mlp_autoencoder", "char_rnn", "transformer",
                                     "{plugin: quadratic, dimensions: 1000}");
-  require_same_loss(*make<Task>(spec[0] == '{' ? spec : "{plugin: " + spec + "}"),
-                    spec[0] == '{' ? "quadratic" : spec);
+  require_same_loss(*make<Task>(spec[0] == '{' ? spec : "{plugin: " + spec + "}"), spec[0] == '{' ? "quadratic" : spec);
 }
 
 TEST_CASE("losses and gradients of regression tasks are JAX's, targets standardised by their rows") {
@@ -103,10 +102,10 @@ TEST_CASE("each task can be trained, by a few optimizers") {
       "mlp_classifier",
       "mlp_classifier, layer_norm: true, dropout: 0.1, initializer: orthogonal, initial_scale: 1, activation: gelu",
       "conv_classifier", "conv_classifier, batch_norm: true", "mlp_autoencoder", "variational_autoencoder",
-      "char_rnn, recompute: true", "char_rnn, cell: lstm",
-      "mlp_regression", "mlp_regression, loss: huber, standardise: false, hidden: [8, 8]", "forecast",
-      "forecast, network: gru, hidden: 8", "forecast, network: lstm, hidden: 8, loss: absolute",
-      "embedding_regression", "embedding_regression, join: product", "transformer, blocks: 1, dropout: 0.1", "linear_regression",
+      "char_rnn, recompute: true", "char_rnn, cell: lstm", "mlp_regression",
+      "mlp_regression, loss: huber, standardise: false, hidden: [8, 8]", "forecast",
+      "forecast, network: gru, hidden: 8", "forecast, network: lstm, hidden: 8, loss: absolute", "embedding_regression",
+      "embedding_regression, join: product", "transformer, blocks: 1, dropout: 0.1", "linear_regression",
       "logistic_regression", "quadratic, rotated: true, noise: 0.01, centre: 1", "rosenbrock", "ackley", "rastrigin",
       "styblinski_tang", "matrix_factorisation", "inner_optimizer",
       "inner_optimizer, steps: 5, task: {plugin: mlp_classifier, batch_size: 16}",

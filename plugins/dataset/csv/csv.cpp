@@ -18,10 +18,10 @@ struct Feature {
 
 }  // namespace
 
-/// Rows of a table. With `label` a class: {"image": [n, features], "label": int32 [n]}; with `target` a number: {"x": [n,
-/// features], "y": [n]}. Columns of numbers (true and false are 1 and 0) are made to mean 0 and variance 1 over the
-/// training rows; a column of texts becomes one for each of its texts, "colour=red", which is 1 where it stands and else
-/// 0. `categories` are columns of which a network learns a vector for each text: {"category": int32 [n, columns]}
+/// Rows of a table. With `label` a class: {"image": [n, features], "label": int32 [n]}; with `target` a number: {"x":
+/// [n, features], "y": [n]}. Columns of numbers (true and false are 1 and 0) are made to mean 0 and variance 1 over the
+/// training rows; a column of texts becomes one for each of its texts, "colour=red", which is 1 where it stands and
+/// else 0. `categories` are columns of which a network learns a vector for each text: {"category": int32 [n, columns]}
 /// beside the rest. Rows are shuffled, and the last share is for testing.
 class Csv final : public Dataset {
  public:
@@ -31,7 +31,9 @@ class Csv final : public Dataset {
         target_(s.text("target", "").doc("column of the number that is to be found, where there is no label")),
         categories_(s.texts("categories", std::vector<std::string>{})
                         .doc("columns that become numbers of categories, for embedding_regression")),
-        one_hot_(s.texts("one_hot", std::vector<std::string>{}).doc("columns of numbers that are names: one column for each, \"colour=red\", as columns of texts become")),
+        one_hot_(s.texts("one_hot", std::vector<std::string>{})
+                     .doc("columns of numbers that are names: one column for each, \"colour=red\", as columns of texts "
+                          "become")),
         ignore_(s.texts("ignore", std::vector<std::string>{}).doc("columns that are left out")),
         missing_(s.text("missing", "refuse")
                      .one_of({"refuse", "drop", "mean"})
@@ -69,13 +71,16 @@ class Csv final : public Dataset {
     std::vector<Feature> features;
     for (std::size_t column = 0; column < table.names().size(); ++column)
       if (!taken.contains(column)) features.push_back(feature_of(table, column, rows));
-    if (features.empty() && categories.empty()) throw DataError(format_.file + ": has no column beside " + in_quotes(wanted));
+    if (features.empty() && categories.empty())
+      throw DataError(format_.file + ": has no column beside " + in_quotes(wanted));
     const RowSplit split = split_rows(std::ssize(rows), test_share_, shuffle_, format_.file);
 
     std::vector<Values::Entry> entries;
-    if (!features.empty()) entries.emplace_back(label_.empty() ? "x" : "image", inputs(table, features, rows, split.train));
+    if (!features.empty())
+      entries.emplace_back(label_.empty() ? "x" : "image", inputs(table, features, rows, split.train));
     if (!categories.empty()) entries.emplace_back("category", numbers_of_categories(table, categories, rows));
-    entries.push_back(label_.empty() ? Values::Entry{"y", targets(table, aim, rows)} : Values::Entry{"label", classes(table, aim, rows)});
+    entries.push_back(label_.empty() ? Values::Entry{"y", targets(table, aim, rows)}
+                                     : Values::Entry{"label", classes(table, aim, rows)});
     const Values all(std::move(entries));
     train_ = rows_of(all, split.train);
     test_ = rows_of(all, split.test);
@@ -85,7 +90,8 @@ class Csv final : public Dataset {
   std::vector<std::int32_t> rows_to_keep(const Table& table, const std::set<std::size_t>& taken,
                                          const std::vector<std::size_t>& categories, std::size_t aim) const {
     std::vector<bool> is_used(table.names().size(), false), is_category(is_used.size(), false);
-    for (std::size_t column = 0; column < is_used.size(); ++column) is_used[column] = !taken.contains(column) || column == aim;
+    for (std::size_t column = 0; column < is_used.size(); ++column)
+      is_used[column] = !taken.contains(column) || column == aim;
     for (const std::size_t column : categories) is_used[column] = is_category[column] = true;
     std::vector<std::int32_t> rows;
     std::size_t missing = 0;
@@ -94,10 +100,12 @@ class Csv final : public Dataset {
       for (std::size_t column = 0; column < is_used.size(); ++column) {
         if (!is_used[column] || !table.is_missing(row, column)) continue;
         if (missing_ == "refuse")
-          throw DataError(table.place(row, column) +
-                          ", which is missing; `missing: drop` leaves such rows out, `missing: mean` takes the mean of the others");
+          throw DataError(
+              table.place(row, column) +
+              ", which is missing; `missing: drop` leaves such rows out, `missing: mean` takes the mean of the others");
         if (missing_ == "mean" && (column == aim || is_category[column]))
-          throw DataError(table.place(row, column) + ", which is missing, and has no mean; `missing: drop` leaves such rows out");
+          throw DataError(table.place(row, column) +
+                          ", which is missing, and has no mean; `missing: drop` leaves such rows out");
         ++missing;
         keep = keep && missing_ != "drop";
       }
@@ -130,12 +138,13 @@ class Csv final : public Dataset {
     if (!wanted && !first_text) return feature;
     const std::string name = in_quotes(table.names()[column]);
     if (!wanted && 2 * numbers >= rows.size())
-      throw DataError(table.place(*first_text, column) + ", no number, where most cells of the column are; `one_hot: [" +
-                      table.names()[column] + "]` takes all of them as names");
+      throw DataError(table.place(*first_text, column) +
+                      ", no number, where most cells of the column are; `one_hot: [" + table.names()[column] +
+                      "]` takes all of them as names");
     if (texts.size() > most_texts)
       throw DataError(format_.file + ": the column " + name + " has " + std::to_string(texts.size()) +
-                      " different texts, more than one column each would be good for; `ignore: [" + table.names()[column] +
-                      "]` leaves it out, `categories` learns a vector for each");
+                      " different texts, more than one column each would be good for; `ignore: [" +
+                      table.names()[column] + "]` leaves it out, `categories` learns a vector for each");
     feature.texts.assign(texts.begin(), texts.end());
     std::string columns;
     for (const std::string& text : texts) columns += (columns.empty() ? "" : ", ") + table.names()[column] + "=" + text;
@@ -179,7 +188,8 @@ class Csv final : public Dataset {
       if (const float x = at(static_cast<std::size_t>(row)); !std::isnan(x)) sum += static_cast<double>(x), ++count;
     const double mean = count > 0 ? sum / count : 0;
     for (const std::int32_t row : train)
-      if (const float x = at(static_cast<std::size_t>(row)); !std::isnan(x)) square += std::pow(static_cast<double>(x) - mean, 2);
+      if (const float x = at(static_cast<std::size_t>(row)); !std::isnan(x))
+        square += std::pow(static_cast<double>(x) - mean, 2);
     const double factor = square > 0 ? 1 / std::sqrt(square / count) : 1;
     for (std::size_t row = 0; row < to.size() / width; ++row) {
       const double x = std::isnan(at(row)) ? mean : static_cast<double>(at(row));
@@ -203,12 +213,15 @@ class Csv final : public Dataset {
     return Array({std::ssize(rows)}, classes.labels);
   }
 
-  Array numbers_of_categories(const Table& table, const std::vector<std::size_t>& columns, const std::vector<std::int32_t>& rows) const {
+  Array numbers_of_categories(const Table& table, const std::vector<std::size_t>& columns,
+                              const std::vector<std::int32_t>& rows) const {
     Array result(DType::int32, {std::ssize(rows), std::ssize(columns)});
     for (std::size_t k = 0; k < columns.size(); ++k) {
       const Classes classes = classes_in(table, columns[k], rows);
-      for (std::size_t i = 0; i < rows.size(); ++i) result.mutable_values<std::int32_t>()[i * columns.size() + k] = classes.labels[i];
-      notes_.push_back("The column " + in_quotes(table.names()[columns[k]]) + " has " + std::to_string(classes.names.size()) + " categories.");
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        result.mutable_values<std::int32_t>()[i * columns.size() + k] = classes.labels[i];
+      notes_.push_back("The column " + in_quotes(table.names()[columns[k]]) + " has " +
+                       std::to_string(classes.names.size()) + " categories.");
     }
     return result;
   }

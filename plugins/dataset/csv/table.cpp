@@ -58,7 +58,9 @@ class Table::Reader {
  private:
   // No exception goes through the library: what is wrong waits until it has returned.
   static void on_cell(void* cell, std::size_t size, void* self) {
-    static_cast<Reader*>(self)->guarded([&](Reader& reader) { reader.add_cell({static_cast<const char*>(cell), size}); });
+    static_cast<Reader*>(self)->guarded([&](Reader& reader) {
+      reader.add_cell({static_cast<const char*>(cell), size});
+    });
   }
   static void on_row(int, void* self) {
     static_cast<Reader*>(self)->guarded([](Reader& reader) { reader.end_row(); });
@@ -99,9 +101,10 @@ class Table::Reader {
   [[noreturn]] void refuse() {
     rethrow();
     if (csv_error(&parser_) != CSV_EPARSE) throw std::bad_alloc();
-    throw DataError(where(line_) +
-                    "a quote stands inside a cell, or a text behind the quote that ends one; a cell with quotes in it is "
-                    "quoted, and they are doubled");
+    throw DataError(
+        where(line_) +
+        "a quote stands inside a cell, or a text behind the quote that ends one; a cell with quotes in it is "
+        "quoted, and they are doubled");
   }
 
   Table& table_;

@@ -36,7 +36,8 @@ Array as_real(const Array& array, float over) {
 
 /// An array's name for a sentence; quotes where it would not look like one.
 std::string printed(const std::string& name) {
-  const bool plain = std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '/' || c == '-'; });
+  const bool plain =
+      std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '/' || c == '-'; });
   return plain ? name : in_quotes(name);
 }
 
@@ -148,7 +149,9 @@ class Npz final : public Dataset {
     const bool has_splits = has(Part::train) || has(test);
     if (has_splits && !(has(Part::train) && has(test)))
       throw DataError(file_ + ": has arrays of the split '" + (has(Part::train) ? "train" : "test") + "' alone");
-    std::erase_if(found, [&](const Found& one) { return has_splits && one.name.part == Part::validation && test != one.name.part; });
+    std::erase_if(found, [&](const Found& one) {
+      return has_splits && one.name.part == Part::validation && test != one.name.part;
+    });
     for (const Found& one : found) require_rows(one);
     if (has_splits && has(Part::whole)) throw DataError(called(found, Part::whole) + " belongs to no split");
     name_classes(found);
@@ -179,7 +182,8 @@ class Npz final : public Dataset {
       if (one.name.role == Role::target) classes = classes || (y_ == "auto" && holds_classes(one.array));
     const auto is_target = [](const Found& one) { return one.name.role == Role::target; };
     // One split may hold whole numbers by chance.
-    if (y_ == "auto" && !std::ranges::all_of(found, [&](const Found& one) { return !is_target(one) || holds_classes(one.array); }))
+    if (y_ == "auto" &&
+        !std::ranges::all_of(found, [&](const Found& one) { return !is_target(one) || holds_classes(one.array); }))
       classes = false;
     for (Found& one : found) {
       if (is_target(one) && classes) one.name = {one.name.part, Role::label, "label", {}};
@@ -187,17 +191,20 @@ class Npz final : public Dataset {
     }
     const bool has_numbers = std::ranges::any_of(found, is_target);
     for (Found& one : found)
-      if (one.name.role == Role::input && (!labels.empty() || has_numbers)) one.name.name = labels.empty() ? "x" : "image";
+      if (one.name.role == Role::input && (!labels.empty() || has_numbers))
+        one.name.name = labels.empty() ? "x" : "image";
     if (labels.empty()) return;
     std::vector<std::string> names;
     std::vector<std::size_t> ends;
     for (const Found* one : labels) {
       std::string why;
       const auto texts = labels_of(one->array, why);
-      if (!texts && one->array.shape.size() > 1 && one->array.kind != StoredArray::Kind::text) return;  // a label for each of many
+      if (!texts && one->array.shape.size() > 1 && one->array.kind != StoredArray::Kind::text)
+        return;  // a label for each of many
       if (!texts) throw DataError(one->file + ": " + one->called + " " + why);
       for (std::size_t row = 0; row < texts->size(); ++row)
-        if ((*texts)[row].empty()) throw DataError(one->file + ": " + one->called + " has no label in row " + std::to_string(row));
+        if ((*texts)[row].empty())
+          throw DataError(one->file + ": " + one->called + " has no label in row " + std::to_string(row));
       names.insert(names.end(), texts->begin(), texts->end());
       ends.push_back(names.size());
     }
@@ -218,12 +225,13 @@ class Npz final : public Dataset {
       if (one.name.part != part) continue;
       if (!first) first = &one;
       if (one.array.shape[0] != first->array.shape[0])
-        throw DataError(one.file + ": " + one.called + " has " + std::to_string(one.array.shape[0]) + " examples, but " + first->called +
-                        " has " + std::to_string(first->array.shape[0]));
+        throw DataError(one.file + ": " + one.called + " has " + std::to_string(one.array.shape[0]) +
+                        " examples, but " + first->called + " has " + std::to_string(first->array.shape[0]));
       if (one.array.kind == StoredArray::Kind::text && one.name.role != Role::label)
         throw DataError(one.file + ": " + one.called + " holds text; numbers are wanted");
       if (result.contains(one.name.name))
-        throw DataError(one.file + ": " + one.called + " is a second array for what lopt calls '" + one.name.name + "'");
+        throw DataError(one.file + ": " + one.called + " is a second array for what lopt calls '" + one.name.name +
+                        "'");
       set_nested(result, one.name.name, numbers_of(one));
     }
     if (result.leaf_count() == 0) throw DataError(file_ + ": has no arrays");
@@ -269,8 +277,8 @@ class Npz final : public Dataset {
       for (std::size_t i = 0; i < elements.size(); ++i) {
         if (std::isfinite(elements[i])) continue;
         if (missing_ == "refuse")
-          throw DataError(file_ + ": " + prefix + names[leaf] + place(leaves[leaf].shape(), i / width, i % width) + " is " +
-                          (std::isnan(elements[i]) ? "NaN" : "infinite") +
+          throw DataError(file_ + ": " + prefix + names[leaf] + place(leaves[leaf].shape(), i / width, i % width) +
+                          " is " + (std::isnan(elements[i]) ? "NaN" : "infinite") +
                           "; `missing: drop` leaves such examples out, `missing: mean` takes the mean of the others");
         if (missing_ == "mean" && names[leaf] == "y")
           throw DataError(file_ + ": " + prefix + "y" + place(leaves[leaf].shape(), i / width, i % width) +
@@ -281,11 +289,14 @@ class Npz final : public Dataset {
     }
     if (count == 0) return;
     if (missing_ == "drop") {
-      if (count == rows) throw DataError(file_ + ": no example of " + (prefix.empty() ? "a split" : prefix) + " is without missing numbers");
+      if (count == rows)
+        throw DataError(file_ + ": no example of " + (prefix.empty() ? "a split" : prefix) +
+                        " is without missing numbers");
       std::vector<std::int32_t> kept;
       for (std::size_t row = 0; row < rows; ++row)
         if (!bad[row]) kept.push_back(static_cast<std::int32_t>(row));
-      notes_.push_back(std::to_string(count) + " of " + std::to_string(rows) + " examples were left out: numbers are missing.");
+      notes_.push_back(std::to_string(count) + " of " + std::to_string(rows) +
+                       " examples were left out: numbers are missing.");
       values = rows_of(values, kept);
       return;
     }
@@ -293,7 +304,8 @@ class Npz final : public Dataset {
     for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
       if (leaves[leaf].dtype() == DType::float32) fill(leaves[leaf], means[leaf], prefix + names[leaf]);
     values = values.with_leaves<Array>(leaves);
-    notes_.push_back("Numbers are missing in " + std::to_string(count) + " of " + std::to_string(rows) + " examples: replaced by means.");
+    notes_.push_back("Numbers are missing in " + std::to_string(count) + " of " + std::to_string(rows) +
+                     " examples: replaced by means.");
   }
 
   void fill(Array& array, const Array& by, const std::string& name) const {
@@ -302,7 +314,8 @@ class Npz final : public Dataset {
     for (std::size_t k = 0; k < width; ++k) {
       double sum = 0, count = 0;
       for (std::size_t row = 0; row < rows; ++row)
-        if (const float x = by.values<float>()[row * width + k]; std::isfinite(x)) sum += static_cast<double>(x), ++count;
+        if (const float x = by.values<float>()[row * width + k]; std::isfinite(x))
+          sum += static_cast<double>(x), ++count;
       for (std::size_t i = k; i < elements.size(); i += width) {
         if (std::isfinite(elements[i])) continue;
         if (count == 0)
@@ -328,7 +341,8 @@ class Npz final : public Dataset {
     std::vector<std::string> alone;
     std::ranges::set_symmetric_difference(train, test, std::back_inserter(alone));
     if (!alone.empty())
-      throw DataError(file_ + ": training and test examples have arrays of other names, shapes or types: " + alone.front() +
+      throw DataError(file_ +
+                      ": training and test examples have arrays of other names, shapes or types: " + alone.front() +
                       " is of " + (std::ranges::count(train, alone.front()) ? "training" : "test") + " examples alone");
     // In one order.
     std::vector<Values::Entry> entries;

@@ -8,18 +8,21 @@
 
 using namespace lopt;
 
-/// Windows of a series that goes through time, row after row of a table: {"x": [n, length, columns], "y": [n, targets]},
-/// where y is what follows `ahead` rows after the window. The split is by time: what is to be found in testing lies in
-/// the last share of the rows. Columns of x are made to mean 0 and variance 1 over the rows before; y is as it is.
-/// Without a file: 4,000 rows of lopt's own making, two waves whose height drifts, and noise.
+/// Windows of a series that goes through time, row after row of a table: {"x": [n, length, columns], "y": [n,
+/// targets]}, where y is what follows `ahead` rows after the window. The split is by time: what is to be found in
+/// testing lies in the last share of the rows. Columns of x are made to mean 0 and variance 1 over the rows before; y
+/// is as it is. Without a file: 4,000 rows of lopt's own making, two waves whose height drifts, and noise.
 class Series final : public OnDemandDataset {
  public:
   explicit Series(Settings& s)
       : format_(s, ""),
-        columns_(s.texts("columns", std::vector<std::string>{}).doc("that are looked at; none: all columns of numbers")),
-        targets_(s.texts("targets", std::vector<std::string>{}).doc("that are to be found; none: the first of the columns")),
+        columns_(
+            s.texts("columns", std::vector<std::string>{}).doc("that are looked at; none: all columns of numbers")),
+        targets_(
+            s.texts("targets", std::vector<std::string>{}).doc("that are to be found; none: the first of the columns")),
         length_(s.integer("length", 24).between(1, 100'000).unit("rows").doc("of a window")),
-        ahead_(s.integer("ahead", 1).between(1, 100'000).unit("rows").doc("after the window's last row lies the target")),
+        ahead_(
+            s.integer("ahead", 1).between(1, 100'000).unit("rows").doc("after the window's last row lies the target")),
         test_share_(s.real("test_share", 0.2).above(0).below(1).doc("of the rows, at the end")) {}
 
   std::int64_t count(Split split) const override {
@@ -28,7 +31,8 @@ class Series final : public OnDemandDataset {
   }
   Types example_types() const override {
     const Data& data = this->data();
-    return {{"x", Type{DType::float32, {length_, data.width}}}, {"y", Type{DType::float32, {std::ssize(data.targets)}}}};
+    return {{"x", Type{DType::float32, {length_, data.width}}},
+            {"y", Type{DType::float32, {std::ssize(data.targets)}}}};
   }
   Range range(const std::string&) const override { throw DataError(source() + ": a series has no integers"); }
   std::string source() const override { return format_.file; }
@@ -41,7 +45,8 @@ class Series final : public OnDemandDataset {
     for (const std::int32_t index : indices) {
       if (index < 0 || index >= windows)
         throw DataError("the series is asked for window " + std::to_string(index) + " of " + std::to_string(windows));
-      const auto begin = static_cast<std::size_t>((first + index) * data.width), size = static_cast<std::size_t>(length_ * data.width),
+      const auto begin = static_cast<std::size_t>((first + index) * data.width),
+                 size = static_cast<std::size_t>(length_ * data.width),
                  row = static_cast<std::size_t>(first + index + span());
       x = std::copy_n(data.scaled.begin() + static_cast<std::ptrdiff_t>(begin), size, x);
       for (const std::vector<float>& target : data.targets) *y++ = target[row];
@@ -82,14 +87,18 @@ class Series final : public OnDemandDataset {
     for (std::size_t& target : targets) {
       const auto at = std::ranges::find(places, target);
       if (at == places.end())
-        throw DataError(format_.file + ": `targets` names " + in_quotes(table.names()[target]) + ", which is none of the columns looked at");
+        throw DataError(format_.file + ": `targets` names " + in_quotes(table.names()[target]) +
+                        ", which is none of the columns looked at");
       target = static_cast<std::size_t>(at - places.begin());
     }
     std::vector<std::vector<float>> columns(places.size());
     for (std::size_t k = 0; k < places.size(); ++k)
       for (std::size_t row = 0; row < table.rows(); ++row) {
         const std::optional<float> number = table.number(row, places[k]);
-        if (!number) throw DataError(table.place(row, places[k]) + (table.is_missing(row, places[k]) ? ", which is missing: a series wants each" : ", no number"));
+        if (!number)
+          throw DataError(table.place(row, places[k]) + (table.is_missing(row, places[k])
+                                                             ? ", which is missing: a series wants each"
+                                                             : ", no number"));
         columns[k].push_back(*number);
       }
     Data result = of_columns(columns, targets, format_.file);
@@ -97,14 +106,15 @@ class Series final : public OnDemandDataset {
     return result;
   }
 
-  Data of_columns(const std::vector<std::vector<float>>& columns, const std::vector<std::size_t>& targets, const std::string& name) const {
+  Data of_columns(const std::vector<std::vector<float>>& columns, const std::vector<std::size_t>& targets,
+                  const std::string& name) const {
     Data data;
     data.rows = std::ssize(columns[0]);
     data.width = std::ssize(columns);
     data.train = data.rows - static_cast<std::int64_t>(static_cast<double>(data.rows) * test_share_);
     if (data.train <= span() || data.train == data.rows)
-      throw DataError(name + ": has " + std::to_string(data.rows) + " rows, too few for windows of " + std::to_string(length_) +
-                      " rows, their targets and a test part");
+      throw DataError(name + ": has " + std::to_string(data.rows) + " rows, too few for windows of " +
+                      std::to_string(length_) + " rows, their targets and a test part");
     data.scaled.resize(static_cast<std::size_t>(data.rows * data.width));
     for (std::size_t k = 0; k < columns.size(); ++k) {
       const auto before = std::span(columns[k]).first(static_cast<std::size_t>(data.train));
@@ -114,11 +124,12 @@ class Series final : public OnDemandDataset {
       for (const float x : before) square += std::pow(static_cast<double>(x) - mean, 2) / n;
       const double factor = square > 0 ? 1 / std::sqrt(square) : 1;
       for (std::size_t row = 0; row < columns[k].size(); ++row)
-        data.scaled[row * columns.size() + k] = static_cast<float>((static_cast<double>(columns[k][row]) - mean) * factor);
+        data.scaled[row * columns.size() + k] =
+            static_cast<float>((static_cast<double>(columns[k][row]) - mean) * factor);
     }
     for (const std::size_t target : targets) data.targets.push_back(columns[target]);
-    data.notes.push_back("Windows of " + std::to_string(length_) + " rows; testing begins at row " + std::to_string(data.train + 1) + " of " +
-                         std::to_string(data.rows) + ".");
+    data.notes.push_back("Windows of " + std::to_string(length_) + " rows; testing begins at row " +
+                         std::to_string(data.train + 1) + " of " + std::to_string(data.rows) + ".");
     return data;
   }
 

@@ -16,8 +16,8 @@ using namespace lopt;
 ///   ratings            a number for a user and an item, of which there are `classes`: the product of two vectors of
 ///                      three numbers, plus one for each, plus noise
 ///   characters         a Markov chain in which each of `classes` characters has four that may follow it
-/// The first three give {"image": [n, features], "label": [n]}, then {"x": [n, features], "y": [n]}; ratings {"category":
-/// [n, 2], "y": [n]}, and characters {"text": [n, features + 1]}.
+/// The first three give {"image": [n, features], "label": [n]}, then {"x": [n, features], "y": [n]}; ratings
+/// {"category": [n, 2], "y": [n]}, and characters {"text": [n, features + 1]}.
 class Synthetic final : public Dataset {
  public:
   explicit Synthetic(Settings& s)
@@ -122,13 +122,15 @@ class Synthetic final : public Dataset {
     const Array who = randint(fold_in(key, 0), {n, 2}, 0, classes_), error = normal(fold_in(key, 1), {n}),
                 known = normal(fold_in(world, 7), {2, classes_, width + 1});
     const auto of = [&](std::size_t side, std::size_t i) {
-      const auto index = side * static_cast<std::size_t>(classes_) + static_cast<std::size_t>(who.values<std::int32_t>()[2 * i + side]);
+      const auto index = side * static_cast<std::size_t>(classes_) +
+                         static_cast<std::size_t>(who.values<std::int32_t>()[2 * i + side]);
       return known.values<float>().subspan(index * (width + 1), width + 1);
     };
     std::vector<float> y;
     for (std::size_t i = 0; i < error.size(); ++i) {
       const auto user = of(0, i), item = of(1, i);
-      double rating = static_cast<double>(user[width]) + static_cast<double>(item[width]) + noise_ * static_cast<double>(error.values<float>()[i]);
+      double rating = static_cast<double>(user[width]) + static_cast<double>(item[width]) +
+                      noise_ * static_cast<double>(error.values<float>()[i]);
       for (std::size_t k = 0; k < width; ++k) rating += static_cast<double>(user[k]) * static_cast<double>(item[k]);
       y.push_back(static_cast<float>(rating));
     }
@@ -172,6 +174,6 @@ class Synthetic final : public Dataset {
   mutable Values train_examples_, test_examples_;
 };
 
-LOPT_PLUGIN(
-    Synthetic, "synthetic",
-    {.summary = "Examples made from a seed: clusters, spirals, a teacher's classes and numbers, sparse regression, ratings, characters"})
+LOPT_PLUGIN(Synthetic, "synthetic",
+            {.summary = "Examples made from a seed: clusters, spirals, a teacher's classes and numbers, sparse "
+                        "regression, ratings, characters"})

@@ -14,21 +14,28 @@ class EmbeddingRegression final : public Task {
   explicit EmbeddingRegression(Settings& s)
       : width_(s.integer("width", 8).between(1, 65536).doc("numbers that stand for a category")),
         join_(s.text("join", "network").one_of({"network", "product"}).doc("what is made of the vectors")),
-        hidden_(s.integers("hidden", std::vector<std::int64_t>{32}).between(1, 65536).doc("widths of the network's hidden layers")),
+        hidden_(s.integers("hidden", std::vector<std::int64_t>{32})
+                    .between(1, 65536)
+                    .doc("widths of the network's hidden layers")),
         activation_(s.text("activation", "relu").one_of(activation_names()).doc("between the layers")),
-        embedding_scale_(s.real("embedding_scale", 0.1).at_least(0).doc("standard deviation of the vectors at the start")),
+        embedding_scale_(
+            s.real("embedding_scale", 0.1).at_least(0).doc("standard deviation of the vectors at the start")),
         regression_(s, "embedding_regression", "{plugin: synthetic, kind: ratings, classes: 50}") {}
 
   Tree init(Key key) const override {
-    const std::int64_t columns = element_count(regression_.type("category", DType::int32).shape), targets = regression_.targets();
+    const std::int64_t columns = element_count(regression_.type("category", DType::int32).shape),
+                       targets = regression_.targets();
     if (join_ == "product" && targets != 1)
-      throw SettingsError("embedding_regression: `join: product` finds one number, and there are " + std::to_string(targets));
+      throw SettingsError("embedding_regression: `join: product` finds one number, and there are " +
+                          std::to_string(targets));
     const Dataset::Range range = regression_.dataset().range("category");
-    if (range.least < 0) refuse_data(regression_.dataset(), "has the category " + std::to_string(range.least) + "; they count from 0");
+    if (range.least < 0)
+      refuse_data(regression_.dataset(), "has the category " + std::to_string(range.least) + "; they count from 0");
     const std::vector<Key> keys = split(key, static_cast<int>(columns) + 1);
     std::vector<Tree::Entry> params;
     for (std::int64_t i = 0; i < columns; ++i)
-      params.emplace_back(named("embedding", i), normal(keys[static_cast<std::size_t>(i)], {range.most + 1, width_}) * embedding_scale_);
+      params.emplace_back(named("embedding", i),
+                          normal(keys[static_cast<std::size_t>(i)], {range.most + 1, width_}) * embedding_scale_);
     if (join_ == "product") {
       for (std::int64_t i = 0; i < columns; ++i) params.emplace_back(named("offset", i), zeros({range.most + 1}));
       params.emplace_back("b", zeros({}));

@@ -11,14 +11,17 @@ class Forecast final : public Task {
  public:
   explicit Forecast(Settings& s)
       : network_(s.text("network", "dense").one_of({"dense", "gru", "lstm"}).doc("what looks at the window")),
-        hidden_(s.integers("hidden", std::vector<std::int64_t>{32}).between(1, 65536).doc("widths of the hidden layers; of a cell its units, one number")),
+        hidden_(s.integers("hidden", std::vector<std::int64_t>{32})
+                    .between(1, 65536)
+                    .doc("widths of the hidden layers; of a cell its units, one number")),
         activation_(s.text("activation", "relu").one_of(activation_names()).doc("between dense layers")),
         regression_(s, "forecast", "series") {}
 
   Tree init(Key key) const override {
     const Shape window = regression_.type("x", DType::float32).shape;
     if (window.size() != 2)
-      refuse_data(regression_.dataset(), "has an x of shape " + to_text(window) + "; the task forecast wants windows [length, columns]");
+      refuse_data(regression_.dataset(),
+                  "has an x of shape " + to_text(window) + "; the task forecast wants windows [length, columns]");
     const std::int64_t targets = regression_.targets();
     if (network_ == "dense") {
       std::vector<std::int64_t> widths{window[0] * window[1]};
@@ -27,7 +30,8 @@ class Forecast final : public Task {
       return Tree(dense_params(key, widths, "fan_in", 1));
     }
     if (hidden_.size() != 1)
-      throw SettingsError("forecast: `hidden` of a " + network_ + " is one number, its units; there are " + std::to_string(hidden_.size()));
+      throw SettingsError("forecast: `hidden` of a " + network_ + " is one number, its units; there are " +
+                          std::to_string(hidden_.size()));
     const std::vector<Key> keys = split(key, 2);
     const std::int64_t units = hidden_[0], gates = (network_ == "gru" ? 3 : 4) * units;
     return {{"w", initial_weights("fan_in", keys[0], {window[1] + units, gates})},
@@ -49,16 +53,17 @@ class Forecast final : public Task {
     if (network_ == "dense") return dense_of(params, hidden_.size() + 1, activation_, reshape(x, {x.dim(0), -1}));
     const Tensor start = zeros({x.dim(0), hidden_[0]}), w = params["w"], b = params["b"];
     const std::vector<Tensor> through_time{transpose(x, {1, 0, 2})};
-    const ScanResult end =
-        network_ == "gru"
-            ? scan([&](const std::vector<Tensor>& h, const std::vector<Tensor>& at) { return ScanStep{{gru(at[0], h[0], w, b)}, {}}; },
-                   {start}, through_time)
-            : scan(
-                  [&](const std::vector<Tensor>& h, const std::vector<Tensor>& at) {
-                    const RecurrentState state = lstm(at[0], {h[0], h[1]}, w, b);
-                    return ScanStep{{state.hidden, state.cell}, {}};
-                  },
-                  {start, start}, through_time);
+    const ScanResult end = network_ == "gru" ? scan(
+                                                   [&](const std::vector<Tensor>& h, const std::vector<Tensor>& at) {
+                                                     return ScanStep{{gru(at[0], h[0], w, b)}, {}};
+                                                   },
+                                                   {start}, through_time)
+                                             : scan(
+                                                   [&](const std::vector<Tensor>& h, const std::vector<Tensor>& at) {
+                                                     const RecurrentState state = lstm(at[0], {h[0], h[1]}, w, b);
+                                                     return ScanStep{{state.hidden, state.cell}, {}};
+                                                   },
+                                                   {start, start}, through_time);
     return matmul(end.carry[0], params["w_out"]) + params["b_out"];
   }
 
@@ -68,4 +73,5 @@ class Forecast final : public Task {
   Regression regression_;
 };
 
-LOPT_PLUGIN(Forecast, "forecast", {.summary = "What comes next in a series: dense layers, a GRU or an LSTM on windows of it"})
+LOPT_PLUGIN(Forecast, "forecast",
+            {.summary = "What comes next in a series: dense layers, a GRU or an LSTM on windows of it"})

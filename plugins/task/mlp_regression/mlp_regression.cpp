@@ -7,7 +7,8 @@ using namespace lopt;
 class MlpRegression final : public Task {
  public:
   explicit MlpRegression(Settings& s)
-      : hidden_(s.integers("hidden", std::vector<std::int64_t>{64}).between(1, 65536).doc("widths of the hidden layers")),
+      : hidden_(
+            s.integers("hidden", std::vector<std::int64_t>{64}).between(1, 65536).doc("widths of the hidden layers")),
         activation_(s.text("activation", "relu").one_of(activation_names()).doc("between the layers")),
         initializer_(s.text("initializer", "fan_in").one_of(initializer_names()).doc("of the weights")),
         initial_scale_(s.real("initial_scale", 1).at_least(0).doc("times the initializer's weights")),

@@ -36,8 +36,8 @@ class Optimizer {
   /// The state with other parameters: how an optimizer around this one moves them. The default replaces the leaves of
   /// the state that params() gives; an optimizer whose params() computes something overrides it. Throws TreeError else.
   virtual Tree with_params(const Tree& state, const Tree& params) const;
-  /// Whether a rule that looks at the loss may go without: it is 0 in every step then, and the rule takes that as a loss
-  /// that says nothing. Asked where another program makes the steps; the default refuses them.
+  /// Whether a rule that looks at the loss may go without: it is 0 in every step then, and the rule takes that as a
+  /// loss that says nothing. Asked where another program makes the steps; the default refuses them.
   virtual bool can_do_without_loss() const { return false; }
 };
 

@@ -29,7 +29,9 @@ class Rule final : public Optimizer {
 class Breaks final : public LearnedOptimizer {
  public:
   explicit Breaks(Settings& s)
-      : how_(s.text("how", "root").one_of({"root", "length", "size", "logarithm", "division", "growth"}).doc("what breaks")) {}
+      : how_(s.text("how", "root")
+                 .one_of({"root", "length", "size", "logarithm", "division", "growth"})
+                 .doc("what breaks")) {}
   Tree init(Key) const override { return {{"a", full({}, 1)}}; }
   std::unique_ptr<Optimizer> opt_fn(const Tree& theta) const override { return std::make_unique<Rule>(theta, how_); }
 
