@@ -1,5 +1,6 @@
 #include "run/train/session.h"
 
+#include "data/printable.h"
 #include "kernels/kernels.h"
 #include "report/provenance.h"
 #include "report/run_page.h"
@@ -124,7 +125,7 @@ void Session::say(const std::string& text) const {
 }
 void Session::warn(const std::string& text) {
   std::fflush(stdout);
-  fmt::print(stderr, "lopt-run: {}\n", text);
+  fmt::print(stderr, "lopt-run: {}\n", printable(text));
 }
 
 Json Session::description() const {
