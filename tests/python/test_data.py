@@ -71,6 +71,14 @@ class Data(unittest.TestCase):
         as_reals = self.npz(image=(IMAGES / np.float32(255)).astype(np.float32), label=Y)["runs"]
         self.assertEqual(as_bytes, as_reals)
 
+    def test_channels_in_front(self):
+        """As PyTorch has them."""
+        last = random.normal(size=(200, 8, 8, 3)).astype(np.float32)
+        task = "conv_classifier, channels: [4], classes: 2"
+        front = self.npz(task=task, image=np.ascontiguousarray(last.transpose(0, 3, 1, 2)), label=Y)
+        self.assertEqual(front["runs"], self.npz(task=task, image=last, label=Y)["runs"])
+        self.assertIn("[n, channels, height, width]", self.notes(front))
+
     def test_lone_files(self):
         np.save(self.folder + "/images.npy", IMAGES)
         np.save(self.folder + "/labels.npy", Y.astype(np.float32))

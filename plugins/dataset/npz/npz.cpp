@@ -41,6 +41,24 @@ std::string printed(const std::string& name) {
   return plain ? name : in_quotes(name);
 }
 
+/// Images [n, channels, height, width], as PyTorch has them: one or three in front of two equal lengths that are
+/// larger.
+bool has_channels_first(const Shape& shape) {
+  return shape.size() == 4 && (shape[1] == 1 || shape[1] == 3) && shape[2] == shape[3] && shape[3] > 4;
+}
+Array with_channels_last(const Array& images) {
+  const Shape& s = images.shape();
+  Array result(DType::float32, {s[0], s[2], s[3], s[1]});
+  const auto from = images.values<float>();
+  const auto to = result.mutable_values<float>();
+  const auto channels = static_cast<std::size_t>(s[1]), pixels = static_cast<std::size_t>(s[2] * s[3]);
+  for (std::size_t i = 0; i < to.size(); ++i) {
+    const std::size_t channel = i % channels, pixel = i / channels % pixels, image = i / (channels * pixels);
+    to[i] = from[(image * channels + channel) * pixels + pixel];
+  }
+  return result;
+}
+
 /// "[3, 7]": where element `index` of a row is.
 std::string place(const Shape& shape, std::size_t row, std::size_t index) {
   std::string text;
@@ -238,11 +256,16 @@ class Npz final : public Dataset {
     return result;
   }
 
-  static Array numbers_of(const Found& one) {
+  Array numbers_of(const Found& one) const {
     const Array& numbers = one.array.numbers;
     const Shape& shape = numbers.shape();
     if (one.name.role == Role::input) {
       const Array real = as_real(numbers, one.array.kind == StoredArray::Kind::byte ? 255.0F : 1.0F);
+      if (has_channels_first(shape)) {
+        notes_.push_back("The images of " + one.called + ", " + to_text(shape) +
+                         ", are taken as [n, channels, height, width].");
+        return with_channels_last(real);
+      }
       return shape.size() == 1 ? real.reshaped({shape[0], 1}) : real;
     }
     if (one.name.role == Role::target) {
