@@ -126,6 +126,9 @@ class Data(unittest.TestCase):
         broken[3, 2] = 0
         self.assertIn("a.npz: image[5, 0] is infinite", self.npz(4, image=broken, label=Y))
         self.assertIn("test/image[5, 0] is infinite", self.npz(4, **{"train/image": X, "train/label": Y, "test/image": broken, "test/label": Y}))
+        gaps = np.where(np.arange(200) == 4, np.nan, Y)
+        self.assertIn("a.npz: label has no label in row 4", self.npz(4, image=X, label=gaps))
+        self.assertIn("1 of 200 examples were left out", self.notes(self.npz(settings=", missing: drop", image=X, label=gaps)))
         self.assertIn("y[2] is NaN", self.npz(4, "linear_regression", x=X, y=np.where(np.arange(200) == 2, np.nan, X[:, 1])))
 
     def test_mistakes_in_arrays_name_file_and_array(self):

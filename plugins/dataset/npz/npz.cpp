@@ -172,7 +172,8 @@ class Npz final : public Dataset {
     });
     for (const Found& one : found) require_rows(one);
     if (has_splits && has(Part::whole)) throw DataError(called(found, Part::whole) + " belongs to no split");
-    name_classes(found);
+    name_roles(found);
+    number_labels(found);
     if (!has_splits) return split(values_of(found, Part::whole));
     train_ = values_of(found, Part::train);
     test_ = values_of(found, test);
@@ -192,48 +193,54 @@ class Npz final : public Dataset {
                       "; the first dimension should be the example");
   }
 
-  /// Finds what y is, and makes classes of labels: of all splits together.
-  void name_classes(std::vector<Found>& found) const {
-    std::vector<Found*> labels;
-    bool classes = y_ == "classes";
+  /// Whether y holds classes, in each split: one may hold few whole numbers by chance.
+  bool finds_classes(const std::vector<Found>& found) const {
+    return y_ == "classes" || (y_ == "auto" && std::ranges::all_of(found, [](const Found& one) {
+                                 return one.name.role != Role::target || holds_classes(one.array);
+                               }));
+  }
+
+  /// Gives inputs, classes and numbers the names that tasks know them by.
+  void name_roles(std::vector<Found>& found) const {
+    const bool classes = finds_classes(found);
     for (Found& one : found)
-      if (one.name.role == Role::target) classes = classes || (y_ == "auto" && holds_classes(one.array));
-    const auto is_target = [](const Found& one) { return one.name.role == Role::target; };
-    // One split may hold whole numbers by chance.
-    if (y_ == "auto" &&
-        !std::ranges::all_of(found, [&](const Found& one) { return !is_target(one) || holds_classes(one.array); }))
-      classes = false;
-    for (Found& one : found) {
-      if (is_target(one) && classes) one.name = {one.name.part, Role::label, "label", {}};
-      if (one.name.role == Role::label) labels.push_back(&one);
-    }
-    const bool has_numbers = std::ranges::any_of(found, is_target);
+      if (one.name.role == Role::target && classes) one.name = {one.name.part, Role::label, "label", {}};
+    const auto has = [&](Role role) {
+      return std::ranges::any_of(found, [&](const Found& one) { return one.name.role == role; });
+    };
+    if (!has(Role::label) && !has(Role::target)) return;
     for (Found& one : found)
-      if (one.name.role == Role::input && (!labels.empty() || has_numbers))
-        one.name.name = labels.empty() ? "x" : "image";
-    if (labels.empty()) return;
+      if (one.name.role == Role::input) one.name.name = has(Role::label) ? "image" : "x";
+  }
+
+  /// Makes classes of labels, of all splits together; one that is missing is −1, where such examples are left out.
+  void number_labels(std::vector<Found>& found) const {
+    std::vector<std::pair<Found*, std::vector<std::string>>> labels;
     std::vector<std::string> names;
-    std::vector<std::size_t> ends;
-    for (const Found* one : labels) {
+    for (Found& one : found) {
+      if (one.name.role != Role::label) continue;
       std::string why;
-      const auto texts = labels_of(one->array, why);
-      if (!texts && one->array.shape.size() > 1 && one->array.kind != StoredArray::Kind::text)
-        return;  // a label for each of many
-      if (!texts) throw DataError(one->file + ": " + one->called + " " + why);
-      for (std::size_t row = 0; row < texts->size(); ++row)
-        if ((*texts)[row].empty())
-          throw DataError(one->file + ": " + one->called + " has no label in row " + std::to_string(row));
-      names.insert(names.end(), texts->begin(), texts->end());
-      ends.push_back(names.size());
+      auto texts = labels_of(one.array, why);
+      const bool of_parts = one.array.shape.size() > 1 && one.array.kind != StoredArray::Kind::text;
+      if (!texts && of_parts) return;  // a label for each part of an example: who wants them knows what they are
+      if (!texts) throw DataError(one.file + ": " + one.called + " " + why);
+      const auto gap = std::ranges::find(*texts, "");
+      if (gap != texts->end() && missing_ != "drop")
+        throw DataError(one.file + ": " + one.called + " has no label in row " + std::to_string(gap - texts->begin()) +
+                        "; `missing: drop` leaves such examples out");
+      std::ranges::copy_if(*texts, std::back_inserter(names), [](const std::string& text) { return !text.empty(); });
+      labels.emplace_back(&one, std::move(*texts));
     }
-    const Classes all = classes_of(names);
-    for (std::size_t i = 0; i < labels.size(); ++i) {
-      const std::span part(all.labels.begin() + static_cast<std::ptrdiff_t>(i == 0 ? 0 : ends[i - 1]),
-                           all.labels.begin() + static_cast<std::ptrdiff_t>(ends[i]));
-      labels[i]->array.numbers = Array({std::ssize(part)}, std::span<const std::int32_t>(part));
-      labels[i]->array.kind = StoredArray::Kind::integer;
+    if (labels.empty()) return;
+    const Classes classes = classes_of(names);
+    auto next = classes.labels.begin();
+    for (auto& [one, texts] : labels) {
+      std::vector<std::int32_t> numbers;
+      for (const std::string& text : texts) numbers.push_back(text.empty() ? -1 : *next++);
+      one->array.numbers = Array({std::ssize(numbers)}, numbers);
+      one->array.kind = StoredArray::Kind::integer;
     }
-    notes_.push_back(to_text(all) + ".");
+    notes_.push_back(to_text(classes) + ".");
   }
 
   Values values_of(const std::vector<Found>& found, Part part) const {
@@ -292,34 +299,16 @@ class Npz final : public Dataset {
     std::vector<Array> leaves = values.leaves();
     const auto rows = static_cast<std::size_t>(leaves.front().shape()[0]);
     std::vector<bool> bad(rows, false);
-    std::size_t count = 0;
-    for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) {
-      if (leaves[leaf].dtype() != DType::float32) continue;
-      const auto elements = leaves[leaf].values<float>();
-      const std::size_t width = elements.size() / rows;
-      for (std::size_t i = 0; i < elements.size(); ++i) {
-        if (std::isfinite(elements[i])) continue;
-        if (missing_ == "refuse")
-          throw DataError(file_ + ": " + prefix + names[leaf] + place(leaves[leaf].shape(), i / width, i % width) +
-                          " is " + (std::isnan(elements[i]) ? "NaN" : "infinite") +
-                          "; `missing: drop` leaves such examples out, `missing: mean` takes the mean of the others");
-        if (missing_ == "mean" && names[leaf] == "y")
-          throw DataError(file_ + ": " + prefix + "y" + place(leaves[leaf].shape(), i / width, i % width) +
-                          " is missing, and the mean of others is no target; `missing: drop` leaves such examples out");
-        count += !bad[i / width];
-        bad[i / width] = true;
-      }
-    }
+    for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) find_missing(leaves[leaf], names[leaf], prefix, bad);
+    const auto count = static_cast<std::size_t>(std::ranges::count(bad, true));
     if (count == 0) return;
+    const std::string of_all = std::to_string(count) + " of " + std::to_string(rows) + " examples";
     if (missing_ == "drop") {
-      if (count == rows)
-        throw DataError(file_ + ": no example of " + (prefix.empty() ? "a split" : prefix) +
-                        " is without missing numbers");
+      if (count == rows) throw DataError(file_ + ": " + prefix + names[0] + " has no example without missing numbers");
       std::vector<std::int32_t> kept;
       for (std::size_t row = 0; row < rows; ++row)
         if (!bad[row]) kept.push_back(static_cast<std::int32_t>(row));
-      notes_.push_back(std::to_string(count) + " of " + std::to_string(rows) +
-                       " examples were left out: numbers are missing.");
+      notes_.push_back(of_all + " were left out: numbers are missing.");
       values = rows_of(values, kept);
       return;
     }
@@ -327,8 +316,29 @@ class Npz final : public Dataset {
     for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
       if (leaves[leaf].dtype() == DType::float32) fill(leaves[leaf], means[leaf], prefix + names[leaf]);
     values = values.with_leaves<Array>(leaves);
-    notes_.push_back("Numbers are missing in " + std::to_string(count) + " of " + std::to_string(rows) +
-                     " examples: replaced by means.");
+    notes_.push_back("Numbers are missing in " + of_all + ": replaced by means.");
+  }
+
+  /// Notes the rows of an array in which an element is missing. Throws where none may be.
+  void find_missing(const Array& array, const std::string& name, const std::string& prefix,
+                    std::vector<bool>& bad) const {
+    const std::size_t width = array.size() / bad.size();
+    if (name == "label" && array.dtype() == DType::int32 && missing_ == "drop" && width == 1)
+      for (std::size_t row = 0; row < bad.size(); ++row)
+        if (array.values<std::int32_t>()[row] < 0) bad[row] = true;
+    if (array.dtype() != DType::float32) return;
+    const auto elements = array.values<float>();
+    for (std::size_t i = 0; i < elements.size(); ++i) {
+      if (std::isfinite(elements[i])) continue;
+      const std::string where = file_ + ": " + prefix + name + place(array.shape(), i / width, i % width) + " is " +
+                                (std::isnan(elements[i]) ? "NaN" : "infinite");
+      if (missing_ == "refuse")
+        throw DataError(where +
+                        "; `missing: drop` leaves such examples out, `missing: mean` takes the mean of the others");
+      if (missing_ == "mean" && name == "y")
+        throw DataError(where + ", and the mean of others is no target; `missing: drop` leaves such examples out");
+      bad[i / width] = true;
+    }
   }
 
   void fill(Array& array, const Array& by, const std::string& name) const {
