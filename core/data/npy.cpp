@@ -78,18 +78,18 @@ void read_type(const std::string& type, Npy& npy, const std::string& name) {
   const std::size_t at = type.find_first_not_of("<>|=");
   npy.big_endian = !type.empty() && type[0] == '>';
   const char* end = type.data() + type.size();
-  bool known = at != std::string::npos && at <= 1;
+  bool known = at <= 1;
   if (known) {
     npy.kind = type[at];
     const auto [next, error] = std::from_chars(type.data() + at + 1, end, npy.length);
-    known = error == std::errc() && next == end;
+    known = error == std::errc() && next == end && npy.length < 1U << 24U;
   }
   const auto is = [&](std::string_view kinds, std::initializer_list<std::size_t> lengths) {
     return kinds.find(npy.kind) != std::string_view::npos &&
            (lengths.size() == 0 || std::find(lengths.begin(), lengths.end(), npy.length) != lengths.end());
   };
   if (known && (is("b", {1}) || is("iu", {1, 2, 4, 8}) || is("f", {2, 4, 8}) || is("V", {2}) || is("US", {}))) return;
-  const bool objects = at != std::string::npos && type[at] == 'O';
+  const bool objects = type.find('O') != std::string::npos;
   damaged(name, fmt::format("its elements are {}; real numbers, integers, bool and text are read",
                             objects ? "Python objects" : fmt::format("of type {}", in_quotes(type))));
 }

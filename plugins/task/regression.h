@@ -90,7 +90,8 @@ class Regression {
     const Array y = dataset_->examples(split)["y"];
     const auto width = static_cast<std::size_t>(targets());
     const auto values = y.values<float>();
-    const double n = static_cast<double>(values.size() / width);
+    const std::size_t rows = values.size() / width;
+    const auto n = static_cast<double>(rows);
     Moments result;
     for (std::size_t k = 0; k < width; ++k) {
       double sum = 0, square = 0;

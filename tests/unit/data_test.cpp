@@ -119,12 +119,17 @@ TEST_CASE("damaged npy bytes are data errors, never crashes") {
     return all + text + std::string(bytes, '\0');
   };
   auto parse = [](const std::string& bytes) {
-    return parse_npy({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "test");
+    const std::span all(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+    static_cast<void>(parse_stored_npy(all, "test"));  // text too
+    return parse_npy(all, "test");
   };
   CHECK(parse(npy(header, 24)).shape() == Shape{2, 3});
   const std::string whole = npy(header, 24);
   for (std::size_t length = 0; length < whole.size(); ++length)
     CHECK_THROWS_AS(parse(whole.substr(0, length)), DataError);
+  // Bytes of a text that overflow what counts them.
+  CHECK_THROWS_AS(parse(npy("{'descr': '<U4611686018427387905', 'fortran_order': False, 'shape': (2, 3), }", 24)),
+                  DataError);
   CHECK_THROWS_AS(parse(npy("{'descr': '<c8', 'fortran_order': False, 'shape': (2, 3), }", 48)), DataError);
   CHECK_THROWS_AS(parse(npy("{'descr': '<f4', 'fortran_order': False, 'shape': (99999999, 99999999), }", 24)),
                   DataError);

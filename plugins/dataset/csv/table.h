@@ -12,7 +12,7 @@ struct TableFormat {
   std::string file, separator, decimal, comment;
   bool header = true;
 
-  TableFormat(Settings& s, std::optional<std::string> default_file = {});
+  explicit TableFormat(Settings& s, std::optional<std::string> default_file = {});
 };
 
 /// A table whose cells are text.
