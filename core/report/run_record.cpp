@@ -132,10 +132,29 @@ Json RunRecord::main_chart(const Json& summary) const {
   return result;
 }
 
+namespace {
+/// "test_loss_2" is the test loss of run 2: "test loss".
+std::string quantity_of(std::string name) {
+  const std::size_t digits = name.find_last_not_of("0123456789");
+  if (digits != std::string::npos && name[digits] == '_' && digits + 1 < name.size()) name.resize(digits);
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+}  // namespace
+
 Json RunRecord::other_charts() const {
   Json result = Json::array();
   if (!is_meta_) {
-    if (!measured_.empty()) result.push_back(chart("Measured on the way", "inner step", "", curves(measured_, 10)));
+    // A chart for each quantity, of all runs: they have units of their own.
+    std::vector<std::pair<std::string, ByName>> quantities;
+    for (const auto& [name, series] : measured_) {
+      const std::string of = quantity_of(name);
+      auto known = std::find_if(quantities.begin(), quantities.end(), [&](const auto& one) { return one.first == of; });
+      if (known == quantities.end()) known = quantities.insert(known, {of, {}});
+      known->second.emplace_back(name, series);
+    }
+    for (const auto& [name, all] : quantities)
+      result.push_back(chart("Measured on the way: " + name, "inner step", name, curves(all, 10)));
     return result;
   }
   if (!validation_.empty())
