@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 namespace lopt {
@@ -57,11 +58,12 @@ namespace {
   damaged(path, fmt::format("cannot be read as a NumPy .npz file: {}", why));
 }
 
-using Files = std::vector<std::pair<std::string, std::vector<std::uint8_t>>>;
+/// What is made of a .npy file of an archive: its name without the ending, and its bytes.
+using TakeFile = std::function<void(const std::string& name, std::span<const std::uint8_t> bytes)>;
 
-/// The .npy files of an archive, by their names without the ending.
-Files read_archive(zip_t* archive, const std::string& path) {
-  Files files;
+/// Gives the .npy files of an archive one after the other, so that no more than one is in memory beside its array.
+void read_archive(zip_t* archive, const std::string& path, const TakeFile& take_file) {
+  bool has_arrays = false;
   for (zip_int64_t i = 0; i < zip_get_num_entries(archive, 0); ++i) {
     zip_stat_t stat;
     if (zip_stat_index(archive, static_cast<zip_uint64_t>(i), 0, &stat) != 0 || !stat.name ||
@@ -80,25 +82,27 @@ Files read_archive(zip_t* archive, const std::string& path) {
     }
     if (!file || got < 0 || bytes.size() != stat.size) damaged(path, fmt::format("{} is damaged", name));
     name.resize(name.size() - 4);
-    files.emplace_back(name, std::move(bytes));
+    take_file(name, bytes);
+    has_arrays = true;
   }
-  if (files.empty()) damaged(path, "it holds no arrays");
-  return files;
+  if (!has_arrays) damaged(path, "it holds no arrays");
 }
 
-Values arrays_of(const Files& files, const std::string& path) {
+Values arrays_of(zip_t* archive, const std::string& path) {
   std::vector<Values::Entry> entries;
-  for (const auto& [name, bytes] : files) entries.emplace_back(name, parse_npy(bytes, path + ": " + name));
+  read_archive(archive, path, [&](const std::string& name, std::span<const std::uint8_t> bytes) {
+    entries.emplace_back(name, parse_npy(bytes, path + ": " + name));
+  });
   return Values(std::move(entries));
 }
 
-Files read_archive(const std::string& path) {
+std::unique_ptr<zip_t, ZipCloser> open_archive(const std::string& path) {
   int code = 0;
-  const std::unique_ptr<zip_t, ZipCloser> archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
+  std::unique_ptr<zip_t, ZipCloser> archive(zip_open(path.c_str(), ZIP_RDONLY | ZIP_CHECKCONS, &code));
   zip_error_t error;
   zip_error_init_with_code(&error, code);
   if (!archive) no_archive(path, error);
-  return read_archive(archive.get(), path);
+  return archive;
 }
 
 /// What is no .npy file knows less of how it was stored.
@@ -124,16 +128,16 @@ std::vector<StoredArray> read_stored_arrays(const std::string& path) {
     return {std::move(array)};
   }
   std::vector<StoredArray> result;
-  for (const auto& [name, bytes] : read_archive(path)) {
+  read_archive(open_archive(path).get(), path, [&](const std::string& name, std::span<const std::uint8_t> bytes) {
     result.push_back(parse_stored_npy(bytes, path + ": " + name));
     result.back().name = name;
-  }
+  });
   return result;
 }
 
 Values read_npz(const std::string& path) {
   if (is_safetensors(path)) return read_safetensors(path);
-  return arrays_of(read_archive(path), path);
+  return arrays_of(open_archive(path).get(), path);
 }
 
 Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name) {
@@ -146,7 +150,7 @@ Values read_npz(std::span<const std::uint8_t> bytes, const std::string& name) {
     zip_source_free(source);
     no_archive(name, error);
   }
-  return arrays_of(read_archive(archive.get(), name), name);
+  return arrays_of(archive.get(), name);
 }
 
 std::string npz_comment(const std::string& path) {

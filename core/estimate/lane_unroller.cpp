@@ -229,6 +229,7 @@ std::optional<Evaluation> LaneUnroller::evaluate(const Values& theta, const Lane
   if (count == 0) return std::nullopt;
   std::vector<Array> inputs = theta.leaves();
   for (Array& leaf : lane.state.leaves()) inputs.push_back(std::move(leaf));
+  const Types example = batches.dataset->example_types();
   Evaluation result;
   std::uint32_t batch = 0;
   for (std::int64_t first = 0; first < count; ++batch) {
@@ -236,7 +237,7 @@ std::optional<Evaluation> LaneUnroller::evaluate(const Values& theta, const Lane
     const std::int64_t size = std::min<std::int64_t>(batches.size, count - first);
     std::vector<std::int32_t> indices(static_cast<std::size_t>(size));
     std::iota(indices.begin(), indices.end(), static_cast<std::int32_t>(first));
-    std::vector<Array> rows = batch_arrays(batches.dataset->example_types(), size), list = inputs;
+    std::vector<Array> rows = batch_arrays(example, size), list = inputs;
     batches.dataset->rows(split_of_data, indices, rows);
     for (Array& leaf : rows) list.push_back(std::move(leaf));
     list.push_back(to_array(fold_in(lane.key, batch)));
