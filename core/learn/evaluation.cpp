@@ -1,18 +1,23 @@
 #include "learn/evaluation.h"
 
+#include "learn/rate_search.h"
 #include "learn/theta_file.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
-#include <cmath>
+#include <limits>
+#include <map>
 #include <numeric>
 
 namespace lopt {
 namespace {
 
-constexpr double first_rate = 1e-4;
-constexpr int half_decades = 9;
+/// How often test data are looked at along a run.
+constexpr std::int64_t looks = 20;
+/// At which steps are timed.
+constexpr double usual_rate = 0.01;
 /// What a problem is started from is no seed of any training: those are below 2⁵³.
 constexpr std::uint64_t tuning_seeds = std::uint64_t{1} << 60U, counted_seeds = std::uint64_t{1} << 61U;
 
@@ -95,26 +100,42 @@ class EvaluationLoader {
   Evaluated result_;
 };
 
-/// Problems of one task, each trained from a seed of its own. Null where it was interrupted.
+/// Problems of one task, each from a seed of its own.
+std::unique_ptr<InnerTraining> training_of(const Evaluated& e, const NamedFamily& problem,
+                                           std::shared_ptr<const Optimizer> optimizer, std::int64_t steps,
+                                           std::uint64_t first_seed, std::int64_t count, int threads) {
+  std::vector<std::uint64_t> seeds;
+  for (std::int64_t i = 0; i < count; ++i)
+    seeds.push_back(first_seed + e.seed * 100'000 + static_cast<std::uint64_t>(i));
+  return std::make_unique<InnerTraining>(problem.family, source_of(std::move(optimizer)),
+                                         std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
+                                         data_key(first_seed + e.seed), threads, static_cast<int>(steps));
+}
+
+/// Trained to the end, test data being looked at on the way. Null where it was interrupted.
 std::unique_ptr<InnerTraining> trained(const Evaluated& e, const NamedFamily& problem,
                                        std::shared_ptr<const Optimizer> optimizer, std::int64_t steps,
                                        std::uint64_t first_seed, int threads,
                                        const std::function<bool()>& interrupted) {
-  std::vector<std::uint64_t> seeds;
-  for (std::int64_t i = 0; i < e.seeds; ++i)
-    seeds.push_back(first_seed + e.seed * 100'000 + static_cast<std::uint64_t>(i));
-  auto training =
-      std::make_unique<InnerTraining>(problem.family, source_of(std::move(optimizer)),
-                                      std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
-                                      data_key(first_seed + e.seed), threads, static_cast<int>(steps));
+  auto training = training_of(e, problem, std::move(optimizer), steps, first_seed, e.seeds, threads);
+  training->measure({.every_steps = static_cast<int>(std::max<std::int64_t>(1, steps / looks)), .split = Split::test});
   // A piece is a second or less of a usual task, so that an interruption is heard.
   while (!interrupted())
     if (!training->advance(100)) return training;
   return nullptr;
 }
 
-Score scored(const InnerTraining& training, double seconds, int threads) {
-  Score score;
+/// The lowest loss of test data along each run; none where there are no test data. Where it is never finite, infinity.
+std::vector<double> lowest_test_losses(const InnerTraining& training) {
+  std::vector<double> lowest;
+  if (!training.measurements().empty())
+    lowest.assign(training.losses().size(), std::numeric_limits<double>::infinity());
+  for (const auto& [steps, run, evaluation] : training.measurements())
+    if (evaluation.loss < lowest[run]) lowest[run] = evaluation.loss;
+  return lowest;
+}
+
+void add_training(Score& score, const InnerTraining& training) {
   const auto& runs = training.losses();
   const std::size_t steps = runs[0].size(), last = std::max<std::size_t>(1, steps / 10);
   score.curve = training.mean_curve();
@@ -124,13 +145,46 @@ Score scored(const InnerTraining& training, double seconds, int threads) {
                                static_cast<double>(last));
     score.diverged += has_diverged(losses);
   }
-  const std::vector<Evaluation> tests = training.tests();
-  for (const Evaluation& test : tests) score.test_loss.push_back(test.loss);
-  if (!tests.empty()) score.test_metrics = mean_of(tests).metrics;
-  const auto at_once = std::min<double>(threads, static_cast<double>(runs.size()));
-  score.seconds_a_step = seconds * at_once / static_cast<double>(steps * runs.size());
-  return score;
 }
+
+void add_test(Score& score, const InnerTraining& training) {
+  score.test_loss = lowest_test_losses(training);
+  const auto runs = static_cast<double>(training.losses().size());
+  for (const auto& [steps, run, evaluation] : training.measurements()) {
+    if (score.test_curve.empty() || score.test_curve.back().first != steps) score.test_curve.emplace_back(steps, 0);
+    score.test_curve.back().second += evaluation.loss / runs;
+  }
+  if (const std::vector<Evaluation> tests = training.tests(); !tests.empty())
+    score.test_metrics = mean_of(tests).metrics;
+}
+
+/// The losses of one optimizer at its rates, each of which is tried once.
+class TriedRates {
+ public:
+  struct Losses {
+    double mean, test;  // of test data their sum; 0 where there are none
+  };
+  explicit TriedRates(std::function<std::optional<Losses>(double)> losses_at) : losses_at_(std::move(losses_at)) {}
+
+  /// The search for the rate that does best by this loss. Null where a trial was interrupted.
+  std::optional<RateSearch> best_by(double Losses::*loss) {
+    RateSearch search(RateSearch::Precision::refined);
+    while (const auto rate = search.next()) {
+      auto known = known_.find(*rate);
+      if (known == known_.end()) {
+        const std::optional<Losses> losses = losses_at_(*rate);
+        if (!losses) return std::nullopt;
+        known = known_.emplace(*rate, *losses).first;
+      }
+      search.add(known->second.*loss);
+    }
+    return search;
+  }
+
+ private:
+  std::function<std::optional<Losses>(double)> losses_at_;
+  std::map<double, Losses> known_;
+};
 
 }  // namespace
 
@@ -144,31 +198,61 @@ Evaluated load_evaluation(const SpecNode& spec, Registry& registry) { return Eva
 
 std::optional<Score> score_of(const Evaluated& e, const NamedFamily& problem, const Evaluated::Contender& contender,
                               std::int64_t steps, int threads, const std::function<bool()>& interrupted) {
-  std::shared_ptr<const Optimizer> optimizer = contender.optimizer;
-  BestRate best;
-  if (contender.tuned) {
-    const auto try_rate = [&](double rate) {
-      const auto training =
-          trained(e, problem, contender.tuned->with_rate(rate), steps, tuning_seeds, threads, interrupted);
-      if (!training) return false;
-      best.add(rate, training->mean_loss());
-      return true;
-    };
-    for (int i = 0; i < half_decades; ++i)
-      if (!try_rate(first_rate * std::pow(10, 0.5 * i))) return std::nullopt;
-    // Two between the best and each neighbour: a twelfth of a decade and a half apart.
-    const double middle = best.rate;
-    for (const double exponent : {-1.0 / 3, -1.0 / 6, 1.0 / 6, 1.0 / 3})
-      if (!try_rate(middle * std::pow(10, exponent))) return std::nullopt;
-    optimizer = contender.tuned->with_rate(best.rate);
+  const auto train = [&](std::shared_ptr<const Optimizer> optimizer, std::uint64_t seeds) {
+    return trained(e, problem, std::move(optimizer), steps, seeds, threads, interrupted);
+  };
+  Score score;
+  if (!contender.tuned) {
+    const auto training = train(contender.optimizer, counted_seeds);
+    if (!training) return std::nullopt;
+    add_training(score, *training);
+    add_test(score, *training);
+    return score;
   }
-  const auto begin = std::chrono::steady_clock::now();
-  const auto training = trained(e, problem, optimizer, steps, counted_seeds, threads, interrupted);
+  TriedRates rates([&](double rate) -> std::optional<TriedRates::Losses> {
+    const auto training = train(contender.tuned->with_rate(rate), tuning_seeds);
+    if (!training) return std::nullopt;
+    const std::vector<double> tests = lowest_test_losses(*training);
+    return TriedRates::Losses{training->mean_loss(), tests.empty() ? 0 : std::accumulate(tests.begin(), tests.end(), 0.0)};
+  });
+  const auto by_mean = rates.best_by(&TriedRates::Losses::mean);
+  if (!by_mean) return std::nullopt;
+  score.rate = by_mean->best().rate;
+  auto training = train(contender.tuned->with_rate(score.rate), counted_seeds);
   if (!training) return std::nullopt;
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  Score score = scored(*training, seconds, threads);
-  score.rate = best.rate;
+  add_training(score, *training);
+  score.is_beyond_usual_rates = by_mean->is_beyond();
+  if (training->measurements().empty()) return score;
+  const auto by_test = rates.best_by(&TriedRates::Losses::test);
+  if (!by_test) return std::nullopt;
+  score.test_rate = by_test->best().rate;
+  if (score.test_rate != score.rate) training = train(contender.tuned->with_rate(score.test_rate), counted_seeds);
+  if (!training) return std::nullopt;
+  add_test(score, *training);
+  score.is_beyond_usual_rates |= by_test->is_beyond();
   return score;
+}
+
+std::vector<double> seconds_a_step(const Evaluated& e, const NamedFamily& problem) {
+  constexpr int rounds = 5;
+  constexpr double seconds_a_turn = 0.01;
+  constexpr std::int64_t most_steps = 1'000'000;
+  std::vector<std::unique_ptr<InnerTraining>> trainings;
+  for (const Evaluated::Contender& contender : e.contenders)
+    trainings.push_back(training_of(e, problem,
+                                    contender.tuned ? contender.tuned->with_rate(usual_rate) : contender.optimizer,
+                                    most_steps, tuning_seeds, 1, 1));
+  std::vector<double> least(trainings.size(), std::numeric_limits<double>::infinity());
+  for (int round = 0; round <= rounds; ++round)
+    for (std::size_t i = 0; i < trainings.size(); ++i) {
+      // The first round is one step, which says how many make a turn.
+      const int steps = round == 0 ? 1 : static_cast<int>(std::clamp(seconds_a_turn / least[i], 1.0, 1000.0));
+      const auto begin = std::chrono::steady_clock::now();
+      trainings[i]->advance(steps);
+      const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+      least[i] = std::min(least[i], seconds / steps);
+    }
+  return least;
 }
 
 }  // namespace lopt

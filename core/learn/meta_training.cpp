@@ -1,6 +1,7 @@
 #include "learn/meta_training.h"
 
 #include "estimate/fault.h"
+#include "learn/rate_search.h"
 
 #include <fmt/format.h>
 
@@ -96,15 +97,16 @@ void MetaTraining::find_baseline() {
       run_to_end(training, interrupt_);
       return std::pair(training.mean_loss(), training.mean_curve());
     };
-    if (other.candidates.empty()) {
+    if (!other.tuned) {
       losses.push_back(run(other.optimizer).second);
       continue;
     }
-    BestRate best;
+    RateSearch search(RateSearch::Precision::half_decades);
     losses.emplace_back();
-    for (const Comparison::Candidate& candidate : other.candidates) {
-      auto [mean, curve] = run(candidate.optimizer);
-      if (best.add(candidate.rate, mean)) losses.back() = std::move(curve);
+    while (const auto rate = search.next()) {
+      auto [mean, curve] = run(other.tuned->with_rate(*rate));
+      search.add(mean);
+      if (search.best().rate == *rate) losses.back() = std::move(curve);
     }
   }
   baseline_->fill(losses);

@@ -2,6 +2,7 @@
 
 #include "data/npz.h"
 #include "learn/lane_rows.h"
+#include "learn/rate_search.h"
 
 #include <fmt/format.h>
 
@@ -200,13 +201,6 @@ Evaluation mean_of(const std::vector<Evaluation>& evaluations) {
   return mean;
 }
 
-bool BestRate::add(double another, double its_loss) {
-  if (rate != 0 && !(its_loss < loss)) return false;
-  rate = another;
-  loss = std::isfinite(its_loss) ? its_loss : std::numeric_limits<double>::infinity();
-  return true;
-}
-
 std::unique_ptr<InnerTraining> make_inner_training(const Experiment& e, int threads) {
   std::vector<Values> thetas;
   if (e.kind == Experiment::Kind::inner_training)
@@ -248,16 +242,16 @@ std::unique_ptr<InnerTraining> make_comparison(const Experiment& e, const Optimi
 
 Comparison tuned(const Experiment& e, const Comparison& comparison, int threads) {
   constexpr std::uint64_t other_problems = std::uint64_t{1} << 40;
-  BestRate best;
-  std::shared_ptr<const Optimizer> optimizer;
-  for (const Comparison::Candidate& candidate : comparison.candidates) {
-    const auto training = applied_runs(e, source_of(*candidate.optimizer), no_theta, threads, other_problems);
+  RateSearch search(RateSearch::Precision::half_decades);
+  while (const auto rate = search.next()) {
+    const auto training =
+        applied_runs(e, source_of(comparison.tuned->with_rate(*rate)), no_theta, threads, other_problems);
     while (training->advance(e.application->steps)) {}
-    if (best.add(candidate.rate, training->mean_loss())) optimizer = candidate.optimizer;
+    search.add(training->mean_loss());
   }
-  return {fmt::format("{} {}, the best of {} rates", comparison.label, best.rate, comparison.candidates.size()),
-          optimizer,
-          {}};
+  const double best = search.best().rate;
+  return {fmt::format("{} {:.2g}, the best of {} rates", comparison.label, best, search.tried()),
+          comparison.tuned->with_rate(best)};
 }
 
 }  // namespace lopt

@@ -66,14 +66,6 @@ OptimizerSource source_of(std::shared_ptr<const Optimizer> optimizer);
 /// The mean of loss and metrics; there is at least one.
 Evaluation mean_of(const std::vector<Evaluation>& evaluations);
 
-/// The rate of least loss of those that were tried. One whose loss is not finite is the best only while there is none
-/// before it.
-struct BestRate {
-  double rate = 0, loss = std::numeric_limits<double>::infinity();
-  /// Whether this one is the best so far.
-  bool add(double another, double its_loss);
-};
-
 /// Losses that end above twice the first, or not finite.
 bool has_diverged(const std::vector<float>& losses);
 /// The key from which all orders of batches are drawn.

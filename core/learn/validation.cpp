@@ -1,5 +1,7 @@
 #include "learn/validation.h"
 
+#include "learn/rate_search.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -20,44 +22,41 @@ void run_to_end(InnerTraining& training, const std::function<bool()>& interrupt)
   } while (training.advance(100));
 }
 
-std::vector<double> Validation::losses_of(const OptimizerSource& optimizer, const Values& theta, bool counted,
-                                          const std::function<bool()>& interrupt) const {
+double Validation::loss_of(const NamedFamily& problem, const OptimizerSource& optimizer, const Values& theta,
+                           bool counted, const std::function<bool()>& interrupt) const {
   const ValidationRules& rules = experiment_.validation;
   const std::uint64_t first = (counted ? validation_seeds : validation_tuning_seeds) + experiment_.seed * 100'000;
   std::vector<std::uint64_t> seeds;
   for (int i = 0; i < rules.seeds; ++i) seeds.push_back(first + static_cast<std::uint64_t>(i));
-  std::vector<double> losses;
-  for (const NamedFamily& problem : rules.problems) {
-    InnerTraining training(problem.family, optimizer, std::vector<Values>(seeds.size(), theta), seeds, data_key(first),
-                           threads_, rules.steps);
-    run_to_end(training, interrupt);
-    losses.push_back(training.mean_loss());
-  }
-  return losses;
+  InnerTraining training(problem.family, optimizer, std::vector<Values>(seeds.size(), theta), seeds, data_key(first),
+                         threads_, rules.steps);
+  run_to_end(training, interrupt);
+  return training.mean_loss();
+}
+
+double Validation::baseline_of(const NamedFamily& problem, const Comparison& against,
+                               const std::function<bool()>& interrupt) const {
+  const auto loss = [&](std::shared_ptr<const Optimizer> optimizer, bool counted) {
+    return loss_of(problem, source_of(std::move(optimizer)), no_meta_parameters(), counted, interrupt);
+  };
+  if (!against.tuned) return loss(against.optimizer, true);
+  RateSearch search(RateSearch::Precision::half_decades);
+  while (const auto rate = search.next()) search.add(loss(against.tuned->with_rate(*rate), false));
+  return loss(against.tuned->with_rate(search.best().rate), true);
 }
 
 ValidationScore Validation::operator()(const Values& theta, std::vector<double>& baseline,
                                        const std::function<bool()>& interrupt) const {
   const std::optional<Comparison>& against = experiment_.validation.against;
+  const std::vector<NamedFamily>& problems = experiment_.validation.problems;
   if (against && baseline.empty()) {
     std::vector<double> found;
-    if (against->candidates.empty()) {
-      found = losses_of(source_of(against->optimizer), no_meta_parameters(), true, interrupt);
-    } else {
-      std::vector<BestRate> best(experiment_.validation.problems.size());
-      std::vector<std::shared_ptr<const Optimizer>> chosen(best.size());
-      for (const Comparison::Candidate& candidate : against->candidates) {
-        const std::vector<double> tried =
-            losses_of(source_of(candidate.optimizer), no_meta_parameters(), false, interrupt);
-        for (std::size_t i = 0; i < tried.size(); ++i)
-          if (best[i].add(candidate.rate, tried[i])) chosen[i] = candidate.optimizer;
-      }
-      for (std::size_t i = 0; i < chosen.size(); ++i)
-        found.push_back(losses_of(source_of(chosen[i]), no_meta_parameters(), true, interrupt)[i]);
-    }
+    for (const NamedFamily& problem : problems) found.push_back(baseline_of(problem, *against, interrupt));
     baseline = std::move(found);
   }
-  ValidationScore result{0, losses_of(source_of(experiment_.learned_optimizer), theta, true, interrupt)};
+  ValidationScore result;
+  for (const NamedFamily& problem : problems)
+    result.losses.push_back(loss_of(problem, source_of(experiment_.learned_optimizer), theta, true, interrupt));
   double sum = 0;
   for (std::size_t i = 0; i < result.losses.size(); ++i) {
     const double loss = result.losses[i], other = baseline.empty() ? 1 : std::max(baseline[i], least_loss);

@@ -24,8 +24,10 @@ class Validation {
                              const std::function<bool()>& interrupt) const;
 
  private:
-  std::vector<double> losses_of(const OptimizerSource& optimizer, const Values& theta, bool counted,
-                                const std::function<bool()>& interrupt) const;
+  double loss_of(const NamedFamily& problem, const OptimizerSource& optimizer, const Values& theta, bool counted,
+                 const std::function<bool()>& interrupt) const;
+  double baseline_of(const NamedFamily& problem, const Comparison& against,
+                     const std::function<bool()>& interrupt) const;
 
   const Experiment& experiment_;
   int threads_;

@@ -1,6 +1,8 @@
 #include "report/evaluation_report.h"
 
 #include "report/curves.h"
+#include "report/evaluation_beside.h"
+#include "report/samples.h"
 #include "report/text_width.h"
 
 #include <fmt/format.h>
@@ -15,54 +17,46 @@
 namespace lopt {
 namespace {
 
-double mean(const std::vector<double>& values) {
-  return values.empty() ? std::nan("")
-                        : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-/// 95 % of the means of values that are drawn from these, as many with replacement.
-std::pair<double, double> bootstrap_interval(const std::vector<double>& values) {
-  constexpr std::size_t draws = 2000;
-  std::mt19937 random(1);
-  std::vector<double> means;
-  for (std::size_t draw = 0; draw < draws; ++draw) {
-    double sum = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) sum += values[random() % values.size()];
-    means.push_back(sum / static_cast<double>(values.size()));
-  }
-  std::sort(means.begin(), means.end());
-  return {means[draws / 40], means[draws - 1 - draws / 40]};
-}
-
-/// "12 % below", "4 % above", "as high", "3.5 times as high".
-std::string in_percent(double ratio) {
-  if (!std::isfinite(ratio)) return "diverged";
-  if (ratio >= 3) return fmt::format("{:.2g} times as high", ratio);
-  const double percent = 100 * (ratio - 1);
-  return std::abs(percent) < 0.5 ? "as high"
-                                 : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
-}
-
 /// A number of at most eight characters.
 std::string in_eight(double value) {
+  if (!std::isfinite(value)) return "infinite";
   const std::string text = fmt::format("{:.3g}", value);
   return text.size() <= 8 ? text : fmt::format("{:.1e}", value);
 }
 
-/// Half the width of the 95 % bootstrap interval of the ratio of two means over the same problems, in percent.
-double half_width_of_ratio(const std::vector<double>& own, const std::vector<double>& other) {
-  // To first order, the ratio of means is the mean of these.
-  std::vector<double> parts;
-  const double ratio = mean(own) / mean(other);
-  for (std::size_t i = 0; i < own.size(); ++i) parts.push_back(ratio + (own[i] - ratio * other[i]) / mean(other));
-  const auto [low, high] = bootstrap_interval(parts);
-  return 50 * (high - low);
+std::string in_microseconds(double seconds) {
+  return seconds < 1e-5 ? fmt::format("{:.1f}", seconds * 1e6) : fmt::format("{:.0f}", seconds * 1e6);
+}
+
+/// A ratio of at most six characters.
+std::string in_six(double ratio) { return ratio < 100 ? fmt::format("{:.2f}", ratio) : fmt::format("{:.0e}", ratio); }
+
+/// "; as low as it gets after 40 % of its steps, 55 % of its time", or on how many tasks it is.
+std::string reached_in_words(const std::string& what, const std::vector<double>& steps,
+                             const std::vector<double>& times, std::size_t tasks) {
+  if (times.empty()) return fmt::format("; {} on none", what);
+  std::string text = "; " + what + " after ";
+  if (!steps.empty()) text += fmt::format("{:.0f} % of its steps, ", 100 * median(steps));
+  text += fmt::format("{:.0f} % of its time", 100 * median(times));
+  if (times.size() < tasks) text += fmt::format(" on {} of {}", times.size(), tasks);
+  return text;
+}
+
+/// Which of the rates are none that are usual.
+std::string beyond(const Score& score) {
+  return score.test_rate == 0 || score.test_rate == score.rate
+             ? fmt::format("its best rate, {:.2g}, lies beyond 1e-4 to 1", score.rate)
+             : fmt::format("its best rates, {:.2g} and for test data {:.2g}, lie beyond 1e-4 to 1", score.rate,
+                           score.test_rate);
+}
+
+Json reached_json(const std::optional<Reached>& reached) {
+  if (!reached) return {};
+  Json json;
+  json["steps"] = reached->steps;
+  json["share_of_steps"] = reached->share_of_steps;
+  json["share_of_time"] = reached->share_of_time;
+  return json;
 }
 
 /// Lines of at most 80 characters behind an indent, which is deeper from the second line on.
@@ -82,14 +76,6 @@ std::string wrapped(const std::string& text, std::string indent) {
 }
 
 }  // namespace
-
-/// A row beside the baseline's.
-struct EvaluationReport::Beside {
-  double ratio = 1;                     // of mean losses
-  std::size_t wins = 0, problems = 0;   // seeds on which it is below
-  std::optional<std::int64_t> reached;  // steps until it is as low as the baseline ends
-  double time_ratio = 0;                // of the time until then, to the baseline's whole
-};
 
 EvaluationReport::EvaluationReport(std::vector<EvaluationRow> rows, std::string baseline)
     : rows_(std::move(rows)), baseline_(std::move(baseline)) {}
@@ -120,73 +106,82 @@ const EvaluationRow* EvaluationReport::baseline_of(const std::string& task, std:
   return row_of(task, steps, baseline_);
 }
 
-EvaluationReport::Beside EvaluationReport::beside(const EvaluationRow& row, const EvaluationRow& baseline) const {
-  Beside beside;
-  beside.ratio = mean(row.score.mean_loss) / mean(baseline.score.mean_loss);
-  beside.problems = row.score.mean_loss.size();
-  for (std::size_t i = 0; i < beside.problems; ++i) beside.wins += row.score.mean_loss[i] < baseline.score.mean_loss[i];
-  const std::size_t window = std::max<std::size_t>(1, row.score.curve.size() / 10);
-  const double goal = mean(baseline.score.final_loss);
-  double sum = 0;
-  for (std::size_t k = 0; k < row.score.curve.size() && !beside.reached; ++k) {
-    sum += static_cast<double>(row.score.curve[k]);
-    if (k >= window) sum -= static_cast<double>(row.score.curve[k - window]);
-    if (k + 1 >= window && sum / static_cast<double>(window) <= goal) beside.reached = static_cast<std::int64_t>(k) + 1;
+const EvaluationRow* EvaluationReport::best_tuned(const std::string& task, std::int64_t steps,
+                                                  std::vector<double> Score::*losses) const {
+  const EvaluationRow* best = nullptr;
+  for (const EvaluationRow* row : rows_of(task, steps)) {
+    if (row->score.rate == 0 || (row->score.*losses).empty()) continue;
+    if (!best || mean(row->score.*losses) < mean(best->score.*losses)) best = row;
   }
-  if (beside.reached)
-    beside.time_ratio = static_cast<double>(*beside.reached) * row.score.seconds_a_step /
-                        (static_cast<double>(row.steps) * baseline.score.seconds_a_step);
-  return beside;
+  return best;
+}
+
+std::set<std::string> EvaluationReport::tuned() const {
+  std::set<std::string> names;
+  for (const EvaluationRow& row : rows_)
+    if (row.score.rate > 0) names.insert(row.optimizer);
+  return names;
 }
 
 std::string EvaluationReport::table(const std::string& task, std::int64_t steps) const {
   const std::vector<const EvaluationRow*> rows = rows_of(task, steps);
   const EvaluationRow* baseline = baseline_of(task, steps);
+  const EvaluationRow* best = tuned().size() > 1 ? best_tuned(task, steps, &Score::mean_loss) : nullptr;
   const std::size_t problems = rows[0]->score.mean_loss.size();
   std::string text = fmt::format("\n{}, {} steps, {} problems\n", task, steps, problems);
   text += fmt::format("  {}{:>8}{:>17}{:>9}{:>9}{:>7}{:>6}{:>6}\n", fitted("", 16), "rate", "mean loss", "at end",
-                      "test", "µs", "ratio", "wins");
+                      "test", "µs", "ratio", best ? "best" : "wins");
   for (const EvaluationRow* row : rows) {
     const Score& score = row->score;
     const auto [low, high] = bootstrap_interval(score.mean_loss);
-    text += fmt::format("  {}{:>8}{:>17}{:>9}{:>9}{:>6.0f}", fitted(row->optimizer, 16),
-                        score.rate > 0 ? fmt::format("{:.2g}", score.rate) : "",
-                        fmt::format("{:.3g} ± {:.1g}", mean(score.mean_loss), (high - low) / 2),
-                        in_eight(mean(score.final_loss)),
-                        score.test_loss.empty() ? "" : in_eight(mean(score.test_loss)), score.seconds_a_step * 1e6);
-    if (baseline && baseline != row) {
-      const Beside b = beside(*row, *baseline);
-      text += fmt::format("{:>6}{:>6}", b.ratio < 100 ? fmt::format("{:.2f}", b.ratio) : fmt::format("{:.0e}", b.ratio),
-                          fmt::format("{}/{}", b.wins, b.problems));
-    }
+    text += fmt::format(
+        "  {}{:>8}{:>17}{:>9}{:>9}{:>6}", fitted(row->optimizer, 16),
+        score.rate > 0 ? fmt::format("{:.2g}", score.rate) : "",
+        std::isfinite(mean(score.mean_loss)) ? fmt::format("{:.3g} ± {:.1g}", mean(score.mean_loss), (high - low) / 2)
+                                             : "infinite",
+        in_eight(mean(score.final_loss)), score.test_loss.empty() ? "" : in_eight(mean(score.test_loss)),
+        in_microseconds(score.seconds_a_step));
+    const Beside to_baseline = baseline ? beside(*row, *baseline) : Beside{};
+    text += fmt::format("{:>6}", baseline && baseline != row ? in_six(to_baseline.ratio) : "");
+    if (best)
+      text += fmt::format("{:>6}", best != row ? in_six(beside(*row, *best).ratio) : "");
+    else if (baseline && baseline != row)
+      text += fmt::format("{:>6}", fmt::format("{}/{}", to_baseline.wins, to_baseline.problems));
     if (score.diverged) text += fmt::format("\n    {} of {} diverged", score.diverged, problems);
+    if (score.is_beyond_usual_rates) text += fmt::format("\n    {}", beyond(score));
     text += "\n";
   }
   return text;
 }
 
-std::string EvaluationReport::verdict(const std::string& optimizer, std::int64_t steps) const {
-  std::vector<double> ratios, shares, tests;
-  std::string worst;
+std::string EvaluationReport::verdict(const std::string& optimizer, std::int64_t steps, const Other& other) const {
+  std::vector<double> ratios, step_shares, time_shares, tests, test_times;
+  std::string worst, worst_test;
   std::size_t below = 0, diverged = 0;
   std::int64_t horizon = 0;
   double half_width = 0;
   for (const auto& [task, length] : groups()) {
-    const EvaluationRow* baseline = length == steps ? baseline_of(task, steps) : nullptr;
-    if (!baseline) continue;
-    for (const EvaluationRow* row : rows_of(task, steps)) {
-      if (row->optimizer != optimizer) continue;
-      const Beside b = beside(*row, *baseline);
-      if (ratios.empty() || !(b.ratio <= *std::max_element(ratios.begin(), ratios.end()))) worst = task;
-      ratios.push_back(std::isfinite(b.ratio) ? b.ratio : std::numeric_limits<double>::infinity());
-      below += b.ratio < 1;
-      diverged += row->score.diverged;
-      horizon = row->horizon;
-      half_width = half_width_of_ratio(row->score.mean_loss, baseline->score.mean_loss);
-      if (b.reached) shares.push_back(static_cast<double>(*b.reached) / static_cast<double>(steps));
-      if (!row->score.test_loss.empty() && !baseline->score.test_loss.empty())
-        tests.push_back(mean(row->score.test_loss) / mean(baseline->score.test_loss));
+    const EvaluationRow* row = length == steps ? row_of(task, steps, optimizer) : nullptr;
+    const EvaluationRow* by_loss = row ? other(task, steps, &Score::mean_loss) : nullptr;
+    if (!by_loss) continue;
+    const Beside b = beside(*row, *by_loss);
+    if (ratios.empty() || b.ratio > largest(ratios)) worst = task;
+    ratios.push_back(b.ratio);
+    below += b.ratio < 1;
+    diverged += row->score.diverged;
+    horizon = row->horizon;
+    half_width = half_width_of_ratio(row->score.mean_loss, by_loss->score.mean_loss);
+    if (b.loss) {
+      step_shares.push_back(b.loss->share_of_steps);
+      time_shares.push_back(b.loss->share_of_time);
     }
+    const EvaluationRow* by_test = other(task, steps, &Score::test_loss);
+    const Beside of_test = by_test ? beside(*row, *by_test) : Beside{};
+    if (of_test.test_ratio) {
+      if (tests.empty() || *of_test.test_ratio > largest(tests)) worst_test = task;
+      tests.push_back(*of_test.test_ratio);
+    }
+    if (of_test.test) test_times.push_back(of_test.test->share_of_time);
   }
   if (ratios.empty()) return "";
   std::string text = fmt::format("{} steps: ", steps);
@@ -195,11 +190,13 @@ std::string EvaluationReport::verdict(const std::string& optimizer, std::int64_t
                         std::isfinite(ratios[0]) && ratios[0] < 3 ? fmt::format(" (± {:.0f})", half_width) : "");
   else
     text += fmt::format("below on {} of {} tasks; median {}, worst {} ({})", below, ratios.size(),
-                        in_percent(median(ratios)), in_percent(*std::max_element(ratios.begin(), ratios.end())), worst);
-  if (!tests.empty()) text += fmt::format("; test loss {}", in_percent(median(tests)));
-  text += shares.size() < ratios.size()
-              ? fmt::format("; as low as it ends on {} of {}", shares.size(), ratios.size())
-              : fmt::format("; as low as it ends after {:.0f} % of the steps", 100 * median(shares));
+                        in_percent(median(ratios)), in_percent(largest(ratios)), worst);
+  text += reached_in_words("as low as it gets", step_shares, time_shares, ratios.size());
+  if (!tests.empty()) {
+    text += fmt::format("; lowest test loss {}", in_percent(median(tests)));
+    if (tests.size() > 1) text += fmt::format(", worst {} ({})", in_percent(largest(tests)), worst_test);
+    text += reached_in_words("as low on test data", {}, test_times, tests.size());
+  }
   if (diverged) text += fmt::format("; {} problems diverged", diverged);
   if (horizon > 0 && steps > horizon) text += fmt::format("; the horizon of its training was {}", horizon);
   return text;
@@ -214,6 +211,19 @@ std::vector<std::string> EvaluationReport::others() const {
   return optimizers;
 }
 
+std::vector<std::pair<std::string, EvaluationReport::Other>> EvaluationReport::others_beside() const {
+  std::vector<std::pair<std::string, Other>> result;
+  if (const std::set<std::string> names = tuned(); names.size() > 1)
+    result.emplace_back(fmt::format("the best of {} that are tuned, for loss and for test loss", names.size()),
+                        [this](const std::string& task, std::int64_t steps, std::vector<double> Score::*losses) {
+                          return best_tuned(task, steps, losses);
+                        });
+  result.emplace_back(baseline_, [this](const std::string& task, std::int64_t steps, std::vector<double> Score::*) {
+    return baseline_of(task, steps);
+  });
+  return result;
+}
+
 std::set<std::int64_t> EvaluationReport::lengths() const {
   std::set<std::int64_t> lengths;
   for (const EvaluationRow& row : rows_) lengths.insert(row.steps);
@@ -223,9 +233,11 @@ std::set<std::int64_t> EvaluationReport::lengths() const {
 std::vector<std::string> EvaluationReport::verdicts() const {
   std::vector<std::string> sentences;
   for (const std::string& optimizer : others())
-    for (const std::int64_t steps : lengths())
-      if (const std::string sentence = verdict(optimizer, steps); !sentence.empty())
-        sentences.push_back(fmt::format("{} beside {}, {}", optimizer, baseline_, sentence));
+    for (const auto& [name, other] : others_beside())
+      if (!(tuned().contains(optimizer) && name != baseline_))
+        for (const std::int64_t steps : lengths())
+          if (const std::string sentence = verdict(optimizer, steps, other); !sentence.empty())
+            sentences.push_back(fmt::format("{} beside {}, {}", optimizer, name, sentence));
   return sentences;
 }
 
@@ -258,28 +270,28 @@ std::string EvaluationReport::beside_on_all(const std::string& name, const std::
   std::size_t below = 0;
   for (const auto& [task, length] : groups()) {
     if (length != steps) continue;
-    const EvaluationRow *row = row_of(task, steps, name), *beside = row_of(task, steps, other);
-    if (!row || !beside) continue;
-    const double ratio = mean(row->score.mean_loss) / mean(beside->score.mean_loss);
-    ratios.push_back(std::isfinite(mean(row->score.mean_loss)) && !std::isnan(ratio)
-                         ? ratio
-                         : std::numeric_limits<double>::infinity());
+    const EvaluationRow *row = row_of(task, steps, name), *its = row_of(task, steps, other);
+    if (!row || !its) continue;
+    ratios.push_back(beside(*row, *its).ratio);
     below += ratios.back() < 1;
   }
   if (ratios.empty()) return "";
-  const double middle = median(ratios);
-  return fmt::format("{} ({}/{})", middle < 100 ? fmt::format("{:.2f}", middle) : fmt::format("{:.0e}", middle), below,
-                     ratios.size());
+  return fmt::format("{} ({}/{})", in_six(median(ratios)), below, ratios.size());
 }
 
 std::string EvaluationReport::text() const {
   std::string text;
   for (const auto& [task, steps] : groups()) text += table(task, steps);
-  text += fmt::format("\nBeside {}:\n", baseline_);
-  for (const std::string& optimizer : others()) {
-    text += fmt::format("  {}\n", optimizer);
-    for (const std::int64_t steps : lengths())
-      if (const std::string sentence = verdict(optimizer, steps); !sentence.empty()) text += wrapped(sentence, "    ");
+  for (const auto& [name, other] : others_beside()) {
+    std::string words;
+    for (const std::string& optimizer : others()) {
+      if (name != baseline_ && tuned().contains(optimizer)) continue;
+      words += fmt::format("  {}\n", optimizer);
+      for (const std::int64_t steps : lengths())
+        if (const std::string sentence = verdict(optimizer, steps, other); !sentence.empty())
+          words += wrapped(sentence, "    ");
+    }
+    if (!words.empty()) text += fmt::format("\nBeside {}:\n{}", name, words);
   }
   if (others().size() > 1)
     for (const std::int64_t steps : lengths())
@@ -310,6 +322,9 @@ Json EvaluationReport::json() const {
     for (const auto& [name, value] : score.test_metrics) metrics[name] = json_of(value);
     json["test_metrics"] = metrics;
     json["rate"] = score.rate > 0 ? Json(score.rate) : Json();
+    json["test_rate"] = score.test_rate > 0 ? Json(score.test_rate) : Json();
+    json["is_beyond_usual_rates"] = score.is_beyond_usual_rates;
+    json["test_curve"] = score.test_curve;
     json["mean_losses"] = json_of(score.mean_loss);
     if (const EvaluationRow* baseline = baseline_of(row.task, row.steps);
         baseline && baseline->optimizer != row.optimizer) {
@@ -317,8 +332,16 @@ Json EvaluationReport::json() const {
       json["ratio"] = json_of(b.ratio);
       json["wins"] = b.wins;
       json["losses"] = b.problems - b.wins;
-      json["steps_to_baseline_end"] = b.reached ? Json(*b.reached) : Json();
-      json["time_to_baseline_end"] = b.reached ? json_of(b.time_ratio) : Json();
+      json["test_ratio"] = b.test_ratio ? json_of(*b.test_ratio) : Json();
+      json["to_baseline_lowest"] = reached_json(b.loss);
+      json["to_baseline_lowest_test"] = reached_json(b.test);
+    }
+    if (const EvaluationRow* best = best_tuned(row.task, row.steps, &Score::mean_loss))
+      json["ratio_to_best"] = json_of(beside(row, *best).ratio);
+    if (const EvaluationRow* best = best_tuned(row.task, row.steps, &Score::test_loss)) {
+      const Beside b = beside(row, *best);
+      json["test_ratio_to_best"] = b.test_ratio ? json_of(*b.test_ratio) : Json();
+      json["to_best_lowest_test"] = reached_json(b.test);
     }
     results.push_back(std::move(json));
   }
@@ -327,7 +350,8 @@ Json EvaluationReport::json() const {
 
 std::string EvaluationReport::csv() const {
   std::string text =
-      "task,optimizer,steps,rate,mean_loss,low,high,final_loss,test_loss,diverged,seconds_a_step,ratio,wins\n";
+      "task,optimizer,steps,rate,mean_loss,low,high,final_loss,test_loss,test_rate,diverged,seconds_a_step,ratio,wins,"
+      "test_ratio,ratio_to_best,test_ratio_to_best\n";
   const auto quoted = [](std::string name) {
     for (std::size_t at = 0; (at = name.find('"', at)) != std::string::npos; at += 2) name.insert(at, 1, '"');
     return '"' + name + '"';
@@ -338,11 +362,12 @@ std::string EvaluationReport::csv() const {
       return row.contains(key) && !row[key].is_null() ? to_text(row[key]) : "";
     };
     const Json& interval = row.at("mean_loss_interval");
-    text +=
-        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quoted(row.at("task")), quoted(row.at("optimizer")),
-                    cell("steps"), cell("rate"), cell("mean_loss"), interval[0].is_null() ? "" : to_text(interval[0]),
-                    interval[1].is_null() ? "" : to_text(interval[1]), cell("final_loss"), cell("test_loss"),
-                    cell("diverged"), cell("seconds_a_step"), cell("ratio"), cell("wins"));
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\n", quoted(row.at("task")),
+                        quoted(row.at("optimizer")), cell("steps"), cell("rate"), cell("mean_loss"),
+                        interval[0].is_null() ? "" : to_text(interval[0]),
+                        interval[1].is_null() ? "" : to_text(interval[1]), cell("final_loss"), cell("test_loss"),
+                        cell("test_rate"), cell("diverged"), cell("seconds_a_step"), cell("ratio"), cell("wins"),
+                        cell("test_ratio"), cell("ratio_to_best"), cell("test_ratio_to_best"));
   }
   return text;
 }

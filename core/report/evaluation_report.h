@@ -3,6 +3,7 @@
 
 #include "report/evaluation_row.h"
 
+#include <functional>
 #include <set>
 
 namespace lopt {
@@ -27,18 +28,25 @@ class EvaluationReport {
   std::vector<std::pair<std::string, std::int64_t>> groups() const;
 
  private:
-  struct Beside;
+  /// What a task's results of one length are held against, for their losses or for those of test data; null: nothing.
+  using Other = std::function<const EvaluationRow*(const std::string& task, std::int64_t steps,
+                                                   std::vector<double> Score::*losses)>;
   std::vector<const EvaluationRow*> rows_of(const std::string& task, std::int64_t steps) const;
   /// Null where there is none.
   const EvaluationRow* row_of(const std::string& task, std::int64_t steps, const std::string& optimizer) const;
   const EvaluationRow* baseline_of(const std::string& task, std::int64_t steps) const;
-  Beside beside(const EvaluationRow& row, const EvaluationRow& baseline) const;
+  /// Of those that are tuned the one whose mean of these losses is least; null where there is none.
+  const EvaluationRow* best_tuned(const std::string& task, std::int64_t steps,
+                                  std::vector<double> Score::*losses) const;
+  std::set<std::string> tuned() const;
+  /// What all are held against, with a name: the best of the tuned, where there are several, and the baseline.
+  std::vector<std::pair<std::string, Other>> others_beside() const;
   std::vector<std::string> others() const;
   std::set<std::int64_t> lengths() const;
   /// Of all optimizers but the baseline beside all: medians, and on how many tasks they are below.
   std::string each_beside_each(std::int64_t steps) const;
   std::string beside_on_all(const std::string& name, const std::string& other, std::int64_t steps) const;
-  std::string verdict(const std::string& optimizer, std::int64_t steps) const;
+  std::string verdict(const std::string& optimizer, std::int64_t steps, const Other& other) const;
 
   std::vector<EvaluationRow> rows_;
   std::string baseline_;

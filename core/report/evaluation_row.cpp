@@ -25,6 +25,8 @@ Json to_json(const EvaluationRow& row) {
   const Score& score = row.score;
   Json metrics = Json::object();
   for (const auto& [name, value] : score.test_metrics) metrics[name] = json_of(value);
+  Json test_curve = Json::array();
+  for (const auto& [steps, loss] : score.test_curve) test_curve.push_back({steps, json_of(loss)});
   return {{"task", row.task},
           {"optimizer", row.optimizer},
           {"settings", row.settings},
@@ -36,8 +38,11 @@ Json to_json(const EvaluationRow& row) {
           {"test_metrics", metrics},
           {"diverged", score.diverged},
           {"curve", json_of(std::vector<double>(score.curve.begin(), score.curve.end()))},
+          {"test_curve", test_curve},
           {"seconds_a_step", score.seconds_a_step},
-          {"rate", score.rate}};
+          {"rate", score.rate},
+          {"test_rate", score.test_rate},
+          {"is_beyond_usual_rates", score.is_beyond_usual_rates}};
 }
 
 EvaluationRow row_from(const Json& json) {
@@ -51,7 +56,11 @@ EvaluationRow row_from(const Json& json) {
   row.score.diverged = json.at("diverged");
   for (const double value : numbers_from(json.at("curve"))) row.score.curve.push_back(static_cast<float>(value));
   row.score.seconds_a_step = json.at("seconds_a_step");
+  for (const Json& point : json.at("test_curve"))
+    row.score.test_curve.emplace_back(point.at(0), point.at(1).is_number() ? point.at(1).get<double>() : std::nan(""));
   row.score.rate = json.at("rate");
+  row.score.test_rate = json.at("test_rate");
+  row.score.is_beyond_usual_rates = json.at("is_beyond_usual_rates");
   return row;
 }
 

@@ -56,7 +56,7 @@ class Files(unittest.TestCase):
             summary = json.load(file)
         names = [row["optimizer"] for row in summary["applied"]]
         self.assertEqual(names[:2], ["learned optimizer", "sgd 0.1"])
-        self.assertRegex(names[2], r"^adam [0-9.]+, the best of 10 rates$")
+        self.assertRegex(names[2], r"^adam [0-9.e-]+, the best of [0-9]+ rates$")
         with open(self.path("run.json")) as file:
             self.assertGreater(len(json.load(file)["plugins"]), 4)
 

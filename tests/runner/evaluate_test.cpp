@@ -38,6 +38,7 @@ TEST_CASE("an evaluation says who is better, with figures that its files have to
   INFO(result.output);
   REQUIRE(result.code == 0);
   CHECK_THAT(result.output, Contains("bowl, 12 steps, 3 problems") && Contains("Beside tuned adam:") &&
+                                Contains("Beside the best of 2 that are tuned, for loss and for test loss:") &&
                                 Contains("below on 0 of 2 tasks") && Contains("problems diverged") &&
                                 Contains("over that of each column, 12 steps") && Contains("(0/2)"));
   std::istringstream lines(read_file(out + "/evaluation.txt"));
@@ -53,10 +54,40 @@ TEST_CASE("an evaluation says who is better, with figures that its files have to
     CHECK(row["rate"].is_null() == (row["optimizer"] == "too fast"));
     CHECK(row["test_metrics"].contains("accuracy") == (row["task"] == "images"));
     if (row["optimizer"] == "too fast" && row["task"] == "bowl") CHECK(row["diverged"] == 1);
+    if (row["optimizer"] == "too fast") CHECK(row["ratio_to_best"].get<double>() > 1);
+    // Test data are looked at along the run, and the lowest loss counts.
+    if (row["task"] != "images") continue;
+    const Json& curve = row["test_curve"];
+    CHECK(curve.size() == row["steps"].get<std::size_t>());
+    double lowest_mean = curve[0][1];
+    for (const Json& point : curve) lowest_mean = std::min(lowest_mean, point[1].get<double>());
+    CHECK(row["test_loss"].get<double>() <= lowest_mean + 1e-9);
   }
   const std::string table = read_file(out + "/evaluation.csv");
   CHECK(std::count(table.begin(), table.end(), '\n') == 13);
   CHECK_THAT(read_file(out + "/curves/images-12.svg"), Contains("too fast"));
+}
+
+TEST_CASE("where the best rate lies beyond the usual ones, it is found, and said") {
+  const TemporaryFolder folder;
+  // Parameters in units of a thousandth: what is far for the task is a thousand times as far here.
+  const std::string file = folder.write("spec.yaml", R"(name: far
+steps: [30]
+seeds: 2
+tasks:
+  far: {plugin: reparametrised_weights, each: task, low: 0.0001, high: 1, task: {plugin: quadratic, dimensions: 4}}
+optimizers:
+  adam: {tuned: adam}
+  fixed: {plugin: adam, learning_rate: 1}
+)"),
+                    out = folder.file("out");
+  const Result result = run("evaluate " + file + " --out " + out);
+  INFO(result.output);
+  REQUIRE(result.code == 0);
+  CHECK_THAT(result.output, Contains("its best rate") && Contains("beyond 1e-4 to 1"));
+  const Json row = results_of(out)["results"][0];
+  CHECK(row["rate"].get<double>() > 1.1);
+  CHECK(row["is_beyond_usual_rates"] == true);
 }
 
 TEST_CASE("an evaluation that was stopped goes on, and ends as if it had not been") {
@@ -76,7 +107,8 @@ TEST_CASE("an evaluation that was stopped goes on, and ends as if it had not bee
   Json a = results_of(whole), b = results_of(part);
   for (Json* json : {&a, &b})
     for (Json& row : (*json)["results"])
-      for (const char* key : {"seconds_a_step", "time_to_baseline_end"}) row.erase(key);
+      for (const char* key : {"seconds_a_step", "to_baseline_lowest", "to_baseline_lowest_test", "to_best_lowest_test"})
+        row.erase(key);
   CHECK(a == b);
 }
 

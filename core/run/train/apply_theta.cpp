@@ -137,7 +137,7 @@ void apply_theta(Session& session, const Values& theta, const std::optional<Valu
     rows.push_back(applied_row(session, "with averaged θ", *make_application(experiment, *average, session.threads())));
   const std::size_t own_rows = rows.size();
   for (const Comparison& asked : experiment.comparisons) {
-    const Comparison comparison = asked.candidates.empty() ? asked : tuned(experiment, asked, session.threads());
+    const Comparison comparison = asked.tuned ? tuned(experiment, asked, session.threads()) : asked;
     rows.push_back(
         applied_row(session, comparison.label, *make_comparison(experiment, *comparison.optimizer, session.threads())));
   }

@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace lopt {
 namespace {
@@ -42,9 +43,10 @@ class EvaluationRun {
     int done = 0;
     for (const std::int64_t steps : evaluated_.steps)
       for (const NamedFamily& problem : evaluated_.problems)
-        for (const Evaluated::Contender& contender : evaluated_.contenders) {
+        for (std::size_t i = 0; i < evaluated_.contenders.size(); ++i) {
+          const Evaluated::Contender& contender = evaluated_.contenders[i];
           const bool is_known = has(problem.label, contender.label, steps);
-          if (!is_known && !add(problem, contender, steps)) return stopped();
+          if (!is_known && !add(problem, i, steps)) return stopped();
           ++done;
           if (!is_known) progress.update(done, loss_of_last(), fmt::format("{}: {}", problem.label, contender.label));
         }
@@ -67,9 +69,18 @@ class EvaluationRun {
     return sum / static_cast<double>(curve.size());
   }
 
-  bool add(const NamedFamily& problem, const Evaluated::Contender& contender, std::int64_t steps) {
-    const std::optional<Score> score = score_of(evaluated_, problem, contender, steps, threads_, stop_wanted);
+  /// Times of all contenders on a task, which are measured when the first of them is wanted.
+  const std::vector<double>& seconds_on(const NamedFamily& problem) {
+    std::vector<double>& seconds = seconds_[problem.label];
+    if (seconds.empty()) seconds = seconds_a_step(evaluated_, problem);
+    return seconds;
+  }
+
+  bool add(const NamedFamily& problem, std::size_t index, std::int64_t steps) {
+    const Evaluated::Contender& contender = evaluated_.contenders[index];
+    std::optional<Score> score = score_of(evaluated_, problem, contender, steps, threads_, stop_wanted);
     if (!score) return false;
+    score->seconds_a_step = seconds_on(problem)[index];
     rows_.push_back({problem.label, contender.label, contender.settings, steps, contender.horizon, *score});
     folder_.metrics().add(to_text(to_json(rows_.back())) + "\n");
     return true;
@@ -105,6 +116,7 @@ class EvaluationRun {
   RunFolder folder_;
   int threads_;
   std::vector<EvaluationRow> rows_;
+  std::map<std::string, std::vector<double>> seconds_;  // of a step, by task: of each contender
 };
 
 Evaluated evaluated_of(const Options& o, Registry& registry) {
