@@ -27,7 +27,7 @@ void set_at(SpecNode& node, std::span<const std::string> keys, SpecNode value) {
 }  // namespace
 
 TunedOptimizer::TunedOptimizer(SpecNode node, std::string path, Registry& registry, SpecErrors& errors)
-    : node_(std::move(node)), path_(std::move(path)), registry_(registry) {
+    : node_(std::move(node)), path_(std::move(path)) {
   as_mapping(node_);
   const Location where = node_.where;
   SpecNode* place = &node_;
@@ -56,13 +56,14 @@ TunedOptimizer::TunedOptimizer(SpecNode node, std::string path, Registry& regist
   }
   // Without a rate first, where one may be missing: a plugin that has none says so.
   const bool is_plain = keys_.back() == "learning_rate" && !is_from_file;
-  if (!registry_.make(Optimizer::kind, is_plain ? node_ : with(node_, 0.01), path_, errors, resolved_)) return;
+  if (!registry.make(Optimizer::kind, is_plain ? node_ : with(node_, 0.01), path_, errors, resolved_)) return;
   const SpecNode* found = &resolved_;
   for (const std::string& key : keys_) found = found ? found->find(key) : nullptr;
   if (!found) {
     errors.add(where, path_, "has no setting learning_rate that could be tuned");
     return;
   }
+  registry_ = std::make_shared<Registry>(registry);
   set_at(resolved_, keys_, SpecNode());
   // A rate that was not there is named nowhere.
   if (keys_.size() == 1) std::erase_if(resolved_.entries, [](const auto& e) { return e.first == "learning_rate"; });
@@ -76,7 +77,7 @@ SpecNode TunedOptimizer::with(SpecNode node, double rate) const {
 std::shared_ptr<const Optimizer> TunedOptimizer::with_rate(double rate) const {
   SpecErrors errors;
   SpecNode resolved;
-  auto made = registry_.make(Optimizer::kind, with(node_, rate), path_, errors, resolved);
+  auto made = registry_->make(Optimizer::kind, with(node_, rate), path_, errors, resolved);
   errors.raise();
   return std::static_pointer_cast<const Optimizer>(made);
 }

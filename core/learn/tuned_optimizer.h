@@ -26,8 +26,8 @@ class TunedOptimizer {
 
   SpecNode node_;
   std::string path_, label_;
-  Registry& registry_;
-  std::vector<std::string> keys_;  // of the rate: inner, learning_rate, value
+  std::shared_ptr<Registry> registry_;  // of its own: rates are tried long after a spec was read
+  std::vector<std::string> keys_;       // of the rate: inner, learning_rate, value
   SpecNode resolved_;
 };
 
