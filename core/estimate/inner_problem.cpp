@@ -158,7 +158,8 @@ Tensor InnerProblem::trace_objective(const Inputs& inputs, const Tree& params, c
   const Key key = fold_in(Key{inputs.key}, 2);
   const Tree state = task_state(inputs.state);
   if (objective_.metric.empty()) {
-    const Tensor counts = objective_.validation ? task_.evaluation_loss(params, state, batch, key) : loss;
+    Tensor counts = objective_.validation ? task_.evaluation_loss(params, state, batch, key) : loss;
+    if (objective_.with_training) counts = 0.5 * (counts + loss);
     return objective_.normalizer ? task_.normalized(counts) : counts;
   }
   std::string known;

@@ -76,17 +76,25 @@ class SplitTask final : public TaskWrapper {
 
 class SplitFamily final : public TaskFamily {
  public:
-  SplitFamily(std::shared_ptr<const TaskFamily> family, double share) : family_(std::move(family)) {
+  SplitFamily(std::shared_ptr<const TaskFamily> family, const MetaObjective& objective) : family_(std::move(family)) {
     std::vector<std::pair<const Dataset*, std::shared_ptr<const Dataset>>> splits;  // one for each dataset
     for (std::size_t i = 0; i < family_->size(); ++i) {
       const Batches batches = family_->task(i).batches();
-      if (!batches.dataset)
-        throw DataError(fmt::format("task {} has no dataset, so meta_objective finds no validation batches", i));
+      if (!batches.dataset) {
+        if (!objective.with_training)
+          throw DataError(
+              fmt::format("task {} has no dataset, so meta_objective finds no validation batches; `data: both` takes "
+                          "its own losses",
+                          i));
+        tasks_.emplace_back(family_->task(i), nullptr);
+        continue;
+      }
       auto known = std::find_if(splits.begin(), splits.end(),
                                 [&](const auto& split) { return split.first == batches.dataset.get(); });
       if (known == splits.end())
-        known = splits.insert(splits.end(), {batches.dataset.get(),
-                                             std::make_shared<ValidationSplit>(batches.dataset, share, batches.size)});
+        known = splits.insert(splits.end(),
+                              {batches.dataset.get(), std::make_shared<ValidationSplit>(
+                                                          batches.dataset, objective.validation_share, batches.size)});
       tasks_.emplace_back(family_->task(i), known->second);
     }
   }
@@ -101,10 +109,16 @@ class SplitFamily final : public TaskFamily {
 
 }  // namespace
 
+MetaObjective data_of(const MetaObjective& objective) {
+  return {.validation = objective.validation,
+          .with_training = objective.with_training,
+          .validation_share = objective.validation_share};
+}
+
 std::shared_ptr<const TaskFamily> with_validation_split(std::shared_ptr<const TaskFamily> family,
                                                         const MetaObjective& objective) {
   if (objective.validation_share <= 0) return family;
-  return std::make_shared<SplitFamily>(std::move(family), objective.validation_share);
+  return std::make_shared<SplitFamily>(std::move(family), objective);
 }
 
 }  // namespace lopt

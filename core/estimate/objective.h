@@ -13,11 +13,12 @@ namespace lopt {
 /// The spec's `meta_objective`.
 struct MetaObjective {
   enum class Over { mean, last, least };
-  Over over = Over::mean;   // of the losses of an unroll: their mean, the last, the smallest since the problem began
-  bool normalized = false;  // each over the problem's first loss
-  bool log = false;         // the logarithm of each
-  bool normalizer = false;  // each on the scale that tasks share: Task::normalized()
-  bool validation = false;  // of batches of the validation split
+  Over over = Over::mean;      // of the losses of an unroll: their mean, the last, the smallest since the problem began
+  bool normalized = false;     // each over the problem's first loss
+  bool log = false;            // the logarithm of each
+  bool normalizer = false;     // each on the scale that tasks share: Task::normalized()
+  bool validation = false;     // of batches of the validation split
+  bool with_training = false;  // half of it: the other half is of the batches that are trained on
   double validation_share = 0;  // of the training examples that are set apart; 0: none
   std::string metric = {};      // a metric of the task in place of its loss
 
@@ -58,7 +59,11 @@ class ObjectiveLosses {
   float least_ = std::numeric_limits<float>::infinity();  // of the part's problem; the lane's is the next one's already
 };
 
-/// The family, whose tasks keep a share of their training examples apart where the objective wants it.
+/// What decides which losses are looked at, and not what they count for.
+MetaObjective data_of(const MetaObjective& objective);
+
+/// The family, whose tasks keep a share of their training examples apart where the objective wants it. Throws DataError
+/// where a task has no dataset, unless its training losses count too.
 std::shared_ptr<const TaskFamily> with_validation_split(std::shared_ptr<const TaskFamily> family,
                                                         const MetaObjective& objective);
 

@@ -62,37 +62,44 @@ void run_reduction(const Reduction& r, const void* from, void* to) {
 }
 
 namespace {
-void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const float* a, const float* b, float* c,
-                 BlockTeam* team) {
-  const std::int64_t k = gemm.b.shape[0], n = gemm.b.shape[1];
-  std::int64_t b_row = gemm.b.strides[0];
-  if (gemm.pack) {
-    auto* packed = static_cast<float*>(pointers[gemm.packed]);
-    if (gemm.b.strides[0] == 1)
-      kernels::transpose(reinterpret_cast<const std::uint32_t*>(b), gemm.b.strides[1],
-                         reinterpret_cast<std::uint32_t*>(packed), n, static_cast<std::size_t>(n),
-                         static_cast<std::size_t>(k));
-    else
-      for (std::int64_t j = 0; j < n; ++j)
-        for (std::int64_t i = 0; i < k; ++i) packed[i * n + j] = b[i * gemm.b.strides[0] + j * gemm.b.strides[1]];
-    b = packed;
-    b_row = n;
-  }
+constexpr std::size_t worth_it = 1U << 17U;  // multiplications: some 2 µs
+
+/// b, its rows laid out one after the other.
+void lay_out(const View& b, const float* from, float* to) {
+  const std::int64_t k = b.shape[0], n = b.shape[1];
+  if (b.strides[0] == 1)
+    kernels::transpose(reinterpret_cast<const std::uint32_t*>(from), b.strides[1], reinterpret_cast<std::uint32_t*>(to),
+                       n, static_cast<std::size_t>(n), static_cast<std::size_t>(k));
+  else
+    for (std::int64_t j = 0; j < n; ++j)
+      for (std::int64_t i = 0; i < k; ++i) to[i * n + j] = from[i * b.strides[0] + j * b.strides[1]];
+}
+
+/// `packed`: where b is laid out, where it has to be.
+void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const float* a, const float* b, float* packed,
+                 float* c, BlockTeam* team) {
   kernels::MatrixProduct product;
   product.m = static_cast<std::size_t>(gemm.a.shape[0]);
-  product.n = static_cast<std::size_t>(n);
-  product.k = static_cast<std::size_t>(k);
+  product.n = static_cast<std::size_t>(gemm.b.shape[1]);
+  product.k = static_cast<std::size_t>(gemm.b.shape[0]);
   product.a = a;
   product.a_row = gemm.a.strides[0];
   product.a_column = gemm.a.strides[1];
   product.b = b;
-  product.b_row = b_row;
+  product.b_row = gemm.b.strides[0];
+  if (gemm.pack) {
+    lay_out(gemm.b, b, packed);
+    product.b = packed;
+    product.b_row = gemm.b.shape[1];
+  }
   product.c = c;
   if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
   product.relu = gemm.relu;
-  constexpr std::size_t kernel_rows = 6, most_rows = 96, worth_it = 1U << 17U;  // multiplications: some 2 µs
-  if (!team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it)
+  constexpr std::size_t kernel_rows = 6, most_rows = 96;
+  if (!team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it) {
+    product.symmetric = gemm.symmetric && !gemm.has_bias && !gemm.relu;
     return kernels::multiply_matrices(product);
+  }
   // As many rows for each thread; each row comes out the same whoever computes it.
   const auto up = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
   const std::size_t of_thread = up(product.m, team->threads()),
@@ -110,21 +117,23 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
 void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* team) {
   const auto* a = static_cast<const float*>(pointers[gemm.a.buffer]) + gemm.a.offset;
   const auto* b = static_cast<const float*>(pointers[gemm.b.buffer]) + gemm.b.offset;
-  auto* c = static_cast<float*>(pointers[gemm.c]);
-  if (gemm.batch.empty()) return run_product(gemm, pointers, a, b, c, team);
-  const std::int64_t size = gemm.a.shape[0] * gemm.b.shape[1];
-  Shape index(gemm.batch.size(), 0);
-  for (std::int64_t left = element_count(gemm.batch); left > 0; --left, c += size) {
-    run_product(gemm, pointers, a, b, c, nullptr);
-    for (std::size_t i = index.size(); i-- > 0;) {
-      a += gemm.a_batch[i];
-      b += gemm.b_batch[i];
-      if (++index[i] < gemm.batch[i]) break;
-      a -= gemm.batch[i] * gemm.a_batch[i];
-      b -= gemm.batch[i] * gemm.b_batch[i];
-      index[i] = 0;
+  auto *c = static_cast<float*>(pointers[gemm.c]),
+       *packed = gemm.pack ? static_cast<float*>(pointers[gemm.packed]) : nullptr;
+  if (gemm.batch.empty()) return run_product(gemm, pointers, a, b, packed, c, team);
+  const std::int64_t size = gemm.a.shape[0] * gemm.b.shape[1], of_b = gemm.pack ? element_count(gemm.b.shape) : 0;
+  const auto count = static_cast<std::size_t>(element_count(gemm.batch));
+  const auto run_one = [&](std::size_t number) {
+    const auto index = static_cast<std::int64_t>(number);
+    std::int64_t left = index, a_offset = 0, b_offset = 0;
+    for (std::size_t i = gemm.batch.size(); i-- > 0; left /= gemm.batch[i]) {
+      a_offset += left % gemm.batch[i] * gemm.a_batch[i];
+      b_offset += left % gemm.batch[i] * gemm.b_batch[i];
     }
-  }
+    run_product(gemm, pointers, a + a_offset, b + b_offset, packed + index * of_b, c + index * size, nullptr);
+  };
+  if (team && count > 1 && count * static_cast<std::size_t>(size * gemm.b.shape[0]) >= worth_it)
+    return team->run(count, run_one);
+  for (std::size_t i = 0; i < count; ++i) run_one(i);
 }
 
 }  // namespace lopt

@@ -95,6 +95,8 @@ struct MatrixProduct {
   const float* bias = nullptr;  // [n], added to each row; null: none
   bool relu = false;            // of what comes out
   bool accumulate = false;      // begin with what is in c, not with the bias
+  /// c [m, m] is symmetric, to the bit: half of it is computed and the rest copied. Neither bias nor relu then.
+  bool symmetric = false;
 };
 
 /// Layers on rows.

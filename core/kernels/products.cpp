@@ -55,10 +55,12 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
 }
 template <std::size_t most_rows, std::size_t vectors, bool partial>
 void product_columns(const MatrixProduct& p, std::size_t column) {
+  // Of what is symmetric, the rows that reach the diagonal within these columns, and those above.
+  const std::size_t rows = p.symmetric ? std::min(p.m, column + vectors * hn::Lanes(D())) : p.m;
   std::size_t row = 0;
-  for (; row + most_rows <= p.m; row += most_rows) product_block<most_rows, vectors, partial>(p, row, column);
-  for (; row + 2 <= p.m; row += 2) product_block<2, vectors, partial>(p, row, column);
-  if (row < p.m) product_block<1, vectors, partial>(p, row, column);
+  for (; row + most_rows <= rows; row += most_rows) product_block<most_rows, vectors, partial>(p, row, column);
+  for (; row + 2 <= rows; row += 2) product_block<2, vectors, partial>(p, row, column);
+  if (row < rows) product_block<1, vectors, partial>(p, row, column);
 }
 void product_part(const MatrixProduct& p) {
   constexpr std::size_t vectors = wide ? 4 : 2;
@@ -78,10 +80,19 @@ void product_part(const MatrixProduct& p) {
   else if (rest > 0)
     product_columns<narrow_rows, 1, true>(p, column);
 }
+/// What is below the diagonal is what is above it.
+void copy_below(const MatrixProduct& p) {
+  for (std::size_t row = 1; row < p.m; ++row)
+    for (std::size_t column = 0; column < row; ++column) p.c[row * p.n + column] = p.c[column * p.n + row];
+}
 /// Long sums in parts, so that the rows of B that a block of columns needs stay in the second cache.
 void matrix_product(const MatrixProduct& p) {
   constexpr std::size_t part_length = 256;
-  if (p.k <= 2 * part_length) return product_part(p);
+  if (p.k <= 2 * part_length) {
+    product_part(p);
+    if (p.symmetric) copy_below(p);
+    return;
+  }
   for (std::size_t k = 0; k < p.k; k += part_length) {
     MatrixProduct part = p;
     part.k = std::min(part_length, p.k - k);
@@ -91,6 +102,7 @@ void matrix_product(const MatrixProduct& p) {
     part.relu = p.relu && k + part.k == p.k;
     product_part(part);
   }
+  if (p.symmetric) copy_below(p);
 }
 
 /// Multiplies and adds in ten independent chains; returns how many operations that were.

@@ -213,7 +213,8 @@ std::optional<Score> score_of(const Evaluated& e, const NamedFamily& problem, co
     const auto training = train(contender.tuned->with_rate(rate), tuning_seeds);
     if (!training) return std::nullopt;
     const std::vector<double> tests = lowest_test_losses(*training);
-    return TriedRates::Losses{training->mean_loss(), tests.empty() ? 0 : std::accumulate(tests.begin(), tests.end(), 0.0)};
+    return TriedRates::Losses{training->mean_loss(),
+                              tests.empty() ? 0 : std::accumulate(tests.begin(), tests.end(), 0.0)};
   });
   const auto by_mean = rates.best_by(&TriedRates::Losses::mean);
   if (!by_mean) return std::nullopt;

@@ -157,9 +157,9 @@ class Loader {
   }
 
   void load_comparisons() {
-    const SpecNode* node =
-        reader_.take("compare", "list of optimizers",
-                     "optimizers that θ is compared with where it is applied; {tuned: adam} has the best rate of those that it tries");
+    const SpecNode* node = reader_.take("compare", "list of optimizers",
+                                        "optimizers that θ is compared with where it is applied; {tuned: adam} has the "
+                                        "best rate of those that it tries");
     if (!node || node->kind == SpecNode::Kind::null) return;
     if (node->kind != SpecNode::Kind::sequence)
       return complain("compare", "must be a list of optimizers, as in [{plugin: sgd, learning_rate: 0.1}]");

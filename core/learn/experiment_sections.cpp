@@ -46,10 +46,12 @@ void read_objective(const SpecSection& section, MetaObjective& objective, std::o
           .one_of({"mean", "last", "least"})
           .doc("the mean over an unroll's losses, the last, or the smallest of the problem so far");
   objective.over = over == "last" ? Over::last : over == "least" ? Over::least : Over::mean;
-  objective.validation =
-      std::string(s.text("data", "train")
-                      .one_of({"train", "validation"})
-                      .doc("whose losses: of the batches that are trained on, or of others")) == "validation";
+  const std::string data =
+      s.text("data", "train")
+          .one_of({"train", "validation", "both"})
+          .doc("whose losses: of the batches that are trained on, of others, or of both, half and half");
+  objective.validation = data != "train";
+  objective.with_training = data == "both";
   const double share = s.real("validation_share", 0.2)
                            .above(0)
                            .below(1)
@@ -69,6 +71,8 @@ void read_objective(const SpecSection& section, MetaObjective& objective, std::o
                       .one_of({"mean", "step"})
                       .doc("relative_to: each loss over the mean of that optimizer's on the same member, or over its "
                            "loss at the same step")) == "step";
+  if (!objective.metric.empty() && objective.with_training)
+    section.reader.error(section.node, "data", "of both goes with losses alone, not with a metric");
   if (!objective.metric.empty() && (objective.log || objective.normalized || relative_to))
     section.reader.error(section.node,
                          objective.log          ? "log"

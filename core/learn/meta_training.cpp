@@ -93,7 +93,7 @@ void MetaTraining::find_baseline() {
     const auto run = [&](const std::shared_ptr<const Optimizer>& optimizer) {
       InnerTraining training(family_of_member(stage_->family, member), source_of(optimizer),
                              std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
-                             data_key(first_seed + experiment_.seed), threads_, steps, stage_->objective);
+                             data_key(first_seed + experiment_.seed), threads_, steps, data_of(stage_->objective));
       run_to_end(training, interrupt_);
       return std::pair(training.mean_loss(), training.mean_curve());
     };

@@ -65,11 +65,10 @@ HostKey data_key(std::uint64_t seed) { return fold_in(HostKey::from_seed(seed), 
 
 InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                              std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data,
-                             int threads, int steps, const MetaObjective& data_split)
+                             int threads, int steps, const MetaObjective& objective)
     : steps_(steps),
       thetas_(std::move(thetas)),
-      unroller_(std::move(family), optimizer, types_of(thetas_.at(0)), data, threads, steps,
-                {.validation_share = data_split.validation_share}),
+      unroller_(std::move(family), optimizer, types_of(thetas_.at(0)), data, threads, steps, objective),
       losses_(thetas_.size()) {
   std::vector<LaneStart> starts;
   for (std::size_t i = 0; i < thetas_.size(); ++i)
@@ -224,7 +223,8 @@ std::unique_ptr<InnerTraining> applied_runs(const Experiment& e, const Optimizer
   std::vector<std::uint64_t> seeds(e.application->seeds.begin(), e.application->seeds.end());
   for (std::uint64_t& seed : seeds) seed += first_seed;
   return std::make_unique<InnerTraining>(e.family, source, std::vector<Values>(seeds.size(), theta), seeds,
-                                         data_key(e.seed), threads, e.application->steps, e.objective);
+                                         data_key(e.seed), threads, e.application->steps,
+                                         MetaObjective{.validation_share = e.objective.validation_share});
 }
 
 /// An optimizer that somebody else owns.

@@ -10,11 +10,11 @@ namespace lopt {
 /// Several runs of one task side by side: losses [run][step].
 class InnerTraining {
  public:
-  /// Run i starts from PRNGKey(seeds[i]) and is trained by `optimizer`, whose meta-parameters are thetas[i]. Where
-  /// `data_split` sets examples apart, it is not trained on them.
+  /// Run i starts from PRNGKey(seeds[i]) and is trained by `optimizer`, whose meta-parameters are thetas[i]. Its losses
+  /// are those that `objective` looks at; it is not trained on examples that this sets apart.
   InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, std::vector<Values> thetas,
                 const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps,
-                const MetaObjective& data_split = {});
+                const MetaObjective& objective = {});
 
   /// From now on, parameters are measured each time as many steps are done.
   void measure(const MeasureRules& rules) { measure_ = rules; }

@@ -244,13 +244,17 @@ class Planner {
     gemm.a = last_two(view_of(op.inputs[0]), t.a, gemm.a_batch);
     gemm.b = last_two(view_of(op.inputs[1]), t.b, gemm.b_batch);
     gemm.batch.assign(op.type.shape.begin(), op.type.shape.end() - 2);
+    gemm.symmetric = gemm.a.buffer == gemm.b.buffer && gemm.a.offset == gemm.b.offset && gemm.a_batch == gemm.b_batch &&
+                     gemm.a.shape[0] == gemm.b.shape[1] && gemm.a.strides[0] == gemm.b.strides[1] &&
+                     gemm.a.strides[1] == gemm.b.strides[0];
     return gemm;
   }
   /// Where the second factor's rows are not contiguous, it is laid out first.
   void add_packed(Gemm gemm) {
     gemm.pack = gemm.b.strides[1] != 1 && gemm.b.shape[1] > 1;
     if (gemm.pack)
-      gemm.packed = new_buffer(Buffer::Place::arena, static_cast<std::size_t>(element_count(gemm.b.shape)));
+      gemm.packed = new_buffer(Buffer::Place::arena,
+                               static_cast<std::size_t>(element_count(gemm.b.shape) * element_count(gemm.batch)));
     plan_.kernels.emplace_back(std::move(gemm));
   }
 

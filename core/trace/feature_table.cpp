@@ -38,7 +38,9 @@ Tensor loss_trend(const FeatureView& v, Decays d) {
 }
 /// Cosine of gradient and momentum over the tensor.
 Tensor gradient_alignment(const FeatureView& v, Decays d) {
-  return one(sum(normalize(v.gradient) * normalize(v.momentum(d[0]))));
+  const Tensor momentum = v.momentum(d[0]);
+  const auto over_length = [](const Tensor& x) { return rsqrt(sum(square(x)) + 1e-24); };
+  return one(sum(v.gradient * momentum) * over_length(v.gradient) * over_length(momentum));
 }
 Tensor tensor_kind(const FeatureView& v, Decays) {
   const int rank = v.parameter.rank();
@@ -53,8 +55,8 @@ Tensor tensor_shape(const FeatureView& v, Decays) {
 }
 /// What is left of the gradients in their mean: its root mean square over that of the gradients.
 Tensor signal(const FeatureView& v, Decays d) {
-  const Tensor mean_square = mean(square(v.unbiased_momentum(d[0]))),
-               square_mean = mean(v.unbiased_second_moment(d[1]));
+  const Tensor mean_square = mean(square(v.momentum(d[0]))) * square(v.correction(d[0])),
+               square_mean = mean(v.second_moment(d[1])) * v.correction(d[1]);
   return one(clamp(log((mean_square + 1e-20) / (square_mean + 1e-20)) * 0.2, -2, 2));
 }
 
@@ -178,10 +180,6 @@ const FeatureRow table[] = {
      .compute = tensor_kind},
 };
 
-Tensor unbiased(const Tensor& mean, double decay, const Tensor& step) {
-  return decay > 0 ? mean / (1 - exp(step * std::log(decay))) : mean;
-}
-
 }  // namespace
 
 std::span<const FeatureRow> feature_table() { return table; }
@@ -191,8 +189,11 @@ std::string Accumulator::name() const {
   return fmt::format("{} {}", names[static_cast<int>(kind)], decay);
 }
 
-Tensor FeatureView::unbiased_momentum(double decay) const { return unbiased(momentum(decay), decay, step); }
-Tensor FeatureView::unbiased_second_moment(double decay) const { return unbiased(second_moment(decay), decay, step); }
-Tensor FeatureView::unbiased_loss(double decay) const { return unbiased(loss_mean(decay), decay, step); }
+Tensor FeatureView::correction(double decay) const {
+  return decay > 0 ? 1 / (1 - exp(step * std::log(decay))) : Tensor(1);
+}
+Tensor FeatureView::unbiased_momentum(double decay) const { return momentum(decay) * correction(decay); }
+Tensor FeatureView::unbiased_second_moment(double decay) const { return second_moment(decay) * correction(decay); }
+Tensor FeatureView::unbiased_loss(double decay) const { return loss_mean(decay) * correction(decay); }
 
 }  // namespace lopt

@@ -27,7 +27,9 @@ struct FeatureView {
   Tensor progress;  // share of the problem's steps that are done, in (0, 1]
   Tensor length;    // the problem's steps: float32; 0: without an end
 
-  /// Without the bias of the zeros that they start from.
+  /// What a running mean that started from zeros is to be multiplied with: 1 / (1 − decayⁿ).
+  Tensor correction(double decay) const;
+  /// Without the bias of those zeros.
   Tensor unbiased_momentum(double decay) const;
   Tensor unbiased_second_moment(double decay) const;
   Tensor unbiased_loss(double decay) const;

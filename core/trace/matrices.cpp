@@ -1,6 +1,7 @@
 #include <lopt/matrices.h>
 #include <lopt/scan.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -34,6 +35,41 @@ Tensor newton_schulz(const Tensor& matrix, int iterations, double epsilon) {
     x = 3.4445 * x + matmul(-4.7750 * a + 2.0315 * matmul(a, a), x);
   }
   return tall ? transposed(x) : x;
+}
+
+Tensor orthogonal_factor(const Tensor& matrix, double least) {
+  constexpr double enough = 0.99;
+  const bool tall = matrix.dim(-2) > matrix.dim(-1);
+  const Tensor x = tall ? transposed(matrix) : matrix;
+  const Tensor one = identity_matrix(x.dim(-2)), gram = matmul(x, transposed(x)), size = matrix_norm(gram) + 1e-30;
+  Tensor y = gram / size + 0.5 * least * least * one, root;
+  for (double l = least; l < enough;) {
+    const double alpha = std::sqrt(3 / (1 + l + l * l)), cubed = alpha * alpha * alpha;
+    const Tensor q = 1.5 * alpha * one - 0.5 * cubed * y;
+    root = l == least ? q : matmul(q, root);
+    l *= 1.5 * alpha - 0.5 * cubed * l * l;
+    if (l < enough) y = matmul(matmul(q, y), q);
+  }
+  const Tensor result = matmul(root * rsqrt(size), x);
+  return tall ? transposed(result) : result;
+}
+
+Tensor orthogonal_blocks(const Tensor& matrix, std::int64_t block, double least) {
+  const bool tall = matrix.dim(0) > matrix.dim(1);
+  const Tensor x = tall ? transpose(matrix) : matrix;
+  const std::int64_t rows = x.dim(0), columns = x.dim(1);
+  // As equal as vectors are used well: of 16 rows, or 32, and so on.
+  constexpr std::int64_t multiple = 16;
+  const std::int64_t count = (rows + block - 1) / block, equal = (rows + count - 1) / count;
+  const std::int64_t height = std::min(block, (equal + multiple - 1) / multiple * multiple), whole = rows / height;
+  std::vector<Tensor> parts;
+  if (whole > 0) {
+    const Tensor blocks = reshape(slice(x, {0, 0}, {whole * height, columns}), {whole, height, columns});
+    parts.push_back(reshape(orthogonal_factor(blocks, least), {whole * height, columns}));
+  }
+  if (whole * height < rows) parts.push_back(orthogonal_factor(slice(x, {whole * height, 0}, {rows, columns}), least));
+  const Tensor result = parts.size() == 1 ? parts[0] : concatenate(parts, 0);
+  return tall ? transpose(result) : result;
 }
 
 Tensor inverse_root(const Tensor& a, int p, int iterations) {

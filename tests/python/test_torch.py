@@ -311,6 +311,39 @@ class Habits(unittest.TestCase):
             optimizer.step(torch.zeros(2))
 
     @unittest.skipUnless(lightning, "SKIPPED: lightning is not here")
+    def test_an_average_stands_in_for_the_parameters_while_one_looks(self):
+        for rule in ("general", "schedule_free", "{plugin: averaged, inner: sgd}", "adam"):
+            with self.subTest(rule):
+                net, other = model(), model()
+                optimizer, undisturbed = (Optimizer(n.parameters(), rule, num_steps=20) for n in (net, other))
+                train(net, optimizer, 10)
+                train(other, undisturbed, 10)
+                before = bits(net)
+                with optimizer.evaluation():
+                    judged = bits(net)
+                same = all(torch.equal(a, b) for a, b in zip(before, judged))
+                self.assertEqual(same, rule == "adam")
+                self.assertTrue(all(torch.equal(a, b) for a, b in zip(before, bits(net))))
+                with self.assertRaises(KeyError), optimizer.evaluation():
+                    raise KeyError("what is raised in it leaves the parameters as they were")
+                train(net, optimizer, 10, first=10)
+                train(other, undisturbed, 10, first=10)
+                self.assertTrue(all(torch.equal(a, b) for a, b in zip(bits(other), bits(net))))
+
+    def test_the_eight_models_of_the_example(self):
+        command = [sys.executable, os.path.join(source, "sdk", "python", "examples", "models.py"), "--steps", "30", "--rates", "0.01"]
+        path = {**os.environ, "PYTHONPATH": os.path.join(source, "sdk", "python", "src")}
+        done = subprocess.run(command, capture_output=True, text=True, env=path, timeout=600)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        rows = [line.rsplit(maxsplit=11) for line in done.stdout.splitlines()[5:]]
+        self.assertEqual(len(rows), 8, done.stdout)
+        for name, *numbers in rows:
+            with self.subTest(name):
+                mean, cosine, end, test, *_, cost, _, _ = (float(number) for number in numbers)
+                for ratio in (mean, cosine, end, test):
+                    self.assertTrue(0 < ratio < 3, done.stdout)
+                self.assertGreater(cost, 0)
+
     def test_a_lightning_trainer(self):
         class Module(lightning.LightningModule):
             def __init__(self):

@@ -17,6 +17,18 @@ Tensor transposed(const Tensor& x);
 /// et al., Muon, 2024).
 Tensor newton_schulz(const Tensor& x, int iterations = 5, double epsilon = 1e-7);
 
+/// The matrix with orthonormal rows (of what is taller than wide: columns) that is nearest to x. Singular values from
+/// `least` of the largest come out as 1 ± 0.01, smaller ones in proportion. All iterations are of the Gram matrix
+/// G = x xᵀ, of the smaller dimension: Y = G / ‖G‖ + ½ least², R = 1; α² = 3 / (1 + l + l²), Q = (3α − α³ Y) / 2,
+/// R ← Q R, Y ← Q Y Q, l ← l (3α − α³ l²) / 2 until l is 0.99 (Newton and Schulz, each step scaled to do its best for
+/// singular values in [l, 1]: Chen and Chow, A stable scaling of Newton-Schulz for improving the sign function
+/// computation of a Hermitian matrix, 2014); then R x once.
+Tensor orthogonal_factor(const Tensor& x, double least = 1e-3);
+
+/// Of a matrix: the same of blocks of at most `block` rows (of what is taller than wide: columns), about equal: of a
+/// multiple of 16 rows, and the last of what is left. What a step costs is then proportional to the elements of x, and not to their power of 3/2.
+Tensor orthogonal_blocks(const Tensor& x, std::int64_t block, double least = 1e-3);
+
 /// a^(−1/p) of a symmetric positive definite matrix a [n, n], p an integer from 1, by the coupled iteration of Newton
 /// (Guo and Higham, 2006): M = z·a, X = z^(1/p)·1, z = (1 + p) / (2 ‖a‖); T = ((p + 1)·1 − M) / p, X ← X T, M ← Tᵖ M.
 /// An eigenvalue of z·a of λ wants about log(1/λ) iterations.

@@ -4,10 +4,11 @@
 >>> loss = loss_of(model(x), y); loss.backward(); optimizer.step(loss)
 """
 
+import contextlib
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -150,6 +151,27 @@ class LearnedOptimizer(torch.optim.Optimizer):
         for one in self._moved.values():
             one.write_back()
         return value
+
+    @contextlib.contextmanager
+    @torch.no_grad()
+    def evaluation(self) -> Iterator[None]:
+        """In it the parameters are those that the rule is to be judged by: an average of the way, where it keeps one (`general`,
+        `schedule_free`, `averaged`). Behind it they are again what is trained.
+
+        >>> with optimizer.evaluation(): loss = test_loss(model)
+        """
+        trained = [one.parameter.detach().clone() for one in self._moved.values()]
+        if self._handle is not None:
+            memory = [one.memory() for one in self._moved.values()]
+            judged = [torch.empty_like(tensor) for tensor in memory]
+            self._handle.evaluation_params([t.data_ptr() for t in memory], [t.data_ptr() for t in judged])
+            for one, tensor in zip(self._moved.values(), judged, strict=True):
+                one.parameter.copy_(tensor)
+        try:
+            yield
+        finally:
+            for one, tensor in zip(self._moved.values(), trained, strict=True):
+                one.parameter.copy_(tensor)
 
     @staticmethod
     def _gradient(p: torch.Tensor) -> torch.Tensor | None:
