@@ -232,8 +232,8 @@ std::set<std::int64_t> EvaluationReport::lengths() const {
 
 std::vector<std::string> EvaluationReport::verdicts() const {
   std::vector<std::string> sentences;
-  for (const std::string& optimizer : others())
-    for (const auto& [name, other] : others_beside())
+  for (const auto& [name, other] : others_beside())
+    for (const std::string& optimizer : others())
       if (!(tuned().contains(optimizer) && name != baseline_))
         for (const std::int64_t steps : lengths())
           if (const std::string sentence = verdict(optimizer, steps, other); !sentence.empty())

@@ -248,6 +248,7 @@ TEST_CASE("check-plugin: the plugins that lopt has pass, those that need setting
                                                  {"subsampled_loss", "task=mlp_classifier"},
                                                  {"reparametrised_weights", "task=mlp_classifier"},
                                                  {"clipped_loss", "task=mlp_classifier"},
+                                                 {"rescaled_loss", "task=mlp_classifier"},
                                                  {"label_noise", "task=mlp_classifier"},
                                                  {"augmented_images", "task=mlp_classifier"}};
   const std::set<std::string> with_files{"replay", "idx_images", "learned", "cifar", "csv", "npz"};

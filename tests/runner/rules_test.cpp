@@ -1,8 +1,10 @@
 // Rules beside the JAX packages' own, and what was trained used as an optimizer.
+#include "data/json.h"
 #include "data/npz.h"
 #include "runner/support.h"
 
 #include <cmath>
+#include <map>
 #include <optional>
 #include <tuple>
 
@@ -234,4 +236,39 @@ TEST_CASE("θ of another rule is refused, and both sides are named") {
   refused("configs/tutorial/sgd.yaml 'optimizer={plugin: learned, theta: " + package +
               "mlp_lopt.npz, learned_optimizer: learnable_sgd}'",
           4, "has no array 'log_lr'");
+}
+
+TEST_CASE("general takes parameters and losses in any unit") {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("spec.yaml", R"(name: units
+steps: [40]
+seeds: 2
+tasks:
+  images: {plugin: mlp_classifier, hidden: [16], batch_size: 32}
+  images, losses up: {plugin: rescaled_loss, scale: 10000, task: {plugin: mlp_classifier, hidden: [16], batch_size: 32}}
+  images, losses down: {plugin: rescaled_loss, scale: 0.0001, task: {plugin: mlp_classifier, hidden: [16], batch_size: 32}}
+  images, parameters up: {plugin: reparametrised_weights, each: task, low: 0.0001, high: 0.0001, task: {plugin: mlp_classifier, hidden: [16], batch_size: 32}}
+  images, parameters down: {plugin: reparametrised_weights, each: tensor, low: 10000, high: 10000, task: {plugin: mlp_classifier, hidden: [16], batch_size: 32}}
+  bowl: {plugin: quadratic, dimensions: 10, condition: 30}
+  bowl, losses up: {plugin: rescaled_loss, scale: 10000, task: {plugin: quadratic, dimensions: 10, condition: 30}}
+  bowl, parameters down: {plugin: reparametrised_weights, each: task, low: 10000, high: 10000, task: {plugin: quadratic, dimensions: 10, condition: 30}}
+optimizers:
+  general: {plugin: learned, theta: general}
+)"),
+                    out = folder.file("out");
+  const Result result = run("evaluate -q " + file + " --out " + out);
+  INFO(result.output);
+  REQUIRE(result.code == 0);
+  const auto rows = parse_json(read_file(out + "/evaluation.json"))["results"];
+  std::map<std::string, double> own;
+  for (const Json& row : rows) {
+    const std::string task = row["task"], kind = task.substr(0, task.find(','));
+    if (task == kind) own[kind] = row["mean_loss"];
+    const double unit = task.find("losses up") != std::string::npos     ? 10000
+                        : task.find("losses down") != std::string::npos ? 0.0001
+                                                                        : 1;
+    INFO(task << ": " << row["mean_loss"].get<double>() / unit << " beside " << own[kind]);
+    CHECK(std::abs(row["mean_loss"].get<double>() / unit / own[kind] - 1) < 0.01);
+  }
+  CHECK(rows.size() == 8);
 }

@@ -111,8 +111,8 @@ TEST_CASE("each task can be trained, by a few optimizers") {
       "inner_optimizer, steps: 5, task: {plugin: mlp_classifier, batch_size: 16}",
       "gradient_noise, relative: true, task: mlp_classifier", "subsampled_loss, task: mlp_classifier",
       "reparametrised_weights, low: 0.5, high: 2, each: element, task: {plugin: conv_classifier, batch_norm: true}",
-      "clipped_loss, task: mlp_classifier", "label_noise, task: mlp_classifier",
-      "augmented_images, flip: true, cut_out: 2, task: conv_classifier");
+      "clipped_loss, task: mlp_classifier", "rescaled_loss, scale: 0.1, offset: -3, task: mlp_classifier",
+      "label_noise, task: mlp_classifier", "augmented_images, flip: true, cut_out: 2, task: conv_classifier");
   const std::string rule = GENERATE("{plugin: sgd, learning_rate: 0.0001}", "{plugin: adam, learning_rate: 0.003}",
                                     "{plugin: per_parameter_mlp}");
   INFO(spec << " by " << rule);

@@ -35,7 +35,7 @@ name: {0}
 seed: 1
 steps: 400                       # meta-steps; more is better
 {3}{1}: {0}
-learned_optimizer: {{plugin: steered, rate: {{plugin: cosine, value: 0.01, end: 0.0003}}}}
+learned_optimizer: {{plugin: steered, rate: {{plugin: cosine, value: 0.08, end: 0.001}}}}
 init_theta: general
 estimator: {{plugin: pes, tasks: 16, unroll_length: 20, problem_length: {2}, truncation: log_uniform, least_length: 20, std: 0.02, loss_clip: 100}}
 meta_objective: {{relative_to: {{tuned: adam}}}}    # losses count as shares of tuned Adam's

@@ -1,5 +1,6 @@
 #include <lopt/plugin.h>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace lopt;
@@ -12,8 +13,8 @@ class ReparametrisedWeights final : public TaskWrapper {
   explicit ReparametrisedWeights(Settings& s)
       : TaskWrapper(s.component<Task>("task").doc("whose parameters are scaled")),
         each_(s.text("each", "tensor").one_of({"task", "tensor", "element"}).doc("what has a scale of its own")),
-        low_(s.real("low", 0.001).above(0).at_most(1).doc("smallest scale")),
-        high_(s.real("high", 1000).between(1, 1e9).doc("largest scale")) {}
+        low_(s.real("low", 0.001).above(0).at_most(1e9).doc("scales lie between this")),
+        high_(s.real("high", 1000).above(0).at_most(1e9).doc("and this; as large as `low`: one unit for all")) {}
 
   Tree init(Key key) const override {
     const Tree own = inner().init(key);
@@ -46,7 +47,8 @@ class ReparametrisedWeights final : public TaskWrapper {
     for (const Tensor& p : params.leaves()) {
       const auto which = static_cast<std::uint32_t>(each_ == "task" ? 0 : result.size());
       const Shape shape = each_ == "element" ? p.shape() : Shape{};
-      result.push_back(exp(uniform(fold_in(fold_in(key, 0x7363616c), which), shape, std::log(low_), std::log(high_))));
+      result.push_back(exp(uniform(fold_in(fold_in(key, 0x7363616c), which), shape, std::log(std::min(low_, high_)),
+                                   std::log(std::max(low_, high_)))));
     }
     return params.with_leaves<Tensor>(result);
   }

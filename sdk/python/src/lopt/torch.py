@@ -155,8 +155,8 @@ class LearnedOptimizer(torch.optim.Optimizer):
     @contextlib.contextmanager
     @torch.no_grad()
     def evaluation(self) -> Iterator[None]:
-        """In it the parameters are those that the rule is to be judged by: an average of the way, where it keeps one (`general`,
-        `schedule_free`, `averaged`). Behind it they are again what is trained.
+        """In it the parameters are those that the rule is to be judged by: an average of the way, where it keeps one
+        (`schedule_free`, `averaged`). Behind it they are again what is trained.
 
         >>> with optimizer.evaluation(): loss = test_loss(model)
         """
