@@ -310,7 +310,6 @@ class Habits(unittest.TestCase):
         with self.assertRaisesRegex(lopt.UsageError, r"shape \[2\]"):
             optimizer.step(torch.zeros(2))
 
-    @unittest.skipUnless(lightning, "SKIPPED: lightning is not here")
     def test_an_average_stands_in_for_the_parameters_while_one_looks(self):
         for rule in ("general", "schedule_free", "{plugin: averaged, inner: sgd}", "adam"):
             with self.subTest(rule):
@@ -344,6 +343,7 @@ class Habits(unittest.TestCase):
                     self.assertTrue(0 < ratio < 3, done.stdout)
                 self.assertGreater(cost, 0)
 
+    @unittest.skipUnless(lightning, "SKIPPED: lightning is not here")
     def test_a_lightning_trainer(self):
         class Module(lightning.LightningModule):
             def __init__(self):
