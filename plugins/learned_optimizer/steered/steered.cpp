@@ -63,12 +63,12 @@ class Update final : public Optimizer {
         return tanh(take(row, k, 0));
       };
       const Tensor &mean = of_moments[i].own[0], &square_mean = of_moments[i].own[1];
-      const Tensor relative = rate * exp(form_.bound * output(0)), length = relative * travel.unit(i);
+      const Tensor length = rate * exp(form_.bound * output(0)) * travel.unit(i);
       // m / √v and g / √v, both without the bias of the zeros that they start from, stay below 2 and 10.
       const Tensor over_root = 1 / (sqrt(square_mean) * sqrt(corrected(square_decay, t)) + 1e-15);
       const Tensor step = (1 + output(1)) * orthogonal(g[i], mean) +
                           (output(2) * corrected(mean_decay, t) * mean + output(3) * g[i]) * over_root;
-      next.push_back((1 - relative * square(output(4))) * p[i] - length * step);
+      next.push_back((1 - rate * square(output(4))) * p[i] - length * step);
       travel.go(i, length);
     }
     return {
@@ -131,9 +131,9 @@ class Update final : public Optimizer {
 /// gradients a step ahead, made orthogonal in blocks of at most `block` rows (Muon; of vectors the mean itself over its
 /// root mean square), v the mean of their squares, r = rate / √(1 + t/100) after the caution that a jump of the loss
 /// gives, s the tensor's unit of length (travel.h); (a, o, b, c, d) = tanh of the network's outputs:
-///   p ← (1 − r · e^(bound · a) · d²) · p − r · s · e^(bound · a) · ((1 + o) · O + (b · m₀.₉₅ + c · g) / √v).
-/// The network sees some twenty numbers for a tensor and works once for it, so a step costs what its directions cost. Its
-/// last layer starts at 0: before meta-training this is Muon with the schedule of `rate`.
+///   p ← (1 − r · d²) · p − r · s · e^(bound · a) · ((1 + o) · O + (b · m₀.₉₅ + c · g) / √v).
+/// The network sees some twenty numbers for a tensor and works once for it, so a step costs what its directions cost.
+/// Its last layer starts at 0: before meta-training this is Muon with the schedule of `rate`.
 class Steered final : public LearnedOptimizer {
  public:
   explicit Steered(Settings& s)

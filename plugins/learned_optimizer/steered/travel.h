@@ -7,12 +7,14 @@
 
 namespace lopt {
 
-/// The unit of length s of a tensor, in which its steps are counted. It begins as the root mean square u of the
-/// tensor's first elements (where these are 0, of all others that are not; where all are, as 0.3 |loss| / (√n ‖g‖), the
-/// length at which a straight loss would have lost a third). With D the farthest that the tensor was from where it
-/// began (root mean square), and L the length of its steps in all, s = max(u, D · (D/L)²): what goes straight on goes
-/// ever faster, and what wanders does not, as distances do in Prodigy (Mishchenko and Defazio, 2024) and DoG (Ivgi et
-/// al., 2023). So parameters, and losses, may be in any unit: nothing here changes with them.
+/// The unit of length s of a tensor, in which its steps are counted. It begins as u: the root mean square of the
+/// tensor's first elements, or the geometric mean of those of all tensors where that is less, or these are 0: scales of
+/// normalisation are 1, and embeddings often, and are not meant to move as far. Where all are 0 it is
+/// 0.3 |loss| / (√n ‖g‖), the length at which a straight loss would have lost a third. With D the farthest that the
+/// tensor was from where it began (root mean square), and L the length of its steps in all, s = max(u, D · (D/L)²):
+/// what goes straight on goes ever faster, and what wanders does not, as distances do in Prodigy (Mishchenko and
+/// Defazio, 2024) and DoG (Ivgi et al., 2023). So parameters, and losses, may be in any unit: nothing here changes with
+/// them.
 class Travel {
  public:
   /// Of a tensor: log (D/L), log (s/u), and of what its first-order loss falls in a step of length u: log of its share
@@ -82,15 +84,16 @@ class Travel {
     return result;
   }
   static Tree first_units(const Tree& params) {
-    const std::vector<Tensor> p = params.leaves();
-    std::vector<Tensor> squares, counts, units;
-    for (const Tensor& x : p) {
-      squares.push_back(sum(square(x)));
-      counts.push_back(where(squares.back() > 0, size_of(x), 0));
+    std::vector<Tensor> sizes, logs, counts, units;
+    for (const Tensor& x : params.leaves()) {
+      const Tensor squares = sum(square(x)), any = squares > 0;
+      sizes.push_back(sqrt(where(any, squares, 1) / size_of(x)));
+      logs.push_back(where(any, log(sizes.back()), 0));
+      counts.push_back(where(any, 1, 0));
     }
-    const Tensor of_all = sqrt(total(squares) / maximum(total(counts), 1));
-    for (std::size_t i = 0; i < p.size(); ++i)
-      units.push_back(where(squares[i] > 0, sqrt(squares[i] / size_of(p[i])), of_all));
+    const Tensor count = total(counts), usual = where(count > 0, exp(total(logs) / maximum(count, 1)), 0);
+    for (std::size_t i = 0; i < sizes.size(); ++i)
+      units.push_back(where(counts[i] > 0, minimum(sizes[i], usual), usual));
     return params.with_leaves<Tensor>(units);
   }
 
