@@ -1,26 +1,17 @@
-#include <lopt/plugin.h>
+#include "../changed_loss.h"
 
 using namespace lopt;
 
 /// A task whose loss is at most `most`; beyond it there is no slope.
-class ClippedLoss final : public TaskWrapper {
+class ClippedLoss final : public ChangedLoss {
  public:
   explicit ClippedLoss(Settings& s)
-      : TaskWrapper(s.component<Task>("task").doc("whose loss is clipped")),
+      : ChangedLoss(s.component<Task>("task").doc("whose loss is clipped")),
         most_(s.real("most", 10).doc("the largest loss")) {}
 
-  Tensor loss(const Tree& params, const Tree& batch, Key key) const override {
-    return minimum(inner().loss(params, batch, key), most_);
-  }
-  TrainingLoss training_loss(const Tree& params, const Tree& state, const Tree& batch, Key key) const override {
-    const TrainingLoss own = inner().training_loss(params, state, batch, key);
-    return {minimum(own.loss, most_), own.state};
-  }
-  Tensor evaluation_loss(const Tree& params, const Tree& state, const Tree& batch, Key key) const override {
-    return minimum(inner().evaluation_loss(params, state, batch, key), most_);
-  }
-
  private:
+  Tensor changed(const Tensor& loss) const override { return minimum(loss, most_); }
+
   double most_;
 };
 
