@@ -1,9 +1,9 @@
 #pragma once
 // How far the tensors of a problem have travelled, and the unit of length that this gives each.
 
-#include <lopt/optimizer.h>
+#include "../../total.h"
 
-#include <cmath>
+#include <lopt/optimizer.h>
 
 namespace lopt {
 
@@ -13,8 +13,8 @@ namespace lopt {
 /// 0.3 |loss| / (√n ‖g‖), the length at which a straight loss would have lost a third. With D the farthest that the
 /// tensor was from where it began (root mean square), and L the length of its steps in all, s = max(u, D · (D/L)²):
 /// what goes straight on goes ever faster, and what wanders does not, as distances do in Prodigy (Mishchenko and
-/// Defazio, 2024) and DoG (Ivgi et al., 2023). So parameters, and losses, may be in any unit: nothing here changes with
-/// them.
+/// Defazio, 2024) and DoG (Ivgi et al., 2023). So parameters may be in any one unit,
+/// and losses in any: nothing here changes with them.
 class Travel {
  public:
   /// Of a tensor: log (D/L), log (s/u), and of what its first-order loss falls in a step of length u: log of its share
@@ -78,11 +78,6 @@ class Travel {
 
   static double size_of(const Tensor& x) { return static_cast<double>(element_count(x.shape())); }
   static Tensor log_of(const Tensor& ratio, double factor) { return clamp(log(ratio + 1e-20) * factor, -2, 2); }
-  static Tensor total(const std::vector<Tensor>& scalars) {
-    Tensor result = zeros({});
-    for (const Tensor& scalar : scalars) result = result + scalar;
-    return result;
-  }
   static Tree first_units(const Tree& params) {
     std::vector<Tensor> sizes, logs, counts, units;
     for (const Tensor& x : params.leaves()) {

@@ -1,3 +1,4 @@
+#include "../../total.h"
 #include "../moments.h"
 
 #include <cmath>
@@ -32,8 +33,9 @@ class Prodigy final : public Optimizer {
     const Tensor agreement = slow * state["agreement"].leaf() +
                              (1 - slow) * rate * d * d *
                                  total(map([](const Tensor& g, const Tensor& way) { return sum(g * way); }, grads,
-                                           state["first"] - state["params"]));
-    const Tensor length = total(map([](const Tensor& x) { return sum(abs(x)); }, sum_of));
+                                           state["first"] - state["params"])
+                                           .leaves());
+    const Tensor length = total(map([](const Tensor& x) { return sum(abs(x)); }, sum_of).leaves());
     const Tensor estimate = where(length > 0, agreement / where(length > 0, length, 1), 0);
     const Tree step =
         map([&](const Tensor& m, const Tensor& v) { return m / (sqrt(v + s_.epsilon_root) + d * s_.epsilon); }, mean,
@@ -51,12 +53,6 @@ class Prodigy final : public Optimizer {
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  static Tensor total(const Tree& scalars) {
-    Tensor result = zeros({});
-    for (const Tensor& scalar : scalars.leaves()) result = result + scalar;
-    return result;
-  }
-
   MomentSettings s_;
   double first_, growth_;
   Rate decay_;
