@@ -49,10 +49,14 @@ double ratio_of(const std::vector<double>& own, const std::vector<double>& other
 
 }  // namespace
 
+double ratio_of_mean_losses(const EvaluationRow& row, const EvaluationRow& other) {
+  return ratio_of(row.score.mean_loss, other.score.mean_loss);
+}
+
 Beside beside(const EvaluationRow& row, const EvaluationRow& other) {
   const Score &own = row.score, &its = other.score;
   Beside result;
-  result.ratio = ratio_of(own.mean_loss, its.mean_loss);
+  result.ratio = ratio_of_mean_losses(row, other);
   result.problems = own.mean_loss.size();
   for (std::size_t i = 0; i < result.problems; ++i) result.wins += own.mean_loss[i] < its.mean_loss[i];
   if (!own.test_loss.empty() && !its.test_loss.empty()) result.test_ratio = ratio_of(own.test_loss, its.test_loss);

@@ -22,6 +22,8 @@ struct Beside {
 };
 
 Beside beside(const EvaluationRow& row, const EvaluationRow& other);
+/// Its `ratio` alone.
+double ratio_of_mean_losses(const EvaluationRow& row, const EvaluationRow& other);
 
 /// "12 % below", "4 % above", "as high", "3.5 times as high".
 std::string in_percent(double ratio);

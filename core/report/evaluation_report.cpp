@@ -10,8 +10,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
-#include <random>
 #include <sstream>
 
 namespace lopt {
@@ -78,7 +76,10 @@ std::string wrapped(const std::string& text, std::string indent) {
 }  // namespace
 
 EvaluationReport::EvaluationReport(std::vector<EvaluationRow> rows, std::string baseline)
-    : rows_(std::move(rows)), baseline_(std::move(baseline)) {}
+    : rows_(std::move(rows)), baseline_(std::move(baseline)) {
+  for (const EvaluationRow& row : rows_)
+    if (row.score.rate > 0) tuned_.insert(row.optimizer);
+}
 
 std::vector<std::pair<std::string, std::int64_t>> EvaluationReport::groups() const {
   std::vector<std::pair<std::string, std::int64_t>> groups;
@@ -116,17 +117,10 @@ const EvaluationRow* EvaluationReport::best_tuned(const std::string& task, std::
   return best;
 }
 
-std::set<std::string> EvaluationReport::tuned() const {
-  std::set<std::string> names;
-  for (const EvaluationRow& row : rows_)
-    if (row.score.rate > 0) names.insert(row.optimizer);
-  return names;
-}
-
 std::string EvaluationReport::table(const std::string& task, std::int64_t steps) const {
   const std::vector<const EvaluationRow*> rows = rows_of(task, steps);
   const EvaluationRow* baseline = baseline_of(task, steps);
-  const EvaluationRow* best = tuned().size() > 1 ? best_tuned(task, steps, &Score::mean_loss) : nullptr;
+  const EvaluationRow* best = tuned_.size() > 1 ? best_tuned(task, steps, &Score::mean_loss) : nullptr;
   const std::size_t problems = rows[0]->score.mean_loss.size();
   std::string text = fmt::format("\n{}, {} steps, {} problems\n", task, steps, problems);
   text += fmt::format("  {}{:>8}{:>17}{:>9}{:>9}{:>7}{:>6}{:>6}\n", fitted("", 16), "rate", "mean loss", "at end",
@@ -144,7 +138,7 @@ std::string EvaluationReport::table(const std::string& task, std::int64_t steps)
     const Beside to_baseline = baseline ? beside(*row, *baseline) : Beside{};
     text += fmt::format("{:>6}", baseline && baseline != row ? in_six(to_baseline.ratio) : "");
     if (best)
-      text += fmt::format("{:>6}", best != row ? in_six(beside(*row, *best).ratio) : "");
+      text += fmt::format("{:>6}", best != row ? in_six(ratio_of_mean_losses(*row, *best)) : "");
     else if (baseline && baseline != row)
       text += fmt::format("{:>6}", fmt::format("{}/{}", to_baseline.wins, to_baseline.problems));
     if (score.diverged) text += fmt::format("\n    {} of {} diverged", score.diverged, problems);
@@ -213,8 +207,8 @@ std::vector<std::string> EvaluationReport::others() const {
 
 std::vector<std::pair<std::string, EvaluationReport::Other>> EvaluationReport::others_beside() const {
   std::vector<std::pair<std::string, Other>> result;
-  if (const std::set<std::string> names = tuned(); names.size() > 1)
-    result.emplace_back(fmt::format("the best of {} that are tuned, for loss and for test loss", names.size()),
+  if (tuned_.size() > 1)
+    result.emplace_back(fmt::format("the best of {} that are tuned, for loss and for test loss", tuned_.size()),
                         [this](const std::string& task, std::int64_t steps, std::vector<double> Score::*losses) {
                           return best_tuned(task, steps, losses);
                         });
@@ -230,14 +224,25 @@ std::set<std::int64_t> EvaluationReport::lengths() const {
   return lengths;
 }
 
+std::vector<EvaluationReport::Verdicts> EvaluationReport::all_verdicts() const {
+  std::vector<Verdicts> all;
+  for (const auto& [name, other] : others_beside())
+    for (const std::string& optimizer : others()) {
+      // The best of the tuned is one of them.
+      if (name != baseline_ && tuned_.contains(optimizer)) continue;
+      all.push_back({name, optimizer, {}});
+      for (const std::int64_t steps : lengths())
+        if (std::string sentence = verdict(optimizer, steps, other); !sentence.empty())
+          all.back().sentences.push_back(std::move(sentence));
+    }
+  return all;
+}
+
 std::vector<std::string> EvaluationReport::verdicts() const {
   std::vector<std::string> sentences;
-  for (const auto& [name, other] : others_beside())
-    for (const std::string& optimizer : others())
-      if (!(tuned().contains(optimizer) && name != baseline_))
-        for (const std::int64_t steps : lengths())
-          if (const std::string sentence = verdict(optimizer, steps, other); !sentence.empty())
-            sentences.push_back(fmt::format("{} beside {}, {}", optimizer, name, sentence));
+  for (const auto& [other, optimizer, own] : all_verdicts())
+    for (const std::string& sentence : own)
+      sentences.push_back(fmt::format("{} beside {}, {}", optimizer, other, sentence));
   return sentences;
 }
 
@@ -272,7 +277,7 @@ std::string EvaluationReport::beside_on_all(const std::string& name, const std::
     if (length != steps) continue;
     const EvaluationRow *row = row_of(task, steps, name), *its = row_of(task, steps, other);
     if (!row || !its) continue;
-    ratios.push_back(beside(*row, *its).ratio);
+    ratios.push_back(ratio_of_mean_losses(*row, *its));
     below += ratios.back() < 1;
   }
   if (ratios.empty()) return "";
@@ -282,16 +287,12 @@ std::string EvaluationReport::beside_on_all(const std::string& name, const std::
 std::string EvaluationReport::text() const {
   std::string text;
   for (const auto& [task, steps] : groups()) text += table(task, steps);
-  for (const auto& [name, other] : others_beside()) {
-    std::string words;
-    for (const std::string& optimizer : others()) {
-      if (name != baseline_ && tuned().contains(optimizer)) continue;
-      words += fmt::format("  {}\n", optimizer);
-      for (const std::int64_t steps : lengths())
-        if (const std::string sentence = verdict(optimizer, steps, other); !sentence.empty())
-          words += wrapped(sentence, "    ");
-    }
-    if (!words.empty()) text += fmt::format("\nBeside {}:\n{}", name, words);
+  std::string beside;
+  for (const auto& [other, optimizer, sentences] : all_verdicts()) {
+    if (other != beside) text += fmt::format("\nBeside {}:\n", other);
+    beside = other;
+    text += fmt::format("  {}\n", optimizer);
+    for (const std::string& sentence : sentences) text += wrapped(sentence, "    ");
   }
   if (others().size() > 1)
     for (const std::int64_t steps : lengths())
@@ -337,7 +338,7 @@ Json EvaluationReport::json() const {
       json["to_baseline_lowest_test"] = reached_json(b.test);
     }
     if (const EvaluationRow* best = best_tuned(row.task, row.steps, &Score::mean_loss))
-      json["ratio_to_best"] = json_of(beside(row, *best).ratio);
+      json["ratio_to_best"] = json_of(ratio_of_mean_losses(row, *best));
     if (const EvaluationRow* best = best_tuned(row.task, row.steps, &Score::test_loss)) {
       const Beside b = beside(row, *best);
       json["test_ratio_to_best"] = b.test_ratio ? json_of(*b.test_ratio) : Json();

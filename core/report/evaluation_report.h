@@ -38,7 +38,6 @@ class EvaluationReport {
   /// Of those that are tuned the one whose mean of these losses is least; null where there is none.
   const EvaluationRow* best_tuned(const std::string& task, std::int64_t steps,
                                   std::vector<double> Score::*losses) const;
-  std::set<std::string> tuned() const;
   /// What all are held against, with a name: the best of the tuned, where there are several, and the baseline.
   std::vector<std::pair<std::string, Other>> others_beside() const;
   std::vector<std::string> others() const;
@@ -46,10 +45,17 @@ class EvaluationReport {
   /// Of all optimizers but the baseline beside all: medians, and on how many tasks they are below.
   std::string each_beside_each(std::int64_t steps) const;
   std::string beside_on_all(const std::string& name, const std::string& other, std::int64_t steps) const;
+  /// What is said of an optimizer beside another, a sentence for each length.
+  struct Verdicts {
+    std::string other, optimizer;
+    std::vector<std::string> sentences;
+  };
+  std::vector<Verdicts> all_verdicts() const;
   std::string verdict(const std::string& optimizer, std::int64_t steps, const Other& other) const;
 
   std::vector<EvaluationRow> rows_;
   std::string baseline_;
+  std::set<std::string> tuned_;  // optimizers
 };
 
 }  // namespace lopt
