@@ -80,19 +80,10 @@ void product_part(const MatrixProduct& p) {
   else if (rest > 0)
     product_columns<narrow_rows, 1, true>(p, column);
 }
-/// What is below the diagonal is what is above it.
-void copy_below(const MatrixProduct& p) {
-  for (std::size_t row = 1; row < p.m; ++row)
-    for (std::size_t column = 0; column < row; ++column) p.c[row * p.n + column] = p.c[column * p.n + row];
-}
 /// Long sums in parts, so that the rows of B that a block of columns needs stay in the second cache.
-void matrix_product(const MatrixProduct& p) {
+void product_in_parts(const MatrixProduct& p) {
   constexpr std::size_t part_length = 256;
-  if (p.k <= 2 * part_length) {
-    product_part(p);
-    if (p.symmetric) copy_below(p);
-    return;
-  }
+  if (p.k <= 2 * part_length) return product_part(p);
   for (std::size_t k = 0; k < p.k; k += part_length) {
     MatrixProduct part = p;
     part.k = std::min(part_length, p.k - k);
@@ -102,6 +93,14 @@ void matrix_product(const MatrixProduct& p) {
     part.relu = p.relu && k + part.k == p.k;
     product_part(part);
   }
+}
+/// What is below the diagonal is what is above it.
+void copy_below(const MatrixProduct& p) {
+  for (std::size_t row = 1; row < p.m; ++row)
+    for (std::size_t column = 0; column < row; ++column) p.c[row * p.n + column] = p.c[column * p.n + row];
+}
+void matrix_product(const MatrixProduct& p) {
+  product_in_parts(p);
   if (p.symmetric) copy_below(p);
 }
 
