@@ -22,10 +22,7 @@ optimizers:
   too fast: {plugin: sgd, learning_rate: 30}
 )";
 
-Json results_of(const std::string& folder) {
-  std::ifstream file(folder + "/evaluation.json");
-  return parse_json(file);
-}
+Json results_of(const std::string& folder) { return parse_json(read_file(folder + "/evaluation.json")); }
 
 }  // namespace
 
@@ -71,7 +68,7 @@ TEST_CASE("an evaluation says who is better, with figures that its files have to
 TEST_CASE("where the best rate lies beyond the usual ones, it is found, and said") {
   const TemporaryFolder folder;
   // Parameters in units of a thousandth: what is far for the task is a thousand times as far here.
-  const std::string file = folder.write("spec.yaml", R"(name: far
+  const auto [output, results] = evaluated(folder, R"(name: far
 steps: [30]
 seeds: 2
 tasks:
@@ -79,13 +76,9 @@ tasks:
 optimizers:
   adam: {tuned: adam}
   fixed: {plugin: adam, learning_rate: 1}
-)"),
-                    out = folder.file("out");
-  const Result result = run("evaluate " + file + " --out " + out);
-  INFO(result.output);
-  REQUIRE(result.code == 0);
-  CHECK_THAT(result.output, Contains("its best rate") && Contains("beyond 1e-4 to 1"));
-  const Json row = results_of(out)["results"][0];
+)");
+  CHECK_THAT(output, Contains("its best rate") && Contains("beyond 1e-4 to 1"));
+  const Json& row = results[0];
   CHECK(row["rate"].get<double>() > 1.1);
   CHECK(row["is_beyond_usual_rates"] == true);
 }

@@ -240,7 +240,7 @@ TEST_CASE("θ of another rule is refused, and both sides are named") {
 
 TEST_CASE("general takes parameters and losses in any unit") {
   const TemporaryFolder folder;
-  const std::string file = folder.write("spec.yaml", R"(name: units
+  const Json rows = evaluated(folder, R"(name: units
 steps: [40]
 seeds: 2
 tasks:
@@ -254,12 +254,8 @@ tasks:
   bowl, parameters down: {plugin: reparametrised_weights, each: task, low: 10000, high: 10000, task: {plugin: quadratic, dimensions: 10, condition: 30}}
 optimizers:
   general: {plugin: learned, theta: general}
-)"),
-                    out = folder.file("out");
-  const Result result = run("evaluate -q " + file + " --out " + out);
-  INFO(result.output);
-  REQUIRE(result.code == 0);
-  const auto rows = parse_json(read_file(out + "/evaluation.json"))["results"];
+)")
+                        .results;
   std::map<std::string, double> own;
   for (const Json& row : rows) {
     const std::string task = row["task"], kind = task.substr(0, task.find(','));

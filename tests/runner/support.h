@@ -2,6 +2,7 @@
 // Runs the real runner, as a person does.
 
 #include "catch.h"
+#include "data/json.h"
 #include <sys/wait.h>
 
 #include <cstdio>
@@ -66,6 +67,19 @@ inline std::string read_file(const std::string& path) {
   std::stringstream content;
   content << file.rdbuf();
   return content.str();
+}
+
+/// An evaluation that has to succeed: what it printed, and its results.
+struct Evaluated {
+  std::string output;
+  Json results;
+};
+inline Evaluated evaluated(const TemporaryFolder& folder, const std::string& spec) {
+  const std::string out = folder.file("out");
+  const Result result = run("evaluate " + folder.write("spec.yaml", spec) + " --out " + out);
+  INFO(result.output);
+  REQUIRE(result.code == 0);
+  return {result.output, parse_json(read_file(out + "/evaluation.json"))["results"]};
 }
 
 }  // namespace lopt::test
