@@ -1,5 +1,6 @@
 #include "conformance/check.h"
 #include "registry/child_process.h"
+#include "registry/foreign.h"
 
 #include <fmt/format.h>
 
@@ -46,13 +47,22 @@ std::vector<Check> all_checks() {
   return all;
 }
 
-bool check_plugin(const std::string& file, const SpecNode& settings, Registry& registry, double seconds,
-                  const ReportCheck& report) {
+namespace {
+/// The components of a file, or the one that is described in another language.
+std::vector<ComponentInfo> components_of(const std::string& file, Registry& registry) {
+  if (is_foreign_name(file) && !std::filesystem::exists(file)) return {registry.foreign().find(file, "")};
   const std::string canonical = std::filesystem::weakly_canonical(file).string();
   std::vector<ComponentInfo> components;
   for (const ComponentInfo& component : registry.components())
     if (std::filesystem::weakly_canonical(component.library_path).string() == canonical)
       components.push_back(component);
+  return components;
+}
+}  // namespace
+
+bool check_plugin(const std::string& file, const SpecNode& settings, Registry& registry, double seconds,
+                  const ReportCheck& report) {
+  const std::vector<ComponentInfo> components = components_of(file, registry);
   report(nullptr, "manifest",
          pass(fmt::format("{} component{}", components.size(), components.size() == 1 ? "" : "s")));
   bool good = true, late = false;

@@ -2,6 +2,7 @@
 
 #include "learn/named_tasks.h"
 #include "learn/theta_file.h"
+#include "registry/foreign.h"
 
 #include <algorithm>
 
@@ -15,6 +16,16 @@ void collect_names(const SpecNode& node, std::set<std::string>& names) {
     names.insert(node.text);
   for (const SpecNode& item : node.items) collect_names(item, names);
   for (const auto& [key, value] : node.entries) collect_names(value, names);
+}
+
+/// Components in another language name others themselves.
+bool names_foreign(const SpecNode& node) {
+  const auto below = [](const auto& entry) { return names_foreign(entry.second); };
+  return (node.kind == SpecNode::Kind::scalar && is_foreign_name(node.text)) ||
+         std::any_of(node.items.begin(), node.items.end(), names_foreign) ||
+         std::any_of(node.entries.begin(), node.entries.end(), [&](const auto& entry) {
+           return entry.first == "plugin" ? below(entry) : entry.second.kind != SpecNode::Kind::scalar && below(entry);
+         });
 }
 
 /// Takes `plugin_path` out of the spec.
@@ -40,6 +51,7 @@ EmbeddedComponent component_of(const std::string& kind, const std::string& path,
   std::set<std::string> names;
   collect_names(spec, names);
   result.registry->add_named(names);
+  if (names_foreign(spec)) result.registry->add_default_paths();
   const auto make = [&](SpecErrors& errors) {
     result.component = result.registry->make(kind, spec, path, errors, result.resolved);
     return errors.empty() && result.component;

@@ -10,4 +10,8 @@ namespace lopt {
 std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const std::vector<Tensor>& cotangents,
                                     const std::vector<Tensor>& with_respect_to);
 
+struct Primitive;  // trace/node.h
+/// The row of scans, for programs that were written down.
+const Primitive& scan_primitive();
+
 }  // namespace lopt

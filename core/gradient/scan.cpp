@@ -269,6 +269,8 @@ ScanResult scan_in_segments(const ScanFunction& step, std::vector<Tensor> carry,
 
 }  // namespace
 
+const Primitive& scan_primitive() { return scan_row; }
+
 ScanResult scan(const ScanFunction& step, const std::vector<Tensor>& carry, const std::vector<Tensor>& sequences,
                 const ScanOptions& options) {
   std::int64_t length = options.length;

@@ -4,6 +4,7 @@
 
 #include "data/npz.h"
 #include "data/safetensors.h"
+#include "registry/foreign.h"
 #include "registry/installation.h"
 
 #include <fmt/format.h>
@@ -60,6 +61,24 @@ SpecNode rule_in(const std::string& file) {
   return comment.starts_with(mark) ? parse_spec(std::string_view(comment).substr(mark.size()), file) : SpecNode();
 }
 
+namespace {
+/// Names the file of what was traced, beside each component that is described in another language.
+void name_traced(SpecNode& node, const std::string& traced) {
+  for (auto& [key, value] : node.entries) name_traced(value, traced);
+  for (SpecNode& item : node.items) name_traced(item, traced);
+  if (node.is_mapping() && is_foreign_name(plugin_of(node)) && !node.find("traced"))
+    node.set("traced", SpecNode::scalar(traced, true));
+}
+
+/// What was traced for the run in whose folder a file of θ lies, or in a folder of which; empty where nothing was.
+std::string traced_beside(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
+  for (const std::filesystem::path& place : {folder, folder.parent_path()})
+    if (std::filesystem::exists(place / traced_file_name)) return (place / traced_file_name).string();
+  return "";
+}
+}  // namespace
+
 void require_rule(const std::string& file, const SpecNode& learned_optimizer, const Location& where,
                   const std::string& key) {
   const std::string there = plugin_of(rule_in(file)), here = plugin_of(learned_optimizer);
@@ -82,6 +101,7 @@ void name_learned_rules(SpecNode& spec) {
            fmt::format("theta: {} does not say which learned optimizer its θ is of; name it beside it, as in "
                        "learned_optimizer: {{plugin: …}}",
                        theta->text));
+  if (const std::string traced = traced_beside(theta->text); !traced.empty()) name_traced(rule, traced);
   spec.set("learned_optimizer", std::move(rule));
 }
 

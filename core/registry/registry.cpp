@@ -1,5 +1,6 @@
 #include "registry/registry.h"
 
+#include "registry/foreign.h"
 #include "registry/guard.h"
 #include "registry/installation.h"
 #include "registry/library.h"
@@ -28,6 +29,8 @@ std::string with_article(const std::string& kind) {
 }
 }  // namespace
 
+Registry::Registry() : made_(std::make_shared<Made>()), foreign_(foreign_components()) {}
+
 void Registry::add_path(const std::string& path, const std::string& source, bool required) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
@@ -37,6 +40,7 @@ void Registry::add_path(const std::string& path, const std::string& source, bool
   }
   std::vector<std::string> files;
   if (fs::is_directory(status)) {
+    foreign_->add_folder(fs::weakly_canonical(path, error).string());
     for (const fs::directory_entry& entry : fs::directory_iterator(path, error))
       if (entry.path().extension() == ".so") files.push_back(entry.path().string());
     if (error && required) throw PluginError(fmt::format("{}: the folder cannot be read: {}", path, error.message()));
@@ -82,6 +86,10 @@ void Registry::add_default_paths() {
 }
 
 std::vector<const ComponentInfo*> Registry::find(const std::string& kind, const std::string& name) const {
+  if (is_foreign_name(name)) {
+    const ComponentInfo& component = foreign_->find(name, "");
+    return component.kind == kind ? std::vector{&component} : std::vector<const ComponentInfo*>{};
+  }
   const std::size_t slash = name.rfind('/');
   const std::string library = slash == std::string::npos ? "" : "/" + name.substr(0, slash);
   std::vector<const ComponentInfo*> found;
@@ -92,9 +100,32 @@ std::vector<const ComponentInfo*> Registry::find(const std::string& kind, const 
   return found;
 }
 
+namespace {
+std::string traced_of(const SpecNode& mapping) {
+  const SpecNode* traced = mapping.find("traced");
+  return traced ? traced->text : "";
+}
+}  // namespace
+
+const ComponentInfo* Registry::choose_foreign(const std::string& kind, const SpecNode& mapping, const std::string& path,
+                                              SpecErrors& errors) const {
+  const SpecNode& plugin = *mapping.find("plugin");
+  try {
+    const ComponentInfo& component = foreign_->find(plugin.text, traced_of(mapping));
+    if (component.kind == kind) return &component;
+    errors.add(plugin.where, path + ".plugin",
+               fmt::format("'{}' is a {}; {} is needed here", plugin.text, component.kind, with_article(kind)));
+  } catch (const SettingsError& error) {
+    errors.add(plugin.where, path + ".plugin", error.what());
+  }
+  return nullptr;
+}
+
 /// The component that a spec names; reports where there is none, or more than one.
-const ComponentInfo* Registry::choose(const std::string& kind, const SpecNode& plugin, const std::string& path,
+const ComponentInfo* Registry::choose(const std::string& kind, const SpecNode& mapping, const std::string& path,
                                       SpecErrors& errors) const {
+  const SpecNode& plugin = *mapping.find("plugin");
+  if (is_foreign_name(plugin.text)) return choose_foreign(kind, mapping, path, errors);
   const std::vector<const ComponentInfo*> found = find(kind, plugin.text);
   if (found.empty()) errors.add(plugin.where, path + ".plugin", no_such(kind, plugin.text));
   if (found.size() > 1) {
@@ -139,8 +170,22 @@ std::string Registry::no_such(const std::string& kind, const std::string& name) 
 }
 
 std::shared_ptr<const void> Registry::create(const ComponentInfo& component, SpecReader& reader,
-                                             const std::string& path, const Location& where, SpecErrors& errors) {
-  std::shared_ptr<PluginLibrary>& library = loaded_[component.library_path];
+                                             const SpecNode& mapping, const std::string& path, SpecErrors& errors) {
+  const std::string text = to_text(component);
+  const PluginCall call(text, "its constructor");
+  if (component.is_foreign) {
+    try {
+      // It may name components later, when this object lies elsewhere.
+      const ComponentMaker later = [registry = std::make_shared<Registry>(*this)](auto&&... arguments) {
+        return registry->make(std::forward<decltype(arguments)>(arguments)...);
+      };
+      return guarded(component, foreign_->create(component, traced_of(mapping), reader, later, path));
+    } catch (const SettingsError& error) {
+      errors.add(mapping.where, path, error.what());
+      return nullptr;
+    }
+  }
+  std::shared_ptr<PluginLibrary>& library = made_->loaded[component.library_path];
   if (!library) library = load_library(component.library_path);
   const lopt_component* entry = library->find(component.kind, component.name);
   if (!entry)
@@ -149,11 +194,9 @@ std::shared_ptr<const void> Registry::create(const ComponentInfo& component, Spe
   Settings settings(reader);
   void* object = nullptr;
   char message[1024] = "";
-  const std::string text = to_text(component);
-  const PluginCall call(text, "its constructor");
   const int status = entry->create(&settings, &object, message, sizeof message);
   if (status == 2) {
-    errors.add(where, path, message);
+    errors.add(mapping.where, path, message);
     return nullptr;
   }
   if (status != 0 || !object)
@@ -182,7 +225,7 @@ std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNo
     errors.add(mapping.where, path + ".plugin", fmt::format("is missing: the name of {} plugin", with_article(kind)));
     return nullptr;
   }
-  const ComponentInfo* component = choose(kind, *plugin, path, errors);
+  const ComponentInfo* component = choose(kind, mapping, path, errors);
   if (!component) return nullptr;
   if (const SpecNode* pin = mapping.find("sha256")) check_pin(*pin, path, *component, errors);
   return make_from(*component, mapping, path, errors, resolved);
@@ -190,23 +233,24 @@ std::shared_ptr<const void> Registry::make(const std::string& kind, const SpecNo
 
 std::shared_ptr<const void> Registry::make_from(const ComponentInfo& component, const SpecNode& mapping,
                                                 const std::string& path, SpecErrors& errors, SpecNode& resolved) {
-  SpecReader reader(mapping, path, errors, maker(), {"plugin", "sha256"});
-  std::shared_ptr<const void> object = create(component, reader, path, mapping.where, errors);
+  SpecReader reader(mapping, path, errors, maker(), {"plugin", "sha256", "traced"});
+  std::shared_ptr<const void> object = create(component, reader, mapping, path, errors);
   if (object) reader.check_unknown();  // a constructor that gave up has not asked for all
   const SpecNode* plugin = mapping.find("plugin");
   resolved = SpecNode::mapping({{"plugin", plugin ? *plugin : SpecNode::scalar(component.name)}});
-  if (const SpecNode* pin = mapping.find("sha256")) resolved.set("sha256", *pin);
+  for (const char* key : {"sha256", "traced"})
+    if (const SpecNode* value = mapping.find(key)) resolved.set(key, *value);
   for (const auto& [key, value] : reader.resolved().entries) resolved.set(key, value);
-  used_[component.library_path].emplace(component.kind, component.name);
+  if (!component.is_foreign) made_->used[component.library_path].emplace(component.kind, component.name);
   if (component.kind == Dataset::kind && object)
-    return datasets_.try_emplace(component.library_path + " " + to_line(resolved), object).first->second;
+    return made_->datasets.try_emplace(component.library_path + " " + to_line(resolved), object).first->second;
   return object;
 }
 
 std::vector<UsedLibrary> Registry::used() const {
   std::vector<UsedLibrary> result;
-  for (const auto& [path, names] : used_) {
-    result.push_back({path, loaded_.at(path)->sha256, {}});
+  for (const auto& [path, names] : made_->used) {
+    result.push_back({path, made_->loaded.at(path)->sha256, {}});
     for (const ComponentInfo& component : components_)
       if (component.library_path == path && names.contains({component.kind, component.name}))
         result.back().components.push_back(component);
@@ -227,8 +271,9 @@ std::vector<Declaration> Registry::describe(const ComponentInfo& component) {
                       return std::shared_ptr<const void>();
                     });
   reader.describe_only();
+  if (component.is_foreign) return foreign_->declarations(component);
   try {
-    create(component, reader, component.name, {}, ignored);
+    create(component, reader, nothing, component.name, ignored);
   } catch (const PluginError&) {
     // What it declared before it failed is still what it declares.
   }

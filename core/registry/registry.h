@@ -31,7 +31,8 @@ struct PluginLibrary;
 struct ComponentInfo {
   std::string kind, name, summary, paper, licence, url, version;
   std::string library_path;
-  std::string source;  // how the library was found: "plugin_path of the spec", "LOPT_PLUGIN_PATH", …
+  std::string source;       // how the library was found: "plugin_path of the spec", "LOPT_PLUGIN_PATH", …
+  bool is_foreign = false;  // it is described in another language; `library_path` is the file of its source
 };
 /// "the optimizer 'adam' (/usr/lib/lopt/plugins/adam.so)".
 std::string to_text(const ComponentInfo& component);
@@ -46,11 +47,15 @@ struct UsedLibrary {
   std::vector<ComponentInfo> components;
 };
 
+class ForeignComponents;  // registry/foreign.h
+
 /// What kinds of component there are, as specs and errors call them.
 std::vector<std::string> component_kinds();
 
 class Registry {
  public:
+  Registry();
+
   /// Looks for plugins (*.so) in a folder, or takes a file. Manifests are read in a child process; nothing is loaded
   /// here until a component is made. Where `required`, a library that is refused, or a path that is not there, is a
   /// PluginError; else it is remembered in refused(). A library that was found before is not taken twice.
@@ -79,14 +84,19 @@ class Registry {
   std::vector<Declaration> describe(const ComponentInfo& component);
   ComponentMaker maker();
 
+  /// The components that are described in another language.
+  ForeignComponents& foreign() { return *foreign_; }
+
   /// Libraries whose components were made, in the order of their paths.
   std::vector<UsedLibrary> used() const;
 
  private:
-  const ComponentInfo* choose(const std::string& kind, const SpecNode& plugin, const std::string& path,
+  const ComponentInfo* choose(const std::string& kind, const SpecNode& mapping, const std::string& path,
                               SpecErrors& errors) const;
-  std::shared_ptr<const void> create(const ComponentInfo& component, SpecReader& reader, const std::string& path,
-                                     const Location& where, SpecErrors& errors);
+  const ComponentInfo* choose_foreign(const std::string& kind, const SpecNode& mapping, const std::string& path,
+                                      SpecErrors& errors) const;
+  std::shared_ptr<const void> create(const ComponentInfo& component, SpecReader& reader, const SpecNode& mapping,
+                                     const std::string& path, SpecErrors& errors);
   void check_pin(const SpecNode& pin, const std::string& path, const ComponentInfo& component,
                  SpecErrors& errors) const;
   std::string no_such(const std::string& kind, const std::string& name) const;
@@ -94,9 +104,14 @@ class Registry {
   std::vector<ComponentInfo> components_;
   std::vector<RefusedLibrary> refused_;
   std::set<std::string> seen_;
-  std::map<std::string, std::shared_ptr<PluginLibrary>> loaded_;  // by path
-  std::map<std::string, std::shared_ptr<const void>> datasets_;   // by library and settings: examples are held once
-  std::map<std::string, std::set<std::pair<std::string, std::string>>> used_;  // path → kind and name
+  /// What was made; copies of a registry share it.
+  struct Made {
+    std::map<std::string, std::shared_ptr<PluginLibrary>> loaded;  // by path
+    std::map<std::string, std::shared_ptr<const void>> datasets;   // by library and settings: examples are held once
+    std::map<std::string, std::set<std::pair<std::string, std::string>>> used;  // path → kind and name
+  };
+  std::shared_ptr<Made> made_;
+  std::shared_ptr<ForeignComponents> foreign_;
 };
 
 }  // namespace lopt

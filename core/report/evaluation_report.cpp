@@ -346,7 +346,7 @@ Json EvaluationReport::json() const {
     }
     results.push_back(std::move(json));
   }
-  return {{"baseline", baseline_}, {"results", results}};
+  return {{"baseline", baseline_}, {"verdict", verdicts()}, {"results", results}};
 }
 
 std::string EvaluationReport::csv() const {

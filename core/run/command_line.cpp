@@ -1,5 +1,7 @@
 #include "run/command_line.h"
 
+#include "registry/foreign.h"
+
 #include "learn/theta_file.h"
 #include "spec/compose.h"
 
@@ -140,6 +142,10 @@ SpecNode ready_spec(const Options& o, Registry& registry) {
   SpecNode spec = spec_with_overrides(o);
   const std::vector<std::string> paths_in_spec = plugin_paths_in(spec, o.spec);
   registry = make_registry(o.plugin_paths, paths_in_spec);
+  // Modules lie beside the spec; what was traced for a run lies beside the run's own.
+  const std::filesystem::path folder = std::filesystem::absolute(o.spec).parent_path();
+  registry.foreign().add_folder(folder.string());
+  registry.foreign().read_traced((folder / traced_file_name).string());
   if (!o.data.empty()) set_data_folder(spec, o.data, registry);
   name_learned_rules(spec);
   SpecNode paths;

@@ -6,6 +6,7 @@
 #include <lopt/networks.h>
 
 #include "catch.h"
+#include "bridge/written_program.h"
 
 #include <functional>
 #include <set>
@@ -84,6 +85,8 @@ std::vector<Case> binary_cases() {
       {"add", {integer({9}), integer({9})}, [](T x) { return x[0] + x[1] * x[0] - x[1]; }, -9, 9, false},
       {"remainder", {word({40}), word({40})}, [](T x) { return remainder(x[0], x[1]); }, 0, 9, false},
       {"remainder", {integer({40}), integer({40})}, [](T x) { return remainder(x[0], x[1]); }, -9, 9, false},
+      {"quotient", {word({40}), word({40})}, [](T x) { return quotient(x[0], x[1]); }, 0, 9, false},
+      {"quotient", {integer({40}), integer({40})}, [](T x) { return quotient(x[0], x[1]); }, -99, 9, false},
       {"equal", {integer({40}), integer({40})}, [](T x) { return x[0] == x[1]; }, -2, 2, false},
       {"not_equal", {integer({40}), integer({40})}, [](T x) { return x[0] != x[1]; }, -2, 2, false},
       {"less", {real({40}), real({40})}, [](T x) { return x[0] < x[1]; }, -2, 2, false},
@@ -204,6 +207,13 @@ std::vector<Case> array_cases() {
        [](T x) { return gradient(sum(square(convolution(x[0], x[1]))), std::vector<Tensor>{x[0]})[0]; }},
       {"cumulative_sum", {real({3, 5, 2})}, [](T x) { return cumulative_sum(x[0] * x[0], 1); }},
       {"cumulative_sum", {integer({3, 5})}, [](T x) { return cumulative_sum(x[0], -1); }, -9, 9, false},
+      {"argsort", {real({3, 5, 2})}, [](T x) { return argsort(x[0], 1); }, -2, 2, false},
+      {"argsort", {integer({3, 9})}, [](T x) { return argsort(x[0], -1, true); }, -3, 3, false},
+      {"argsort", {real({4, 9})}, [](T x) { return sort(x[0], 0) * x[0]; }},
+      {"argsort", {real({4, 9})}, [](T x) { return top_k(x[0], 3).values; }},
+      {"gather_rows", {real({4, 9})}, [](T x) { return reversed(x[0] * x[0], 1); }},
+      {"maximum", {real({3, 7})}, [](T x) { return cumulative_max(x[0], 1); }},
+      {"multiply", {real({3, 7, 2})}, [](T x) { return cumulative_prod(x[0], 1); }},
       {"gather_rows", {real({3, 5, 2}), integer({4})}, [](T x) { return gather(x[0], x[1], 1); }, 0, 4},
       {"gather_rows", {real({5, 2}), integer({3, 2})}, [](T x) { return gather(x[0], x[1], 0); }, 0, 4},
       {"scatter_add_rows", {real({2, 3}), integer({3})}, [](T x) { return scatter_add(x[0], x[1], 4, 1); }, 0, 3},
@@ -339,6 +349,40 @@ TEST_CASE("each primitive is named in this file") {
     CHECK(covered.contains(name));
   }
   CHECK(covered.size() >= 45);
+}
+
+TEST_CASE("programs that were written down and read again compute the same bits, and so do their gradients") {
+  std::mt19937 random(5);
+  for (const Case& c : all_cases()) {
+    INFO(c.name);
+    const Traced traced = inputs_of(c, random);
+    const Tensor value = c.f(traced.inputs);
+    TracerMessage message;
+    const std::vector<std::size_t> numbers = write_nodes(message, traced.inputs, {value});
+    std::vector<Tensor> inputs;
+    for (const Tensor& x : traced.inputs) inputs.push_back(make_input("x", x.type()));
+    const Tensor again = read_nodes(decode(encode(message)), inputs).at(numbers.at(0));
+    const auto results = [&](const std::vector<Tensor>& given, const Tensor& result) {
+      std::vector<Tensor> all{result};
+      if (c.smooth)
+        for (const Tensor& x : given)
+          if (x.dtype() == DType::float32) all.push_back(gradient(sum(square(result)), std::vector<Tensor>{x})[0]);
+      return evaluate_reference(make_program(c.name, given, all), traced.values);
+    };
+    CHECK(results(traced.inputs, value) == results(inputs, again));
+  }
+}
+
+TEST_CASE("order: NaN comes last, and equal elements stay in their order") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor x(Array({6}, std::vector<float>{2, nan, 1, 2, -1, 1}));
+  const auto places = [](const Tensor& t) {
+    const Array made = evaluate_reference(make_program("p", {}, {t}), {})[0];
+    return std::vector<std::int32_t>(made.values<std::int32_t>().begin(), made.values<std::int32_t>().end());
+  };
+  CHECK(places(argsort(x)) == std::vector<std::int32_t>{4, 2, 5, 0, 3, 1});
+  CHECK(places(argsort(x, 0, true)) == std::vector<std::int32_t>{0, 3, 2, 5, 4, 1});
+  CHECK(places(top_k(x, 2).places) == std::vector<std::int32_t>{0, 3});
 }
 
 TEST_CASE("ties of maximum share the gradient, as in JAX") {

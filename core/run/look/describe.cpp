@@ -1,4 +1,5 @@
 // lopt-run describe: a plugin and its settings, rates, features.
+#include "registry/foreign.h"
 #include "run/command_line.h"
 
 #include <lopt/features.h>
@@ -64,13 +65,18 @@ int run_describe(int argc, char** argv) {
   if (names[0] == "schedules") return describe_schedules(registry);
   bool found = false;
   std::vector<std::string> known;
-  for (const ComponentInfo& c : registry.components()) {
+  std::vector<ComponentInfo> components = registry.components();
+  if (is_foreign_name(names[0])) components = {registry.foreign().find(names[0], "")};
+  for (const ComponentInfo& c : components) {
     known.push_back(c.name);
     if (c.name != names[0]) continue;
     fmt::print("{}{} ({})\n{}\n", found ? "\n" : "", c.name, c.kind, c.summary);
     if (!c.paper.empty()) fmt::print("Paper: {}\n", c.paper);
     if (!c.url.empty()) fmt::print("See: {}\n", c.url);
-    fmt::print("Version {}, licence {}, from {}\n", c.version, c.licence, c.library_path);
+    if (c.is_foreign)
+      fmt::print("From {}\n", c.library_path);
+    else
+      fmt::print("Version {}, licence {}, from {}\n", c.version, c.licence, c.library_path);
     const std::vector<Declaration> declarations = registry.describe(c);
     fmt::print("\nSettings:{}\n", declarations.empty() ? " none" : "");
     for (const Declaration& d : declarations)

@@ -1,11 +1,13 @@
 // lopt-run check-plugin: what an author wants to know of a plugin before others use it.
 #include "conformance/check.h"
+#include "registry/foreign.h"
 #include "run/command_line.h"
 #include "run/own_library.h"
 
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 
 namespace lopt {
 namespace {
@@ -26,15 +28,16 @@ int run_check_plugin(int argc, char** argv) {
   description.add_options()("plugin-path", po::value(&plugin_paths),
                             "folder or file with plugins that it uses; may be given more than once")(
       "time-limit", po::value(&seconds), "seconds that a check may take (default: 3)");
-  const std::string usage = "lopt-run check-plugin FILE [setting=value …] [options]";
+  const std::string usage = "lopt-run check-plugin FILE|MODULE.NAME [setting=value …] [options]";
   const auto values = options::parse(
       argc, argv, description, usage,
-      "Checks each component of a plugin file, each check in a process of its own: one line a check, exit code 3 if "
+      "Checks each component of a plugin file, or one of a Python module, each check in a process of its own: one line "
+      "a check, exit code 3 if "
       "one\n"
       "fails. Components are made with their default settings, and those given where they declare them.");
   if (!values) return success;
   const std::vector<std::string> positional = options::positional(*values);
-  if (positional.empty()) throw UsageError("which plugin file? usage: " + usage);
+  if (positional.empty()) throw UsageError("which plugin file, or component of a Python module? usage: " + usage);
   if (!(seconds > 0 && seconds <= 3600)) throw UsageError("--time-limit must be above 0 and at most 3600");
   SpecNode settings = SpecNode::mapping();
   for (std::size_t i = 1; i < positional.size(); ++i) apply_override(settings, positional[i]);
@@ -42,7 +45,10 @@ int run_check_plugin(int argc, char** argv) {
   fmt::print("{}\n", positional[0]);
   Registry registry;
   try {
-    registry.add_path(positional[0], "the command line", true);
+    if (is_foreign_name(positional[0]) && !std::filesystem::exists(positional[0]))
+      registry.foreign().find(positional[0], "");
+    else
+      registry.add_path(positional[0], "the command line", true);
   } catch (const PluginError& error) {
     print_line("manifest", fail(error.what()));
     return bad_plugin;

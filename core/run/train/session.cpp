@@ -2,6 +2,7 @@
 
 #include "data/printable.h"
 #include "kernels/kernels.h"
+#include "registry/foreign.h"
 #include "report/provenance.h"
 #include "report/run_page.h"
 #include "report/tensorboard.h"
@@ -170,6 +171,7 @@ void Session::begin() {
     folder_->write("spec.yaml", to_yaml(experiment_.resolved));
     folder_->write_json("run.json", description());
     folder_->begin_metrics();
+    registry_.foreign().keep_traced(folder_->file(traced_file_name));
   } catch (...) {
     folder_->discard();
     throw;
@@ -182,6 +184,7 @@ void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpo
   const auto& run = checkpoint.facts.at("run");
   waiting_metrics_ = run.at("metrics_waiting").get<std::string>();
   folder_->begin_metrics(run.at("metrics_bytes").get<std::size_t>());
+  registry_.foreign().keep_traced(folder_->file(traced_file_name));
   last_checkpoint_step_ = checkpoint.facts.at("step").get<int>();
   std::ifstream file(folder_->file("run.json"));
   Json json = parse_json(file);

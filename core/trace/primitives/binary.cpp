@@ -1,5 +1,6 @@
 // Functions of two tensors, element by element, and the choice between two.
 #include "trace/primitives/elementwise.h"
+#include "trace/primitives/by_name.h"
 
 #include <fmt/format.h>
 
@@ -90,6 +91,12 @@ const Primitive remainder_row = elementwise<2>("remainder", same, nullptr, [](In
   return b == 0                                                               ? a
          : b == static_cast<decltype(b)>(-1) && std::is_signed_v<decltype(b)> ? 0
                                                                               : static_cast<decltype(a)>(a % b);
+});
+const Primitive quotient_row = elementwise<2>("quotient", same, nullptr, [](Integer auto a, decltype(a) b) {
+  return b == 0 ? decltype(a)(0)
+         : b == static_cast<decltype(b)>(-1) && std::is_signed_v<decltype(b)>
+             ? static_cast<decltype(a)>(0U - static_cast<std::uint32_t>(a))
+             : static_cast<decltype(a)>(a / b);
 });
 const Primitive where_positive_row = elementwise<2>(
     "where_positive", same,
@@ -224,6 +231,7 @@ Tensor clamp(const Tensor& x, double low, double high) {
   return apply(clamp_row, {x, broadcast_to(Tensor(low), x.shape()), broadcast_to(Tensor(high), x.shape())});
 }
 Tensor remainder(const Tensor& a, const Tensor& b) { return bitwise(remainder_row, a, b); }
+Tensor quotient(const Tensor& a, const Tensor& b) { return bitwise(quotient_row, a, b); }
 Tensor multiply_add(const Tensor& a, const Tensor& b, const Tensor& c) {
   auto [left, right] = promoted(a, b, "multiply_add");
   auto [first, last] = promoted(left, c, "multiply_add");
@@ -246,6 +254,13 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   auto [left, right] = promoted(a, b, "where");
   Shape shape = broadcast_shape(condition.shape(), left.shape(), "where");
   return apply(select_row, {broadcast_to(condition, shape), broadcast_to(left, shape), broadcast_to(right, shape)});
+}
+
+std::vector<const Primitive*> binary_primitives() {
+  return {&add_row,   &subtract_row, &multiply_row,   &multiply_add_row, &strong_zero_row, &divide_row,
+          &power_row, &maximum_row,  &minimum_row,    &remainder_row,    &quotient_row,    &where_positive_row,
+          &clamp_row, &equal_row,    &not_equal_row,  &less_row,         &less_equal_row,  &and_row,
+          &or_row,    &xor_row,      &shift_left_row, &shift_right_row,  &select_row};
 }
 
 }  // namespace lopt

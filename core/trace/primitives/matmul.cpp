@@ -1,5 +1,6 @@
 // Matrix products.
 #include "trace/primitives/elementwise.h"
+#include "trace/primitives/by_name.h"
 
 #include <fmt/format.h>
 #include <xtensor-blas/xblas.hpp>
@@ -115,5 +116,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   const std::int64_t rows = element_count(Shape(a.shape().begin(), a.shape().end() - 1));
   return reshape(product(reshape(a, {rows, inner}), b, false, false), result);
 }
+
+std::vector<const Primitive*> product_primitives() { return {&matmul_row, &batched_row}; }
 
 }  // namespace lopt

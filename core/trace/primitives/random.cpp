@@ -2,6 +2,7 @@
 #include "kernels/kernels.h"
 #include "random/threefry.h"
 #include "trace/primitives/elementwise.h"
+#include "trace/primitives/by_name.h"
 
 #include <lopt/random.h>
 
@@ -68,9 +69,13 @@ const Primitive fold_in_row =
 
 }  // namespace
 
-std::vector<Key> split(const Key& key, int count) {
+Tensor split_rows(const Key& key, std::int64_t count) {
   if (count < 1) throw ShapeError("split: at least one key");
-  Tensor rows = apply(split_row, {key.bits}, Count{count});
+  return apply(split_row, {key.bits}, Count{count});
+}
+
+std::vector<Key> split(const Key& key, int count) {
+  const Tensor rows = split_rows(key, count);
   std::vector<Key> result;
   for (int i = 0; i < count; ++i) result.push_back({take(rows, i, 0)});
   return result;
@@ -103,5 +108,7 @@ Tensor randint(const Key& key, const Shape& shape, std::int32_t low, std::int32_
       remainder(random_bits(keys[0], shape), modulus) * factor + remainder(random_bits(keys[1], shape), modulus);
   return convert(remainder(offset, modulus), DType::int32) + full(shape, low, DType::int32);
 }
+
+std::vector<const Primitive*> random_primitives() { return {&random_bits_row, &split_row, &fold_in_row}; }
 
 }  // namespace lopt

@@ -1,5 +1,6 @@
 // Reductions, and what softmax needs of them.
 #include "trace/direct.h"
+#include "trace/primitives/by_name.h"
 
 #include <fmt/format.h>
 #include <xtensor/xmath.hpp>
@@ -148,6 +149,35 @@ Tensor cumulative_sum(const Tensor& x, int axis) {
   return cumulative(x, normalized_axis(axis, x.rank(), "cumulative_sum"), false);
 }
 
+namespace {
+/// Each element with all before it, by twice as many in each round.
+template <class Function>
+Tensor doubling(const Tensor& x, int axis, double neutral, Function f) {
+  Tensor result = x;
+  for (std::int64_t shift = 1; shift < x.dim(axis); shift *= 2) {
+    Shape filled = x.shape(), start(filled.size(), 0), stop = filled;
+    filled[static_cast<std::size_t>(axis)] = shift;
+    stop[static_cast<std::size_t>(axis)] -= shift;
+    result = f(result, concatenate({full(filled, neutral, x.dtype()), slice(result, start, stop)}, axis));
+  }
+  return result;
+}
+}  // namespace
+
+Tensor cumulative_max(const Tensor& x, int axis) {
+  if (x.dtype() == DType::boolean) throw ShapeError("cumulative_max: numbers were expected, not bool; use convert()");
+  const double least = x.dtype() == DType::float32 ? -std::numeric_limits<double>::infinity()
+                       : x.dtype() == DType::int32 ? std::numeric_limits<std::int32_t>::min()
+                                                   : 0;
+  return doubling(x, normalized_axis(axis, x.rank(), "cumulative_max"), least, maximum);
+}
+
+Tensor cumulative_prod(const Tensor& x, int axis) {
+  if (x.dtype() == DType::boolean) throw ShapeError("cumulative_prod: numbers were expected, not bool; use convert()");
+  return doubling(x, normalized_axis(axis, x.rank(), "cumulative_prod"), 1,
+                  [](const Tensor& a, const Tensor& b) { return a * b; });
+}
+
 Tensor prod(const Tensor& x, const std::vector<int>& axes) {
   Tensor result = x;
   const std::vector<int> checked = checked_axes(x, axes, "prod");
@@ -249,5 +279,7 @@ Tensor softmax(const Tensor& logits) {
 Tensor one_hot(const Tensor& labels, std::int64_t classes) {
   return convert(expand_dims(labels, -1) == arange(classes), DType::float32);
 }
+
+std::vector<const Primitive*> reduction_primitives() { return {&sum_row, &max_row, &cumulative_row}; }
 
 }  // namespace lopt

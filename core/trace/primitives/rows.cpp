@@ -1,5 +1,6 @@
 // Elements by index: rows of the first dimension, and what is made of them.
 #include "trace/direct.h"
+#include "trace/primitives/by_name.h"
 
 #include <fmt/format.h>
 
@@ -140,5 +141,7 @@ Tensor take_along(const Tensor& x, const Tensor& indices) {
   const Tensor flat = arange(rows) * Tensor(static_cast<int>(length)) + inside;
   return reshape(gather_rows(reshape(x, {-1}), flat), indices.shape());
 }
+
+std::vector<const Primitive*> row_primitives() { return {&gather_row, &scatter_row}; }
 
 }  // namespace lopt

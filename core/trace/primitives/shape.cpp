@@ -1,5 +1,6 @@
 // Primitives that move elements without changing them, inputs and constants.
 #include "trace/primitives/elementwise.h"
+#include "trace/primitives/by_name.h"
 
 #include <fmt/format.h>
 
@@ -366,6 +367,11 @@ Tensor arange(std::int64_t n) {
   std::vector<std::int32_t> values(static_cast<std::size_t>(n));
   std::iota(values.begin(), values.end(), 0);
   return Tensor(Array({n}, values));
+}
+
+std::vector<const Primitive*> shape_primitives() {
+  return {&reshape_row, &broadcast_row,   &transpose_row,          &slice_row,
+          &pad_row,     &concatenate_row, &stop_gradient_primitive};
 }
 
 }  // namespace lopt

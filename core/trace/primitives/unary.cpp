@@ -1,6 +1,7 @@
 // Functions of one tensor, element by element.
 #include "random/erf_inv.h"
 #include "trace/primitives/elementwise.h"
+#include "trace/primitives/by_name.h"
 
 #include <fmt/format.h>
 
@@ -174,5 +175,11 @@ Tensor relu(const Tensor& x) { return apply(relu_row, {x}); }
 Tensor is_nan(const Tensor& x) { return x != x; }  // NOLINT(misc-redundant-expression): NaN alone differs from itself
 Tensor convert(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : apply(convert_row, {x}, dtype); }
 Tensor bitcast(const Tensor& x, DType dtype) { return x.dtype() == dtype ? x : apply(bitcast_row, {x}, dtype); }
+
+std::vector<const Primitive*> unary_primitives() {
+  return {&negate_row, &exp_row,     &log_row, &log1p_row,   &expm1_row,   &sqrt_row,   &rsqrt_row,
+          &tanh_row,   &sin_row,     &cos_row, &sigmoid_row, &floor_row,   &sign_row,   &abs_row,
+          &relu_row,   &erf_inv_row, &erf_row, &not_row,     &convert_row, &bitcast_row};
+}
 
 }  // namespace lopt

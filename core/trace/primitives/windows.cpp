@@ -1,6 +1,7 @@
 // Windows that slide over images: what convolution and pooling are made of. A convolution is the matrix product of its
 // windows and its weights, so its two gradients are products too.
 #include "trace/direct.h"
+#include "trace/primitives/by_name.h"
 
 #include <lopt/networks.h>
 
@@ -188,5 +189,7 @@ Tensor mean_pool(const Tensor& x, std::int64_t height, std::int64_t width, const
   const Tensor inside = sum(windows_of(ones({1, x.dim(1), x.dim(2), 1}), sliding), {3, 4});
   return total / inside;
 }
+
+std::vector<const Primitive*> window_primitives() { return {&windows_row, &add_windows_row}; }
 
 }  // namespace lopt

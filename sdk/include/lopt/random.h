@@ -13,6 +13,8 @@ struct Key {
 };
 
 std::vector<Key> split(const Key& key, int count = 2);
+/// The same as one uint32 tensor [count, 2].
+Tensor split_rows(const Key& key, std::int64_t count);
 Key fold_in(const Key& key, std::uint32_t data);
 /// uint32, all 32 bits random.
 Tensor random_bits(const Key& key, const Shape& shape);

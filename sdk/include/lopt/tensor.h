@@ -60,6 +60,8 @@ Tensor strong_zero(const Tensor& cotangent, const Tensor& product);
 Tensor multiply_add(const Tensor& a, const Tensor& b, const Tensor& c);
 /// Of integers, with the sign of the dividend.
 Tensor remainder(const Tensor& a, const Tensor& b);
+/// Of integers, rounded towards zero; 0 where b is 0, and the least integer over −1 is itself.
+Tensor quotient(const Tensor& a, const Tensor& b);
 
 // Functions of one float32 tensor.
 Tensor exp(const Tensor& x);
@@ -155,6 +157,21 @@ Tensor log_sum_exp(const Tensor& x, const std::vector<int>& axes = {});
 Tensor argmax(const Tensor& x, int axis = -1);
 /// x₀, x₀ + x₁, … along `axis`.
 Tensor cumulative_sum(const Tensor& x, int axis);
+/// The same with maximum, and with products.
+Tensor cumulative_max(const Tensor& x, int axis);
+Tensor cumulative_prod(const Tensor& x, int axis);
+
+// Order along an axis: equal elements stay in their order, and NaN comes last.
+/// int32 places of the elements from the least to the largest, or the other way; of the shape of x.
+Tensor argsort(const Tensor& x, int axis = -1, bool descending = false);
+Tensor sort(const Tensor& x, int axis = -1, bool descending = false);
+/// The k largest along the last axis, and their int32 places: [..., k].
+struct TopK {
+  Tensor values, places;
+};
+TopK top_k(const Tensor& x, std::int64_t k);
+/// From the last element to the first.
+Tensor reversed(const Tensor& x, int axis);
 // Lengths, right from the smallest to the largest numbers, whose squares are none. Their derivatives are 0 at 0.
 /// √(Σ x²).
 Tensor norm(const Tensor& x, const std::vector<int>& axes = {});

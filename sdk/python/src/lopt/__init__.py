@@ -1,14 +1,22 @@
-"""Learned optimizers: meta-training of them, and what was trained as an optimizer of NumPy arrays and PyTorch models.
+"""Learned optimizers: meta-training of them, tasks and rules of one's own in Python, and what was trained as an optimizer of
+NumPy arrays and PyTorch models.
 
-lopt.Optimizer          an optimizer of NumPy arrays
-lopt.torch              the same as a torch.optim.Optimizer
-lopt.tasks              tasks of a spec as functions of NumPy arrays
-lopt.train, evaluate    run a spec, as `lopt-run train` and `lopt-run evaluate` do; what comes out is a Run
+lopt.Task, LearnedOptimizer, …   classes to derive from: what their functions compute is traced, and runs at lopt's speed
+lopt.numpy, random, tree         what these functions are written with
+lopt.train, evaluate, check      run a spec, as `lopt-run` does; what comes out is a Run
+lopt.Optimizer                   made directly: an optimizer of NumPy arrays
+lopt.torch, lopt.optax           the same for PyTorch and JAX
+lopt.jax                         tasks and rules that are written in JAX
+lopt.tasks                       tasks of a spec as functions of NumPy arrays
 """
 
-from . import tasks
+from . import numpy, random, tasks, tree
+from .components import (Batches, Dataset, GradientEstimator, InitContext, LearnedOptimizer, Optimizer, Schedule, Task, TaskFamily,
+                         UpdateContext, setting)
 from .errors import DataError, LoptError, PluginError, UsageError
-from .optimizer import Optimizer
-from .runs import Run, evaluate, resume, train
+from .optimizer import ArrayOptimizer
+from .runs import Run, check, evaluate, resume, train
 
-__all__ = ["DataError", "LoptError", "Optimizer", "PluginError", "Run", "UsageError", "evaluate", "resume", "tasks", "train"]
+__all__ = ["ArrayOptimizer", "Batches", "DataError", "Dataset", "GradientEstimator", "InitContext", "LearnedOptimizer", "LoptError",
+           "Optimizer", "PluginError", "Run", "Schedule", "Task", "TaskFamily", "UpdateContext", "UsageError", "check", "evaluate",
+           "numpy", "random", "resume", "setting", "tasks", "train", "tree"]

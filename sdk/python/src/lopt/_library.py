@@ -21,6 +21,10 @@ class Tensor(ctypes.Structure):
     ]
 
 
+SCAN_STEP = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t,
+                             ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t))
+
+
 @functools.cache
 def prefix() -> pathlib.Path:
     """Where lopt is installed: LOPT_PREFIX, inside this package, or the build of the tree that this file lies in."""
@@ -38,6 +42,7 @@ def prefix() -> pathlib.Path:
 @functools.cache
 def library() -> ctypes.CDLL:
     lib = ctypes.CDLL(str(sorted(prefix().glob("lib/liblopt.so*"))[-1]))
+    values = ctypes.POINTER(ctypes.c_int64)
     handle, error, floats = ctypes.c_void_p, ctypes.POINTER(Error), ctypes.POINTER(ctypes.c_void_p)
     for name, result, arguments in [
         ("version", ctypes.c_char_p, []),
@@ -64,6 +69,26 @@ def library() -> ctypes.CDLL:
         ("task_batch", ctypes.c_int, [handle, ctypes.c_uint64, ctypes.c_int64, floats, error]),
         ("task_loss", ctypes.c_int, [handle, ctypes.c_uint64, ctypes.c_int64, floats, floats,
                                      ctypes.POINTER(ctypes.c_float), floats, error]),
+        ("trace_begin", handle, []),
+        ("trace_end", None, [handle]),
+        ("trace_input", ctypes.c_int, [handle, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t, values, error]),
+        ("trace_constant", ctypes.c_int, [handle, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t,
+                                          ctypes.c_void_p, values, error]),
+        ("trace_number", ctypes.c_int, [handle, ctypes.c_double, values, error]),
+        ("trace_type", ctypes.c_int, [handle, ctypes.c_int64, ctypes.POINTER(ctypes.c_int),
+                                      ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)), ctypes.POINTER(ctypes.c_size_t), error]),
+        ("trace_apply", ctypes.c_int, [handle, ctypes.c_char_p, values, ctypes.c_size_t, ctypes.c_char_p, values,
+                                       ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_char_p),
+                                       error]),
+        ("trace_component", ctypes.c_int, [handle, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, values, ctypes.c_size_t,
+                                           ctypes.c_char_p, values, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t),
+                                           ctypes.POINTER(ctypes.c_char_p), error]),
+        ("trace_functions", ctypes.c_char_p, []),
+        ("trace_scan", ctypes.c_int, [handle, SCAN_STEP, ctypes.c_void_p, values, ctypes.c_size_t, values, ctypes.c_size_t,
+                                      ctypes.c_char_p, values, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t), error]),
+        ("trace_evaluate", ctypes.c_int, [handle, ctypes.c_int64, ctypes.c_void_p, error]),
+        ("trace_message", ctypes.c_int, [handle, values, ctypes.c_size_t, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p),
+                                         ctypes.POINTER(ctypes.c_size_t), error]),
     ]:
         function = getattr(lib, "lopt_" + name)
         function.restype, function.argtypes = result, arguments

@@ -22,3 +22,8 @@ _CLASSES = {2: UsageError, 3: PluginError, 4: DataError}
 
 def error_of(code: int, message: str) -> LoptError:
     return _CLASSES.get(code, LoptError)(message)
+
+
+def code_of(error: LoptError) -> int:
+    """The exit code that stands for an error."""
+    return next((code for code, cls in _CLASSES.items() if isinstance(error, cls)), 1)

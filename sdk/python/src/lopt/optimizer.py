@@ -6,11 +6,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from ._library import Handle
+from .components import Optimizer
 from .errors import UsageError
 from .spec import spec_text
 
 
-class Optimizer:
+class ArrayOptimizer(Optimizer):
     """An optimizer of lopt, of which the parameters are NumPy arrays that it changes in place.
 
     >>> w = np.zeros((784, 10), np.float32)

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from ._library import prefix
-from .errors import LoptError, error_of
+from .components import Component
+from .errors import LoptError, UsageError, error_of
+from .objects import module_name, plain, taken_over, yaml_of
 
 
 class Run:
@@ -35,7 +37,7 @@ class Run:
 
     @property
     def metrics(self):
-        """A row for each step: a pandas.DataFrame, or a list of dicts where pandas is not there."""
+        """A row for each step: a pandas.DataFrame, or a list of dictionaries, of which a name gives a column, where pandas is not there."""
         with (self.folder / "metrics.jsonl").open() as lines:
             return _table([json.loads(line) for line in lines])
 
@@ -43,6 +45,11 @@ class Run:
     def results(self):
         """Of an evaluation: a row for each task, optimizer and length."""
         return _table(json.loads((self.folder / "evaluation.json").read_text())["results"])
+
+    @property
+    def verdict(self) -> str:
+        """Of an evaluation: what it says of the optimizers beside each other."""
+        return "\n".join(json.loads((self.folder / "evaluation.json").read_text()).get("verdict", []))
 
     @property
     def theta(self) -> dict[str, np.ndarray]:
@@ -66,17 +73,41 @@ class Run:
         return axes
 
 
-def train(spec: str | os.PathLike | dict, *, out: str | os.PathLike | None = None, quiet: bool = False,
+def train(spec: str | os.PathLike | dict | None = None, *, out: str | os.PathLike | None = None, quiet: bool = False,
           **overrides: object) -> Run:
     """Runs a spec, as `lopt-run train SPEC key.path=value …`: a file, its text, or a mapping. Keys with dots are written
-    `**{"estimator.std": 0.02}`. Ctrl-C ends it after the step that it is in; `resume` goes on."""
+    `**{"estimator.std": 0.02}`. Without a spec the keys are the spec: `train(task=MyTask(), learned_optimizer="per_parameter_mlp",
+    estimator="{plugin: pes, …}", …)`; components of Python may stand wherever a plugin may. Ctrl-C ends it after the step that
+    it is in; `resume` goes on."""
     return _run("train", spec, out, quiet, overrides)
 
 
-def evaluate(spec: str | os.PathLike | dict, *, out: str | os.PathLike | None = None, quiet: bool = False,
+def evaluate(spec: str | os.PathLike | dict | None = None, *, out: str | os.PathLike | None = None, quiet: bool = False,
              **overrides: object) -> Run:
-    """Trains tasks by optimizers, and says which is better, as `lopt-run evaluate`."""
+    """Trains tasks by optimizers, and says which is better, as `lopt-run evaluate`; without a spec as `train`:
+    `evaluate(tasks={"mine": MyTask()}, optimizers={"adam": {"tuned": "adam"}, "learned": run}, steps=[100], seeds=5)`."""
     return _run("evaluate", spec, out, quiet, overrides)
+
+
+def check(component: object, *, quiet: bool = False) -> dict[str, str]:
+    """The checks of `lopt-run check-plugin` on a component of Python, or on a plugin's file: what each found, by name; "passed …",
+    "skipped …" or "FAILED …". Raises PluginError where one failed."""
+    component = taken_over(component)
+    if isinstance(component, type) and issubclass(component, Component):
+        name = f"{module_name(component.__module__)}.{component.__qualname__}"
+        words = [name]
+    elif isinstance(component, Component):
+        spec = plain(component)
+        words = [spec] if isinstance(spec, str) else [str(spec.pop("plugin")), *(f"{key}={yaml_of(value)}" for key, value in spec.items())]
+    else:
+        words = [os.fspath(component)]
+    lines = _call(["check-plugin", *words], quiet, refused=3)
+    found = {line.split()[1]: " ".join([line.split()[0], *line.split()[2:]]) for line in lines
+             if line.startswith("  ") and line.split()[0] in ("passed", "FAILED", "skipped")}
+    failed = [f"{name}: {text.removeprefix('FAILED ')}" for name, text in found.items() if text.startswith("FAILED")]
+    if failed or not found:
+        raise error_of(3, "\n".join(failed or lines))
+    return found
 
 
 def resume(run: Run | str | os.PathLike, *, steps: int | None = None, quiet: bool = False) -> Run:
@@ -86,9 +117,13 @@ def resume(run: Run | str | os.PathLike, *, steps: int | None = None, quiet: boo
     return Run(folder)
 
 
-def _run(verb: str, spec: str | os.PathLike | dict, out: str | os.PathLike | None, quiet: bool, overrides: dict) -> Run:
+def _run(verb: str, spec: str | os.PathLike | dict | None, out: str | os.PathLike | None, quiet: bool, overrides: dict) -> Run:
+    if spec is None:
+        spec, overrides = overrides, {}
+        if not spec:
+            raise UsageError(f"{verb}() wants a spec: a file, its text, a mapping, or keys, as task=…")
     with _spec_file(spec) as file:
-        words = [verb, file, *(f"{key}={json.dumps(value)}" for key, value in overrides.items())]
+        words = [verb, file, *(f"{key}={yaml_of(plain(value))}" for key, value in overrides.items())]
         if out is not None:
             words += ["--out", os.fspath(out)]
         printed = _call(words, quiet)
@@ -103,11 +138,12 @@ def _spec_file(spec: str | os.PathLike | dict) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "spec.yaml")
-        file.write_text(json.dumps(spec) if isinstance(spec, dict) else os.fspath(spec))
+        lines = [f"{json.dumps(key)}: {yaml_of(value)}\n" for key, value in plain(spec).items()] if isinstance(spec, dict) else []
+        file.write_text("".join(lines) if isinstance(spec, dict) else os.fspath(spec))
         yield str(file)
 
 
-def _call(words: list[str], quiet: bool) -> list[str]:
+def _call(words: list[str], quiet: bool, refused: int = 0) -> list[str]:
     """Runs the runner; what it printed. In a session of its own, so that Ctrl-C comes to it once, from here."""
     process = subprocess.Popen([prefix() / "bin" / "lopt-run", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                text=True, errors="replace", start_new_session=True)
@@ -119,7 +155,7 @@ def _call(words: list[str], quiet: bool) -> list[str]:
             process.send_signal(signal.SIGINT)
             _follow(process, lines, quiet)
             raise
-    if code := process.wait():
+    if (code := process.wait()) and code != refused:
         if code == 130:
             raise KeyboardInterrupt
         sentences = [line.removeprefix("lopt-run: ") for line in lines if line.startswith("lopt-run: ")]
@@ -152,5 +188,12 @@ def _table(rows: list[dict]):
     try:
         import pandas
     except ImportError:
-        return rows
+        return Rows(rows)
     return pandas.DataFrame(rows)
+
+
+class Rows(list):
+    """A list of dictionaries, of which a name gives a column: what stands for a DataFrame where pandas is not there."""
+
+    def __getitem__(self, key):
+        return [row.get(key) for row in self] if isinstance(key, str) else super().__getitem__(key)

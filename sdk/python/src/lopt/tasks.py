@@ -13,7 +13,7 @@ import numpy as np
 
 from ._library import call, library
 from .errors import UsageError
-from .spec import mapping_text
+from .spec import component_text
 
 _TYPES: list[type] = [np.float32, np.int32, np.uint32, np.uint32]
 _Part = tuple[tuple[int, ...], type]  # shape and type
@@ -23,15 +23,20 @@ _PARAMS, _BATCH = 0, 1
 class Task:
     """A task of a spec and one problem of it: what `lopt-run train` does with the same task and seed, to the bit.
 
-    `spec`: a name, a mapping, or YAML of what stands behind `task:`. Parameters and batches are dicts of arrays.
+    `spec`: a name, a mapping, YAML of what stands behind `task:`, or a lopt.Task. Parameters and batches are dicts of arrays.
     """
 
-    def __init__(self, spec: str | os.PathLike | dict, seed: int = 0):
+    def __init__(self, spec: str | os.PathLike | dict | object, seed: int = 0):
         self._handle = ctypes.c_void_p()
-        call("create_task", mapping_text(spec).encode(), ctypes.byref(self._handle))
+        call("create_task", component_text(spec).encode(), ctypes.byref(self._handle))
         self.seed = seed
         self._params = self._parts(_PARAMS)
         self._batch = self._parts(_BATCH)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Their paths, in order."""
+        return list(self._params)
 
     def __del__(self) -> None:
         if getattr(self, "_handle", None):

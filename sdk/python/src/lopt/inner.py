@@ -1,0 +1,135 @@
+"""Components of lopt inside of components of Python: a rule around an optimizer, a task around a task."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+from typing import Any
+
+from . import numpy as lnp
+from ._library import Error, library
+from ._trace import Array, current, named_tree
+from .components import InitContext, LearnedOptimizer, Optimizer, Schedule, Task, UpdateContext
+from .errors import error_of
+from .objects import find
+
+
+def _apply(kind: str, spec: str, function: str, arguments: dict[str, Any], num_steps: int = 0) -> Any:
+    """What a function of a component gives: arrays in dictionaries by their names."""
+    trace = current()
+    values: list[int] = []
+
+    def placed(tree: Any) -> Any:
+        from .tracer import tree_json
+
+        def leaf(x: Any) -> int:
+            values.append(trace.value_of(lnp.asarray(x)))
+            return len(values) - 1
+
+        return tree_json(tree, leaf)
+
+    told = {name: placed(tree) for name, tree in arguments.items() if tree is not None}
+    room = 4096
+    results, made, structure, error = (ctypes.c_int64 * room)(), ctypes.c_size_t(), ctypes.c_char_p(), Error()
+    if code := library().lopt_trace_component(
+            trace.handle, kind.encode(), spec.encode(), function.encode(), (ctypes.c_int64 * max(1, len(values)))(*values),
+            len(values), json.dumps({**told, "num_steps": num_steps}).encode(), results, room, ctypes.byref(made),
+            ctypes.byref(structure), ctypes.byref(error)):
+        raise error_of(code, error.message.decode(errors="replace"))
+    return named_tree(json.loads(structure.value or b"0"), [trace.array(results[i]) for i in range(made.value)])
+
+
+def _of_update(context: UpdateContext) -> dict:
+    return {"loss": context.loss, "iteration": context.iteration, "length": context.length, "key": context.key}
+
+
+class InnerOptimizer(Optimizer):
+    """An optimizer of lopt, by its spec, inside of a rule of Python."""
+
+    def __init__(self, spec: str):
+        self.spec = spec
+
+    def init(self, params: Any, context: InitContext | None = None) -> Any:
+        context = context or InitContext(0, None)
+        return _apply("optimizer", self.spec, "init", {"params": params, "key": context.key}, context.num_steps)
+
+    def update(self, state: Any, grads: Any, context: UpdateContext) -> Any:
+        return _apply("optimizer", self.spec, "update", {"state": state, "grads": grads, **_of_update(context)}, context.num_steps)
+
+    def params(self, *state: Any) -> Any:
+        return _apply("optimizer", self.spec, "params", {"state": state[-1]})
+
+    def evaluation_params(self, state: Any) -> Any:
+        return _apply("optimizer", self.spec, "evaluation_params", {"state": state})
+
+    def with_params(self, state: Any, params: Any) -> Any:
+        """The state with other parameters."""
+        return _apply("optimizer", self.spec, "with_params", {"state": state, "params": params})
+
+
+class InnerLearnedOptimizer(LearnedOptimizer):
+    """A learned optimizer of lopt, by its spec."""
+
+    def __init__(self, spec: str):
+        self.spec = spec
+
+    def init(self, key: Array) -> Any:
+        return _apply("learned_optimizer", self.spec, "weights", {"key": key})
+
+    def start(self, theta: Any, params: Any, context: InitContext) -> Any:
+        return _apply("learned_optimizer", self.spec, "init", {"theta": theta, "params": params, "key": context.key}, context.num_steps)
+
+    def update(self, theta: Any, state: Any, grads: Any, context: UpdateContext) -> Any:
+        return _apply("learned_optimizer", self.spec, "update", {"theta": theta, "state": state, "grads": grads, **_of_update(context)},
+                      context.num_steps)
+
+    def params(self, *state: Any) -> Any:
+        theta, of = state
+        return _apply("learned_optimizer", self.spec, "params", {"theta": theta, "state": of})
+
+
+class InnerTask(Task):
+    """A task of lopt, by its spec, inside of a task of Python."""
+
+    def __init__(self, spec: str):
+        self.spec = spec
+
+    def init(self, key: Array) -> Any:
+        return _apply("task", self.spec, "init", {"key": key})
+
+    def loss(self, params: Any, batch: dict, key: Array) -> Any:
+        return _apply("task", self.spec, "loss", {"params": params, "batch": batch, "key": key})
+
+
+class InnerSchedule(Schedule):
+    """A schedule of lopt, by its spec: `schedule.at(context)` in an update."""
+
+    def __init__(self, spec: str):
+        self.spec = spec
+
+    def rate(self, context: Any) -> Any:
+        return _apply("schedule", self.spec, "rate", {"step": context.step, "steps": context.steps}, context.num_steps)
+
+    def at(self, context: UpdateContext) -> Any:
+        """The rate of an update."""
+        steps = context.length if context.length is not None else context.num_steps or None
+        return _apply("schedule", self.spec, "rate", {"step": lnp.astype(context.iteration, lnp.float32),
+                                                     "steps": None if steps is None else lnp.astype(steps, lnp.float32)}, context.num_steps)
+
+
+class Spec(str):
+    """The spec of data, as it goes on to lopt: what `batches()` gives."""
+
+
+_CLASSES = {"optimizer": InnerOptimizer, "learned_optimizer": InnerLearnedOptimizer, "task": InnerTask, "schedule": InnerSchedule,
+            "rate": InnerSchedule}
+
+
+def inner_component(kind: str, spec: str) -> Any:
+    """The component of a spec that is a setting of one in Python: of Python too, or of lopt."""
+    from .tracer import made
+
+    name = spec.strip()
+    if name.replace("_", "a").replace(".", "a").isalnum() and "." in name and kind != "dataset":
+        return made(name, {}) if isinstance(find(name), type) else find(name)
+    return Spec(spec) if kind == "dataset" else _CLASSES[kind](spec)

@@ -1,0 +1,435 @@
+"""Tasks, optimizers and learned optimizers that are written in JAX, by their jaxpr: jax.numpy, Flax, Haiku, optax.
+
+>>> task = lopt.jax.task(init, loss, dataset="digits", batch_size=64)
+>>> rule = lopt.jax.learned_optimizer(theta, start, update, params=lambda state: state["params"])
+>>> tuned = lopt.jax.optimizer(optax.chain(optax.clip(1.0), optax.adam(1e-3)))
+
+JAX is asked once for the jaxpr of each function; what runs then is lopt. Random numbers by key are JAX's.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from . import numpy as lnp
+from . import tree as trees
+from ._jaxpr import arrays_of
+from ._trace import Array
+from .components import Batches, Dataset, InitContext, LearnedOptimizer, Optimizer, Task, TaskFamily, UpdateContext, arguments_for
+from .errors import UsageError
+
+
+def apply(function: Callable, *arguments: Any) -> Any:
+    """What a function of JAX gives for symbolic arrays, in the same trees: their leaves are arrays, other values go as they are."""
+    leaves, structure = jax.tree.flatten(arguments)
+    symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (Array, np.ndarray, np.generic))]
+
+    def of_symbolic(*given: Any) -> Any:
+        full = list(leaves)
+        for i, value in zip(symbolic, given):
+            full[i] = value
+        return function(*jax.tree.unflatten(structure, full))
+
+    shapes = [jax.ShapeDtypeStruct(leaves[i].shape, leaves[i].dtype) for i in symbolic]
+    closed, result = jax.make_jaxpr(of_symbolic, return_shape=True)(*shapes)
+    made = arrays_of(closed, [leaves[i] for i in symbolic])
+    return jax.tree.unflatten(jax.tree.structure(result), [lnp.asarray(x) for x in made])
+
+
+def _named(tree: Any) -> Any:
+    """A tree of JAX as nested dictionaries, by the names of its paths: what lopt's trees are."""
+    paths, _ = jax.tree_util.tree_flatten_with_path(tree)
+    if len(paths) == 1 and not paths[0][0]:
+        return paths[0][1]
+    result: dict = {}
+    for path, leaf in paths:
+        below = result
+        for key in path[:-1]:
+            below = below.setdefault(_name(key), {})
+        below[_name(path[-1])] = leaf
+    return result
+
+
+def _name(key: Any) -> str:
+    for attribute in ("key", "name", "idx"):
+        if hasattr(key, attribute):
+            return str(getattr(key, attribute))
+    return str(key)
+
+
+def _like(structure: Any, tree: Any) -> Any:
+    return jax.tree.unflatten(structure, trees.leaves(tree))
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), tree)
+
+
+def _shape_of(function: Callable, arguments: list) -> Any:
+    """What a function would give; whole numbers go as they are."""
+    fixed = {i: x for i, x in enumerate(arguments) if isinstance(x, int) or x is None}
+    rest = [x for i, x in enumerate(arguments) if i not in fixed]
+
+    def of_rest(*given: Any) -> Any:
+        left = iter(given)
+        return function(*(fixed[i] if i in fixed else next(left) for i in range(len(arguments))))
+
+    return jax.eval_shape(of_rest, *rest)
+
+
+def _key_shape() -> Any:
+    return jax.ShapeDtypeStruct((2,), np.uint32)
+
+
+class JaxTask(Task):
+    """A task of functions of JAX: `init(key)` and `loss(params, batch, key)`."""
+
+    def __init__(self, init: Callable, loss: Callable, dataset: Any = None, batch_size: int = 0, metrics: Callable | None = None,
+                 normalized: Callable | None = None, name: str | None = None):
+        self._init, self._loss, self._metrics, self._normalized = init, loss, metrics, normalized
+        self.dataset, self.batch_size = _dataset(dataset), batch_size
+        self.name, self.file = name or getattr(loss, "__name__", "task"), _file(loss)
+        if dataset is not None and batch_size < 1:
+            raise UsageError("a task with a dataset wants batch_size, at least 1")
+
+    def __call__(self) -> JaxTask:
+        return self
+
+    def init(self, key: Any = None, *, seed: int | None = None) -> Any:
+        """The parameters. `seed`: as NumPy arrays, those of lopt's problem of that seed."""
+        if seed is not None:
+            return _like(self._structure(), list(self._arrays(seed).init().values()))
+        return _named(apply(_taking(self._init, 1), key))
+
+    def _structure(self) -> Any:
+        return jax.tree.structure(jax.eval_shape(_taking(self._init, 1), _key_shape()))
+
+    def loss(self, params: Any, batch: dict, key: Any) -> Any:
+        return lnp.reshape(apply(_taking(self._loss, 3), _like(self._structure(), params), batch, key), ())
+
+    def metrics(self, params: Any, batch: dict, key: Any) -> Mapping[str, Any]:
+        if self._metrics is None:
+            return {}
+        found = self._metrics
+        higher = {}
+
+        def values(*given: Any) -> dict:
+            named = _taking(found, 3)(*given)
+            higher.update({name: value[1] for name, value in named.items() if isinstance(value, tuple)})
+            return {name: value[0] if isinstance(value, tuple) else value for name, value in named.items()}
+
+        made = apply(values, _like(self._structure(), params), batch, key)
+        return {name: (value, higher[name]) if name in higher else value for name, value in made.items()}
+
+    def normalized(self, loss: Any) -> Any:
+        return loss if self._normalized is None else apply(self._normalized, loss)
+
+    def batches(self) -> Batches | None:
+        return None if self.dataset is None else Batches(self.dataset, self.batch_size)
+
+    # The same of NumPy arrays.
+    def _arrays(self, seed: int = 0) -> Any:
+        from .objects import spec_of
+        from .tasks import Task as ArrayTask
+
+        made = self.__dict__.setdefault("_made", {})
+        if seed not in made:
+            made[seed] = ArrayTask(spec_of(self), seed)
+        return made[seed]
+
+    def batch(self, step: int, seed: int = 0) -> dict[str, np.ndarray]:
+        """What step 0, 1, … sees."""
+        return self._arrays(seed).batch(step)
+
+    def loss_and_gradient(self, params: Any, batch: Mapping[str, np.ndarray], step: int = 0, seed: int = 0) -> tuple[float, Any]:
+        """The loss of NumPy arrays, and its gradient, as lopt computes them."""
+        arrays = self._arrays(seed)
+        leaves, structure = jax.tree.flatten(params)
+        loss, grads = arrays.loss_and_gradient(dict(zip(arrays.parameter_names, leaves)), batch, step)
+        return loss, jax.tree.unflatten(structure, list(grads.values()))
+
+
+def _taking(function: Callable, most: int) -> Callable:
+    """The function, given as many arguments as it takes."""
+    count = len(arguments_for(function, [0] * most))
+    return lambda *given: function(*given[:count])
+
+
+def _file(function: Callable) -> str:
+    try:
+        return inspect.getsourcefile(function) or ""
+    except TypeError:
+        return ""
+
+
+def _dataset(dataset: Any) -> Any:
+    """A dataset of lopt by its name or spec, a Dataset, or arrays: {name: array}, or {"train": {…}, "test": {…}}."""
+    if isinstance(dataset, Mapping) and "plugin" not in dataset:
+        if set(dataset) <= {"train", "test"}:
+            return Dataset.from_arrays(dataset["train"], dataset.get("test"))
+        return Dataset.from_arrays(dataset)
+    return dataset
+
+
+def task(init: Any, loss: Callable | None = None, dataset: Any = None, batch_size: int = 0, metrics: Callable | None = None,
+         normalized: Callable | None = None, name: str | None = None) -> JaxTask:
+    """A task: `init(key)` gives parameters, any pytree, `loss(params, batch, key)` a scalar. `dataset`: a name or spec of lopt's,
+    a lopt.Dataset, or arrays by name (or by "train" and "test"); `metrics(params, batch, key)` gives {name: value}, or {name:
+    (value, True)} where a higher one is better. A task of learned_optimization is taken as it is."""
+    if loss is None:
+        return _task_of_package(init, dataset, batch_size)
+    return JaxTask(init, loss, dataset, batch_size, metrics, normalized, name)
+
+
+class JaxOptimizer(Optimizer):
+    """An optimizer of functions of JAX."""
+
+    def __init__(self, init: Callable, update: Callable, params: Callable | None = None, name: str | None = None):
+        self._init, self._update, self._params = init, update, params or _params_in
+        self.name, self.file = name or getattr(update, "__name__", "optimizer"), _file(update)
+        self._structures: dict = {}
+
+    def _state(self, params: Any, key: Any) -> Any:
+        return self._init(params)
+
+    def init(self, params: Any, context: InitContext | None = None) -> Any:
+        state = apply(self._init, *_named_arguments(self._init, {"params": params, **_start_names(context)}))
+        return self._kept(state)
+
+    def _kept(self, state: Any) -> Any:
+        named = _named(state)
+        self._structures[tuple(trees.names(named))] = jax.tree.structure(state)
+        return named
+
+    def _restored(self, state: Any, again: Callable) -> Any:
+        names = tuple(trees.names(state))
+        if names not in self._structures:
+            self._structures[names] = jax.tree.structure(again())
+        return _like(self._structures[names], state)
+
+    def update(self, state: Any, grads: Any, context: UpdateContext) -> Any:
+        state = self._restored(state, lambda: jax.eval_shape(self._init, _shapes(grads)))
+        return _named(apply(self._update, *_named_arguments(self._update, {"state": state, "grads": grads, **_names_of(context)})))
+
+    def params(self, *given: Any) -> Any:
+        state = self._restored(given[-1], lambda: None)
+        return _named(apply(self._params, state))
+
+    def evaluation_params(self, state: Any) -> Any:
+        return self.params(state)
+
+
+class JaxLearnedOptimizer(LearnedOptimizer):
+    """A learned optimizer of functions of JAX."""
+
+    def __init__(self, theta: Callable, start: Callable, update: Callable, params: Callable | None = None, name: str | None = None):
+        self._theta, self._start, self._update, self._params = theta, start, update, params or _params_in
+        self.name, self.file = name or getattr(update, "__name__", "rule"), _file(update)
+        self._structures: dict = {}
+
+    def init(self, key: Any) -> Any:
+        return _named(apply(_taking(self._theta, 1), key))
+
+    def _weights(self, theta: Any) -> Any:
+        return _like(jax.tree.structure(jax.eval_shape(_taking(self._theta, 1), _key_shape())), theta)
+
+    def start(self, theta: Any, params: Any, context: InitContext) -> Any:
+        state = apply(self._start, *_named_arguments(self._start, {"theta": self._weights(theta), "params": params, **_start_names(context)}))
+        named = _named(state)
+        self._structures[tuple(trees.names(named))] = jax.tree.structure(state)
+        return named
+
+    def _state(self, theta: Any, state: Any, grads: Any) -> Any:
+        names = tuple(trees.names(state))
+        if names not in self._structures:
+            weights = _shapes(self._weights(theta))
+            given = {"theta": weights, "params": _shapes(grads), "num_steps": 0, "key": _key_shape()}
+            self._structures[names] = jax.tree.structure(_shape_of(self._start, _named_arguments(self._start, given)))
+        return _like(self._structures[names], state)
+
+    def update(self, theta: Any, state: Any, grads: Any, context: UpdateContext) -> Any:
+        state = self._state(theta, state, grads)
+        return _named(apply(self._update, *_named_arguments(self._update, {"theta": self._weights(theta), "state": state, "grads": grads, **_names_of(context)})))
+
+    def params(self, theta: Any, state: Any) -> Any:
+        names = tuple(trees.names(state))
+        if names not in self._structures:
+            return state["params"]
+        return _named(apply(self._params, _like(self._structures[names], state)))
+
+
+def _params_in(state: Any) -> Any:
+    return state["params"] if isinstance(state, Mapping) else state.params
+
+
+def _start_names(context: InitContext | None) -> dict:
+    return {"num_steps": context.num_steps if context else 0, "key": context.key if context else None}
+
+
+def _names_of(context: UpdateContext) -> dict:
+    return {"loss": context.loss, "iteration": context.iteration, "num_steps": context.num_steps, "key": context.key,
+            "length": context.length}
+
+
+_SYNONYMS = {"grad": "grads", "gradient": "grads", "gradients": "grads", "value": "loss", "opt_state": "state", "step": "iteration",
+             "step_count": "iteration", "rng": "key", "steps": "num_steps", "meta_params": "theta"}
+
+
+def _named_arguments(function: Callable, given: dict[str, Any]) -> list:
+    """The arguments that a function names; those whose names say nothing get them in order."""
+    names = [p.name for p in inspect.signature(function).parameters.values()
+             if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and (p.default is p.empty or _SYNONYMS.get(p.name, p.name) in given)]
+    order = list(given)
+    chosen = []
+    for i, name in enumerate(names):
+        known = _SYNONYMS.get(name, name)
+        chosen.append(given[known] if known in given else given[order[i]] if i < len(order) else None)
+    return chosen
+
+
+def optimizer(init: Any, update: Callable | None = None, params: Callable | None = None, name: str | None = None) -> JaxOptimizer:
+    """An optimizer: `init(params)` gives a state, `update(state, grads, loss, iteration, num_steps, key)` the next (those of these
+    arguments that it names), `params(state)` the parameters (by default state["params"]). Or a transformation of optax."""
+    if update is None:
+        return _optimizer_of_optax(init, name)
+    return JaxOptimizer(init, update, params, name)
+
+
+def learned_optimizer(theta: Any, start: Callable | None = None, update: Callable | None = None, params: Callable | None = None,
+                      name: str | None = None) -> LearnedOptimizer:
+    """A learned optimizer: `theta(key)` gives weights, `start(theta, params)` a state, `update(theta, state, grads, loss, iteration,
+    num_steps, key)` the next, `params(state)` the parameters in it. Or one of learned_optimization."""
+    if start is None or update is None:
+        return _learned_of_package(theta)
+    return JaxLearnedOptimizer(theta, start, update, params, name)
+
+
+def _optimizer_of_optax(transformation: Any, name: str | None) -> JaxOptimizer:
+    import optax
+
+    full = optax.with_extra_args_support(transformation)
+
+    def init(params: Any) -> dict:
+        return {"params": params, "optax": full.init(params)}
+
+    def update(state: Any, grads: Any, loss: Any) -> dict:
+        updates, inner = full.update(grads, state["optax"], state["params"], value=loss, grad=grads, value_fn=None)
+        return {"params": optax.apply_updates(state["params"], updates), "optax": inner}
+
+    return JaxOptimizer(init, update, name=name or "optax")
+
+
+def _datasets_of(package_task: Any) -> Any:
+    """The data of a task of learned_optimization: as many batches as make some thousand examples, of each split."""
+    datasets = getattr(package_task, "datasets", None)
+    if datasets is None:
+        return None, 0
+    splits, size = {}, 0
+    for split, source in (("train", datasets.train), ("test", getattr(datasets, "test", datasets.train))):
+        batches = [jax.tree.map(np.asarray, next(source)) for _ in range(8)]
+        first = batches[0]
+        size = size or len(jax.tree.leaves(first)[0])
+        splits[split] = {name: np.concatenate([np.asarray(b[name]) for b in batches]) for name in first}
+    return Dataset.from_arrays(splits["train"], splits["test"]), size
+
+
+def _task_of_package(package_task: Any, dataset: Any = None, batch_size: int = 0) -> JaxTask:
+    if not hasattr(package_task, "init") or not hasattr(package_task, "loss"):
+        raise UsageError(f"a {type(package_task).__name__} is no task: it has no init and loss")
+    if dataset is None:
+        dataset, batch_size = _datasets_of(package_task)
+    made = JaxTask(lambda key: package_task.init(key), lambda params, batch, key: package_task.loss(params, key, batch), dataset,
+                   batch_size, name=getattr(package_task, "name", None) or type(package_task).__name__)
+    made.file = _file(type(package_task))
+    return made
+
+
+class JaxFamily(TaskFamily):
+    """Members of a family of learned_optimization, drawn with the keys 0, 1, …"""
+
+    def __init__(self, family: Any, count: int = 8):
+        self.family, self.count, self.name = family, count, type(family).__name__
+        self.file = _file(type(family))
+        self._tasks: dict[int, JaxTask] = {}
+
+    def size(self) -> int:
+        return self.count
+
+    def task(self, index: int) -> JaxTask:
+        if index not in self._tasks:
+            member = self.family.task_fn(self.family.sample(jax.random.PRNGKey(index)))
+            dataset, size = _datasets_of(member)
+            if dataset is None:
+                dataset, size = _datasets_of(self.family)
+            self._tasks[index] = _task_of_package(member, dataset, size)
+        return self._tasks[index]
+
+    def description(self, index: int) -> str:
+        return f"{self.name} of key {index}"
+
+
+def task_family(family: Any, count: int = 8) -> JaxFamily:
+    """Of a family of learned_optimization (`sample(key)`, `task_fn(config)`), `count` members."""
+    return JaxFamily(family, count)
+
+
+class JaxPackageRule(JaxLearnedOptimizer):
+    """A learned optimizer of learned_optimization: `init(key)`, `opt_fn(theta)`, whose optimizer has init, update and get_params."""
+
+    def __init__(self, rule: Any):
+        def start(theta: Any, params: Any, num_steps: int, key: Any) -> Any:
+            opt = rule.opt_fn(theta)
+            return opt.init(params, **_accepted(opt.init, model_state=None, num_steps=num_steps or None, key=key))
+
+        def update(theta: Any, state: Any, grads: Any, loss: Any, key: Any) -> Any:
+            opt = rule.opt_fn(theta)
+            return opt.update(state, grads, **_accepted(opt.update, loss=loss, model_state=None, key=key))
+
+        super().__init__(rule.init, start, update, name=type(rule).__name__)
+        self.rule, self.file = rule, _file(type(rule))
+
+    def params(self, theta: Any, state: Any) -> Any:
+        names = tuple(trees.names(state))
+        if names not in self._structures:
+            return state["params"]
+        return _named(apply(lambda t, s: self.rule.opt_fn(t).get_params(s), self._weights(theta), _like(self._structures[names], state)))
+
+
+def _accepted(function: Callable, **given: Any) -> dict:
+    known = inspect.signature(function).parameters
+    every = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    return {name: value for name, value in given.items() if name in known or every}
+
+
+def _learned_of_package(rule: Any) -> JaxPackageRule:
+    if not hasattr(rule, "opt_fn") or not hasattr(rule, "init"):
+        raise UsageError(f"a {type(rule).__name__} is no learned optimizer: it has no init and opt_fn")
+    return JaxPackageRule(rule)
+
+
+_taken: dict[int, tuple[Any, Any]] = {}  # what was taken over, by its identity, so that it is one component
+
+
+def taken_over(value: Any) -> Any:
+    """The component for a transformation of optax, or a task, family or learned optimizer of learned_optimization; else the value."""
+    if isinstance(value, (type, str, int, float, dict, list, np.ndarray)) or value is None:
+        return value
+    make: Callable | None = None
+    if hasattr(value, "init") and hasattr(value, "update") and isinstance(value, tuple):
+        make = optimizer
+    elif hasattr(value, "opt_fn") and hasattr(value, "init"):
+        make = learned_optimizer
+    elif hasattr(value, "sample") and hasattr(value, "task_fn"):
+        make = task_family
+    elif hasattr(value, "init") and hasattr(value, "loss") and not hasattr(value, "kind"):
+        make = task
+    if make is None:
+        return value
+    if id(value) not in _taken:
+        _taken[id(value)] = (value, make(value))
+    return _taken[id(value)][1]
