@@ -90,7 +90,8 @@ class Described final : public ForeignComponents {
     std::vector<Declaration> result;
     for (const Json& setting : of(component.name, "").settings) {
       Declaration d = declaration_of(setting);
-      if (!d.required) d.default_text = to_text(setting.at("default"));
+      if (const auto given = setting.find("default"); given != setting.end())
+        d.default_text = given->is_string() ? given->get<std::string>() : to_text(*given);
       result.push_back(std::move(d));
     }
     return result;

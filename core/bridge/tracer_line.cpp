@@ -113,6 +113,7 @@ struct TracerLine::State {
   void open() {
     if (socket >= 0 && owner == ::getpid()) return;
     if (socket >= 0) ::close(socket);
+    socket = -1;
     owner = ::getpid();
     folders_told = 0;
     const char* named = std::getenv(variable);

@@ -17,6 +17,7 @@ namespace {
 
 Outcome load_twice(Subject& s) {
   namespace fs = std::filesystem;
+  if (s.component.is_foreign) return skip("it is in no library");
   const std::shared_ptr<const void> first = s.make();
   const fs::path copy = fs::temp_directory_path() / fmt::format("lopt-copy-{}.so", ::getpid());
   fs::copy_file(s.component.library_path, copy, fs::copy_options::overwrite_existing);
@@ -35,8 +36,10 @@ Outcome load_twice(Subject& s) {
 
 Outcome description(Subject& s) {
   const ComponentInfo& c = s.component;
-  if (c.summary.empty()) return fail("has no summary: About{.summary = …} in LOPT_PLUGIN");
+  if (c.summary.empty())
+    return fail(c.is_foreign ? "has no docstring" : "has no summary: About{.summary = …} in LOPT_PLUGIN");
   if (c.summary.find('\n') != std::string::npos) return fail("has a summary of more than one line");
+  if (c.is_foreign) return pass(fmt::format("{} settings", s.declarations().size()));
   if (c.licence.empty()) return fail("has no licence");
   if (c.version.empty()) return fail("has no version");
   for (const Declaration& d : s.declarations()) {

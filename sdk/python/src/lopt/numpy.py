@@ -1224,6 +1224,23 @@ def step_embedding(iteration) -> Array:
     return current().apply("step_embedding", [asarray(iteration)])
 
 
+class TensorFeatures:
+    """Features of one tensor: `own`, a list of arrays of its shape, and `shared`, an array of those that all its elements share, or
+    None."""
+
+    def __init__(self, own: list[Array], shared: Array | None):
+        self.own, self.shared = own, shared
+
+    def clip(self, low: float, high: float) -> TensorFeatures:
+        return TensorFeatures([clip(x, low, high) for x in self.own], self.shared)
+
+    def network(self, theta, activation: str = "relu") -> Array:
+        """A dense network {w0, b0, w1, b1, …} on them, for each element: [..., outputs]."""
+        arrays = [*self.own, *([] if self.shared is None else [self.shared])]
+        return current().apply("features_network", [*arrays, *_layers(theta)],
+                               {"own": len(self.own), "shared": self.shared is not None, "activation": activation})
+
+
 class Features:
     """What learned optimizers look at, by name: Features(["parameter", "momentum 0.9", "gradient", "step"]). `lopt-run describe
     features` lists them."""
@@ -1240,8 +1257,8 @@ class Features:
             params = {"w": zeros((2, 3))}
             key = random.key(0)
             context = _Context(asarray(np.float32(1)), asarray(np.int32(1)), 10, key)
-            own, shared = self.of(params, params, self.next(self.start(params), params, context), context)["w"]
-            return len(own) + (0 if shared is None else shared.shape[0])
+            one = self.of(params, params, self.next(self.start(params), params, context), context)["w"]
+            return len(one.own) + (0 if one.shared is None else one.shared.shape[0])
 
     def start(self, params):
         """The accumulators at the start."""
@@ -1252,20 +1269,12 @@ class Features:
         return self._apply("features_next", {"accumulators": accumulators, "grads": grads}, context)
 
     def of(self, params, grads, accumulators, context):
-        """For each tensor its own features, a list of arrays of its shape, and those that it shares, an array, or None."""
+        """For each tensor its features, in a tree as the parameters': `lopt.tree.map(step, params, features)`."""
         from . import tree as trees
 
         made = self._apply("features_of", {"params": params, "grads": grads, "accumulators": accumulators}, context)
-        pairs = [(list(tensor["own"].values()), tensor.get("shared")) for tensor in made.values()]
-        return trees.unflatten(trees.structure(params), pairs)
-
-    @staticmethod
-    def network(features, theta, activation: str = "relu") -> Array:
-        """A dense network on what `of` gives for a tensor: [..., outputs]."""
-        own, shared = features
-        arrays = [*own, *([] if shared is None else [shared])]
-        return current().apply("features_network", [*arrays, *_layers(theta)],
-                               {"own": len(own), "shared": shared is not None, "activation": activation})
+        return trees.unflatten(trees.structure(params),
+                               [TensorFeatures(list(tensor["own"].values()), tensor.get("shared")) for tensor in made.values()])
 
     def _apply(self, function: str, trees_of: dict, context=None):
         from . import tree as trees
