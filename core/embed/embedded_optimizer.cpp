@@ -26,6 +26,18 @@ bool can_be_read_in_vectors(const float* memory, std::size_t count) {
   return end % 4 == 0 && (end - 1) / page == (end + 63) / page;
 }
 
+/// What a rule gives as parameters lies where these lie.
+void require_types(const Tree& params, const std::vector<Type>& types, const std::string& rule) {
+  if (types_of(params).leaves() == types) return;
+  const auto list = [](const std::vector<Type>& all) {
+    std::string text;
+    for (const Type& type : all) text += (text.empty() ? "" : ", ") + to_text(type);
+    return text;
+  };
+  throw ShapeError(fmt::format("params() of the rule '{}' gives {} where the parameters are {}", rule,
+                               list(types_of(params).leaves()), list(types)));
+}
+
 Types tree_of(const std::vector<EmbeddedParameter>& parameters, const std::vector<Type>& types) {
   std::vector<Types::Entry> entries;
   for (std::size_t i = 0; i < parameters.size(); ++i) entries.emplace_back(parameters[i].name, types[i]);
@@ -112,6 +124,8 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   const Tree state = inputs_like("state", types_of(begin));
   const Tree next = optimizer_->update(state, grads, {loss, iteration, num_steps, key});
   const Tree made_now = optimizer_->params(state), made = optimizer_->params(next);
+  require_types(made_now, types_, rule_);
+  require_types(made, types_, rule_);
   const std::vector<Tensor> leaves = state.leaves(), next_leaves = next.leaves(), now = made_now.leaves(),
                             then = made.leaves();
   parameter_at_.assign(leaves.size(), std::nullopt);
@@ -138,6 +152,7 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   start_ = compile(start_program);
   step_ = compile(step_program);
   const Tree judged = optimizer_->evaluation_params(state);
+  require_types(judged, types_, rule_);
   evaluation_params_ = compile(make_program("evaluation parameters", joined({&state}, {}), judged.leaves()));
   if (leaf_of_.empty()) {
     const Tree moved = optimizer_->with_params(state, params);

@@ -62,8 +62,31 @@ def _name(key: Any) -> str:
     return str(key)
 
 
-def _like(structure: Any, tree: Any) -> Any:
-    return jax.tree.unflatten(structure, trees.leaves(tree))
+class _Structure:
+    """A pytree's structure, and the names of its leaves: lopt keeps entries in an order of its own, JAX sorts them."""
+
+    def __init__(self, tree: Any):
+        self.tree, self.names = jax.tree.structure(tree), trees.names(_named(tree))
+
+    def of(self, tree: Any) -> Any:
+        """The pytree of nested dictionaries."""
+        by_name = dict(zip(trees.names(tree), trees.leaves(tree)))
+        return jax.tree.unflatten(self.tree, [by_name[name] for name in self.names])
+
+
+def _ordered_as(tree: Any, others: list[Any]) -> Any:
+    """The tree, in which what has the entries of another, in whole or below, has them in its order."""
+    if not isinstance(tree, dict):
+        return tree
+    names = sorted(trees.names(tree))
+    for other in others:
+        if isinstance(other, dict) and sorted(trees.names(other)) == names:
+            return _in_order(tree, other)
+    return {name: _ordered_as(below, others) for name, below in tree.items()}
+
+
+def _in_order(tree: Any, other: Any) -> Any:
+    return {name: _in_order(tree[name], below) for name, below in other.items()} if isinstance(other, dict) else tree
 
 
 def _shapes(tree: Any) -> Any:
@@ -103,14 +126,14 @@ class JaxTask(Task):
     def init(self, key: Any = None, *, seed: int | None = None) -> Any:
         """The parameters. `seed`: as NumPy arrays, those of lopt's problem of that seed."""
         if seed is not None:
-            return _like(self._structure(), list(self._arrays(seed).init().values()))
+            return self._structure().of(_nested(self._arrays(seed).init()))
         return _named(apply(_taking(self._init, 1), key))
 
-    def _structure(self) -> Any:
-        return jax.tree.structure(jax.eval_shape(_taking(self._init, 1), _key_shape()))
+    def _structure(self) -> _Structure:
+        return _Structure(jax.eval_shape(_taking(self._init, 1), _key_shape()))
 
     def loss(self, params: Any, batch: dict, key: Any) -> Any:
-        return lnp.reshape(apply(_taking(self._loss, 3), _like(self._structure(), params), batch, key), ())
+        return lnp.reshape(apply(_taking(self._loss, 3), self._structure().of(params), batch, key), ())
 
     def metrics(self, params: Any, batch: dict, key: Any) -> Mapping[str, Any]:
         if self._metrics is None:
@@ -123,7 +146,7 @@ class JaxTask(Task):
             higher.update({name: value[1] for name, value in named.items() if isinstance(value, tuple)})
             return {name: value[0] if isinstance(value, tuple) else value for name, value in named.items()}
 
-        made = apply(values, _like(self._structure(), params), batch, key)
+        made = apply(values, self._structure().of(params), batch, key)
         return {name: (value, higher[name]) if name in higher else value for name, value in made.items()}
 
     def normalized(self, loss: Any) -> Any:
@@ -148,10 +171,22 @@ class JaxTask(Task):
 
     def loss_and_gradient(self, params: Any, batch: Mapping[str, np.ndarray], step: int = 0, seed: int = 0) -> tuple[float, Any]:
         """The loss of NumPy arrays, and its gradient, as lopt computes them."""
-        arrays = self._arrays(seed)
-        leaves, structure = jax.tree.flatten(params)
-        loss, grads = arrays.loss_and_gradient(dict(zip(arrays.parameter_names, leaves)), batch, step)
-        return loss, jax.tree.unflatten(structure, list(grads.values()))
+        structure = _Structure(params)
+        given = dict(zip(structure.names, jax.tree.leaves(params)))
+        loss, grads = self._arrays(seed).loss_and_gradient(given, batch, step)
+        return loss, jax.tree.unflatten(structure.tree, [grads[name] for name in structure.names])
+
+
+def _nested(arrays: Mapping[str, Any]) -> Any:
+    """Arrays by their paths, as nested dictionaries."""
+    result: dict = {}
+    for path, array in arrays.items():
+        below = result
+        *folders, name = path.split("/")
+        for folder in folders:
+            below = below.setdefault(folder, {})
+        below[name] = array
+    return result
 
 
 def _taking(function: Callable, most: int) -> Callable:
@@ -186,81 +221,108 @@ def task(init: Any, loss: Callable | None = None, dataset: Any = None, batch_siz
     return JaxTask(init, loss, dataset, batch_size, metrics, normalized, name)
 
 
-class JaxOptimizer(Optimizer):
+class _Structures:
+    """What the states of a rule were, by the names of their leaves."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple, _Structure] = {}
+
+    def keep(self, state: Any) -> Any:
+        """The state as nested dictionaries."""
+        named = _named(state)
+        self._known[tuple(sorted(trees.names(named)))] = _Structure(state)
+        return named
+
+    def restore(self, state: Any, again: Callable[[], Any]) -> Any:
+        """The state as it was; `again` makes one whose leaves are shapes, where it was not kept."""
+        names = tuple(sorted(trees.names(state)))
+        if names not in self._known:
+            self._known[names] = _Structure(again())
+        return self._known[names].of(state)
+
+
+class _JaxRule:
+    """What optimizers and learned optimizers of JAX share."""
+
+    _params: Callable
+    _structures: _Structures
+
+    def _parameters(self, state: Any, again: Callable[[], Any], give: Callable) -> Any:
+        """The parameters in a state, in the order of that part of it that has their names."""
+        if self._params is _params_in and isinstance(state, dict) and "params" in state:
+            return state["params"]
+        made = _named(apply(give, self._structures.restore(state, again)))
+        return _ordered_as(made, _parts_of(state))
+
+
+def _parts_of(tree: Any) -> list[Any]:
+    return [tree, *(part for below in tree.values() for part in _parts_of(below))] if isinstance(tree, dict) else []
+
+
+def _unknown_state() -> Any:
+    raise UsageError("the rule's state was made by another program; give params=, the parameters in a state, or keep them in its entry 'params'")
+
+
+class JaxOptimizer(_JaxRule, Optimizer):
     """An optimizer of functions of JAX."""
 
     def __init__(self, init: Callable, update: Callable, params: Callable | None = None, name: str | None = None):
         self._init, self._update, self._params = init, update, params or _params_in
         self.name, self.file = name or getattr(update, "__name__", "optimizer"), _file(update)
-        self._structures: dict = {}
-
-    def _state(self, params: Any, key: Any) -> Any:
-        return self._init(params)
+        self._structures = _Structures()
 
     def init(self, params: Any, context: InitContext | None = None) -> Any:
         state = apply(self._init, *_named_arguments(self._init, {"params": params, **_start_names(context)}))
-        return self._kept(state)
+        return _ordered_as(self._structures.keep(state), [params])
 
-    def _kept(self, state: Any) -> Any:
-        named = _named(state)
-        self._structures[tuple(trees.names(named))] = jax.tree.structure(state)
-        return named
-
-    def _restored(self, state: Any, again: Callable) -> Any:
-        names = tuple(trees.names(state))
-        if names not in self._structures:
-            self._structures[names] = jax.tree.structure(again())
-        return _like(self._structures[names], state)
+    def _state_again(self, grads: Any) -> Any:
+        given = {"params": _shapes(grads), "num_steps": 0, "key": _key_shape()}
+        return _shape_of(self._init, _named_arguments(self._init, given))
 
     def update(self, state: Any, grads: Any, context: UpdateContext) -> Any:
-        state = self._restored(state, lambda: jax.eval_shape(self._init, _shapes(grads)))
-        return _named(apply(self._update, *_named_arguments(self._update, {"state": state, "grads": grads, **_names_of(context)})))
+        whole = self._structures.restore(state, lambda: self._state_again(grads))
+        after = apply(self._update, *_named_arguments(self._update, {"state": whole, "grads": grads, **_names_of(context)}))
+        return _ordered_as(_named(after), [state])
 
     def params(self, *given: Any) -> Any:
-        state = self._restored(given[-1], lambda: None)
-        return _named(apply(self._params, state))
+        return self._parameters(given[-1], _unknown_state, self._params)
 
     def evaluation_params(self, state: Any) -> Any:
         return self.params(state)
 
 
-class JaxLearnedOptimizer(LearnedOptimizer):
+class JaxLearnedOptimizer(_JaxRule, LearnedOptimizer):
     """A learned optimizer of functions of JAX."""
 
     def __init__(self, theta: Callable, start: Callable, update: Callable, params: Callable | None = None, name: str | None = None):
         self._theta, self._start, self._update, self._params = theta, start, update, params or _params_in
         self.name, self.file = name or getattr(update, "__name__", "rule"), _file(update)
-        self._structures: dict = {}
+        self._structures = _Structures()
 
     def init(self, key: Any) -> Any:
         return _named(apply(_taking(self._theta, 1), key))
 
     def _weights(self, theta: Any) -> Any:
-        return _like(jax.tree.structure(jax.eval_shape(_taking(self._theta, 1), _key_shape())), theta)
+        return _Structure(jax.eval_shape(_taking(self._theta, 1), _key_shape())).of(theta)
 
     def start(self, theta: Any, params: Any, context: InitContext) -> Any:
-        state = apply(self._start, *_named_arguments(self._start, {"theta": self._weights(theta), "params": params, **_start_names(context)}))
-        named = _named(state)
-        self._structures[tuple(trees.names(named))] = jax.tree.structure(state)
-        return named
+        given = {"theta": self._weights(theta), "params": params, **_start_names(context)}
+        return _ordered_as(self._structures.keep(apply(self._start, *_named_arguments(self._start, given))), [params])
 
-    def _state(self, theta: Any, state: Any, grads: Any) -> Any:
-        names = tuple(trees.names(state))
-        if names not in self._structures:
-            weights = _shapes(self._weights(theta))
-            given = {"theta": weights, "params": _shapes(grads), "num_steps": 0, "key": _key_shape()}
-            self._structures[names] = jax.tree.structure(_shape_of(self._start, _named_arguments(self._start, given)))
-        return _like(self._structures[names], state)
+    def _state_again(self, theta: Any, grads: Any) -> Any:
+        given = {"theta": _shapes(self._weights(theta)), "params": _shapes(grads), "num_steps": 0, "key": _key_shape()}
+        return _shape_of(self._start, _named_arguments(self._start, given))
 
     def update(self, theta: Any, state: Any, grads: Any, context: UpdateContext) -> Any:
-        state = self._state(theta, state, grads)
-        return _named(apply(self._update, *_named_arguments(self._update, {"theta": self._weights(theta), "state": state, "grads": grads, **_names_of(context)})))
+        whole = self._structures.restore(state, lambda: self._state_again(theta, grads))
+        given = {"theta": self._weights(theta), "state": whole, "grads": grads, **_names_of(context)}
+        return _ordered_as(_named(apply(self._update, *_named_arguments(self._update, given))), [state])
 
     def params(self, theta: Any, state: Any) -> Any:
-        names = tuple(trees.names(state))
-        if names not in self._structures:
-            return state["params"]
-        return _named(apply(self._params, _like(self._structures[names], state)))
+        return self._parameters(state, _unknown_state, self._params)
+
+    def evaluation_params(self, theta: Any, state: Any) -> Any:
+        return self.params(theta, state)
 
 
 def _params_in(state: Any) -> Any:
@@ -390,14 +452,12 @@ class JaxPackageRule(JaxLearnedOptimizer):
             opt = rule.opt_fn(theta)
             return opt.update(state, grads, **_accepted(opt.update, loss=loss, model_state=None, key=key))
 
-        super().__init__(rule.init, start, update, name=type(rule).__name__)
+        super().__init__(rule.init, start, update, params=lambda state: state, name=type(rule).__name__)
         self.rule, self.file = rule, _file(type(rule))
 
     def params(self, theta: Any, state: Any) -> Any:
-        names = tuple(trees.names(state))
-        if names not in self._structures:
-            return state["params"]
-        return _named(apply(lambda t, s: self.rule.opt_fn(t).get_params(s), self._weights(theta), _like(self._structures[names], state)))
+        weights = self._weights(theta)
+        return self._parameters(state, _unknown_state, lambda whole: self.rule.opt_fn(weights).get_params(whole))
 
 
 def _accepted(function: Callable, **given: Any) -> dict:
