@@ -37,6 +37,8 @@ class TracerLine {
   TracerLine();
   ~TracerLine();
   void add_folder(const std::string& folder);
+  /// Speaks to the program of another line, where that has one.
+  void share(const TracerLine& other);
   /// Throws PluginError where there is no such program, or it ends.
   TracerMessage ask(const TracerMessage& question, const Answer& answer);
 
@@ -53,6 +55,8 @@ class Exchange {
   /// The same for what is different each time: nothing is kept.
   TracerMessage ask_now(const TracerMessage& question, const Answer& answer);
 
+  /// A line of its own to the same program.
+  void prepare(TracerLine& line) { line.share(line_); }
   void add_folder(const std::string& folder) { line_.add_folder(folder); }
   void read_traced(const std::string& file);
   void keep_traced(const std::string& file);

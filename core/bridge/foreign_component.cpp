@@ -32,7 +32,11 @@ Traced ForeignComponent::trace(const std::string& function, const Arguments& arg
   asked.json["numbers"] = std::move(numbers);
   TracerMessage answer = exchange_->ask(asked, traced_);
   try {
-    std::vector<Tensor> values = read_nodes(answer, std::move(leaves));
+    std::vector<Tensor> values = read_nodes(answer, std::move(leaves), [&](const Json& settings) {
+      return std::make_shared<const HostFunction>(
+          settings, [workers = workers_, function = settings.at("function").get<std::string>()](
+                        const std::vector<float>& input) { return workers->evaluate(function, input); });
+    });
     return {std::move(answer), std::move(values)};
   } catch (const BridgeError& error) {
     throw PluginError(fmt::format("{} of '{}': {}", function, name_, error.what()));

@@ -1,7 +1,7 @@
 #pragma once
 // A component that another program describes: its functions are questions to it.
 
-#include "bridge/exchange.h"
+#include "bridge/host_workers.h"
 #include "registry/registry.h"
 
 #include <lopt/plugin.h>
@@ -36,7 +36,8 @@ class ForeignComponent {
         settings_(std::move(settings)),
         traced_(std::move(traced)),
         maker_(std::move(maker)),
-        path_(std::move(path)) {}
+        path_(std::move(path)),
+        workers_(std::make_shared<HostWorkers>(exchange_, Json{{"component", name_}, {"settings", settings_}})) {}
 
   /// The program of a function, with these arguments in the place of its inputs.
   Traced trace(const std::string& function, const Arguments& arguments, Json numbers = Json::object()) const;
@@ -57,6 +58,7 @@ class ForeignComponent {
   std::string traced_;
   ComponentMaker maker_;
   std::string path_;
+  std::shared_ptr<HostWorkers> workers_;  // where a function is evaluated outside of programs
 };
 
 /// An object of a kind whose functions are those of the component.

@@ -1,6 +1,6 @@
 #include "bridge/functions.h"
 
-#include "bridge/message.h"
+#include "bridge/host_workers.h"
 
 #include <lopt/features.h>
 #include <lopt/matrices.h>
@@ -320,10 +320,16 @@ void add_features(std::map<std::string, Function>& f) {
   };
 }
 
+void add_host(std::map<std::string, Function>& f) {
+  f["host"] = [](const Call& c) {
+    return one(lopt::apply(std::make_shared<const HostFunction>(c.settings, nullptr), c.x));
+  };
+}
+
 const std::map<std::string, Function>& all_functions() {
   static const std::map<std::string, Function> functions = [] {
     std::map<std::string, Function> f;
-    for (auto* add : {add_arithmetic, add_shapes, add_networks, add_random, add_features}) add(f);
+    for (auto* add : {add_arithmetic, add_shapes, add_networks, add_random, add_features, add_host}) add(f);
     return f;
   }();
   return functions;

@@ -170,6 +170,13 @@ void TracerLine::add_folder(const std::string& folder) {
   state_->folders.push_back(folder);
 }
 
+void TracerLine::share(const TracerLine& other) {
+  const std::lock_guard lock(other.state_->mutex);
+  other.state_->open();  // so that one program is started for all
+  state_->name = other.state_->name;
+  state_->folders = other.state_->folders;
+}
+
 TracerMessage TracerLine::ask(const TracerMessage& question, const Answer& answer) {
   const std::lock_guard lock(state_->mutex);
   try {

@@ -1,5 +1,6 @@
 #include "bridge/written_program.h"
 
+#include "bridge/host_workers.h"
 #include "gradient/gradient.h"
 #include "trace/primitives/by_name.h"
 #include "trace/scan_body.h"
@@ -57,6 +58,8 @@ struct ToJson {
   Json operator()(const Transposed& t) const { return {{"transposed", {t.a, t.b}}}; }
   Json operator()(const Count& count) const { return {{"count", count.count}}; }
   Json operator()(const HostCall& call) const {
+    if (const auto* function = dynamic_cast<const HostFunction*>(call.primitive.get()))
+      return {{"host", function->settings()}};
     throw ShapeError(
         fmt::format("the primitive '{}' is host code, which no program can carry elsewhere", call.primitive->name()));
   }
@@ -89,7 +92,11 @@ Json nodes_json(TracerMessage& message, const std::vector<Tensor>& inputs, const
   return nodes;
 }
 
-std::vector<Tensor> values_of(const TracerMessage& message, const Json& nodes, std::vector<Tensor> values);
+struct Source {
+  const TracerMessage& message;
+  const MakeHost& make_host;
+};
+std::vector<Tensor> values_of(const Source& source, const Json& nodes, std::vector<Tensor> values);
 
 std::vector<Tensor> inputs_of_types(const Json& types, std::string_view name) {
   std::vector<Tensor> inputs;
@@ -97,12 +104,12 @@ std::vector<Tensor> inputs_of_types(const Json& types, std::string_view name) {
   return inputs;
 }
 
-Loop loop_of(const TracerMessage& message, const Json& json) {
+Loop loop_of(const Source& source, const Json& json) {
   auto body = std::make_shared<ScanBody>();
   body->carry = inputs_of_types(json.at("carry"), "carry");
   body->slices = inputs_of_types(json.at("slices"), "x");
   body->constants = inputs_of_types(json.at("constants"), "constant");
-  const std::vector<Tensor> values = values_of(message, json.at("nodes"), body->inputs());
+  const std::vector<Tensor> values = values_of(source, json.at("nodes"), body->inputs());
   const auto chosen = [&](const char* key) {
     std::vector<Tensor> result;
     for (const Json& number : json.at(key)) result.push_back(values.at(number.get<std::size_t>()));
@@ -117,7 +124,7 @@ Loop loop_of(const TracerMessage& message, const Json& json) {
   return {std::move(body)};
 }
 
-Attributes attributes_of(const TracerMessage& message, const Json& json) {
+Attributes attributes_of(const Source& source, const Json& json) {
   if (json.is_null()) return std::monostate{};
   const std::string kind = json.begin().key();
   const Json& value = json.begin().value();
@@ -129,7 +136,7 @@ Attributes attributes_of(const TracerMessage& message, const Json& json) {
   if (kind == "count") return Count{value.get<std::int64_t>()};
   if (kind == "dtype") return dtype_named(value.get<std::string>());
   if (kind == "cumulative") return Cumulative{value.at(0).get<int>(), value.at(1).get<bool>()};
-  if (kind == "loop") return loop_of(message, value);
+  if (kind == "loop") return loop_of(source, value);
   if (kind == "sliding")
     return Sliding{.kernel = value.at(0).get<Shape>(),
                    .stride = value.at(1).get<Shape>(),
@@ -146,12 +153,19 @@ Tensor constant_of(const TracerMessage& message, const Json& json) {
   return json.at("weak").get<bool>() ? Tensor(static_cast<double>(value.item<float>())) : Tensor(value);
 }
 
-std::vector<Tensor> values_of(const TracerMessage& message, const Json& nodes, std::vector<Tensor> values) {
+std::vector<Tensor> values_of(const Source& source, const Json& nodes, std::vector<Tensor> values) {
   for (const Json& written : nodes) {
     const auto name = written.at(0).get<std::string>();
     const Json attributes = written.size() > 2 ? written.at(2) : Json();
     if (name == constant_primitive.name) {
-      values.push_back(constant_of(message, attributes));
+      values.push_back(constant_of(source.message, attributes));
+      continue;
+    }
+    if (name == "host") {
+      if (!source.make_host) throw BridgeError("a program has a step outside of lopt, which is not there");
+      std::vector<Tensor> inputs;
+      for (const Json& number : written.at(1)) inputs.push_back(values.at(number.get<std::size_t>()));
+      values.push_back(apply(source.make_host(attributes.at("host")), std::move(inputs)));
       continue;
     }
     const Primitive* primitive = name == scan_primitive().name ? &scan_primitive() : primitive_named(name);
@@ -159,7 +173,7 @@ std::vector<Tensor> values_of(const TracerMessage& message, const Json& nodes, s
       throw BridgeError(fmt::format("a program has the primitive '{}', which this version does not know", name));
     std::vector<Tensor> inputs;
     for (const Json& number : written.at(1)) inputs.push_back(values.at(number.get<std::size_t>()));
-    values.push_back(apply(*primitive, std::move(inputs), attributes_of(message, attributes)));
+    values.push_back(apply(*primitive, std::move(inputs), attributes_of(source, attributes)));
   }
   return values;
 }
@@ -176,12 +190,12 @@ std::vector<std::size_t> write_nodes(TracerMessage& message, const std::vector<T
   return numbers;
 }
 
-std::vector<Tensor> read_nodes(const TracerMessage& message, std::vector<Tensor> inputs) {
+std::vector<Tensor> read_nodes(const TracerMessage& message, std::vector<Tensor> inputs, const MakeHost& make_host) {
   try {
     if (message.json.at("inputs").get<std::size_t>() != inputs.size())
       throw BridgeError(fmt::format("a program has {} inputs, and was given {}",
                                     message.json.at("inputs").get<std::size_t>(), inputs.size()));
-    return values_of(message, message.json.at("nodes"), std::move(inputs));
+    return values_of({message, make_host}, message.json.at("nodes"), std::move(inputs));
   } catch (const Json::exception& error) {
     throw BridgeError(fmt::format("a program is not written as it should be: {}", error.what()));
   } catch (const std::out_of_range&) {

@@ -12,7 +12,10 @@ namespace lopt {
 std::vector<std::size_t> write_nodes(TracerMessage& message, const std::vector<Tensor>& inputs,
                                      const std::vector<Tensor>& outputs);
 
+/// Makes a step that is evaluated outside of lopt from what a program says of it.
+using MakeHost = std::function<std::shared_ptr<const HostPrimitive>(const Json&)>;
 /// All values of it, by their numbers, with other inputs. Throws BridgeError, ShapeError.
-std::vector<Tensor> read_nodes(const TracerMessage& message, std::vector<Tensor> inputs);
+std::vector<Tensor> read_nodes(const TracerMessage& message, std::vector<Tensor> inputs,
+                               const MakeHost& make_host = nullptr);
 
 }  // namespace lopt

@@ -197,6 +197,17 @@ def _round(equation: Any, x: Value, rounding_method: Any, **_: Any) -> Array:
     return lnp.sign(x) * lnp.floor(lnp.abs(x) + 0.5)
 
 
+@_rule("nextafter")
+def _nextafter(equation: Any, x: Value, y: Value, **_: Any) -> Array:
+    """The next number towards y, by the bits of x; from 0 the least one."""
+    x, y = _array(x), _array(y)
+    bits = current().apply("bitcast", [x], {"dtype": "int32"})
+    away = lnp.logical_xor(y > x, x < 0.0)  # from 0
+    moved = current().apply("bitcast", [bits + lnp.where(away, np.int32(1), np.int32(-1))], {"dtype": "float32"})
+    least = float(np.finfo(np.float32).smallest_subnormal)
+    return lnp.where(x == y, y, lnp.where(x == 0.0, lnp.where(y > 0.0, least, -least), moved))
+
+
 @_rule("clamp")
 def _clamp(equation: Any, low: Value, x: Value, high: Value, **_: Any) -> Array:
     known = not isinstance(low, Array) and not isinstance(high, Array) and low.ndim == 0 and high.ndim == 0
@@ -292,6 +303,11 @@ def _broadcast(equation: Any, x: Value, *_: Value, shape: Sequence[int], broadca
 @_rule("transpose")
 def _transpose(equation: Any, x: Value, permutation: Sequence[int], **_: Any) -> Array:
     return lnp.transpose(x, permutation)
+
+
+@_rule("tile")
+def _tile(equation: Any, x: Value, reps: Sequence[int], **_: Any) -> Array:
+    return lnp.tile(x, list(reps))
 
 
 @_rule("rev")
@@ -623,17 +639,56 @@ _PLAIN = {"logaddexp", "_softmax", "softmax", "silu", "swish", "relu6", "celu", 
 
 
 @_rule("custom_jvp_call")
-def _custom_jvp(equation: Any, *x: Value, call_jaxpr: Any, jvp_jaxpr_fun: Any = None, jvp_jaxpr_thunk: Any = None, **params: Any) -> list[Value]:
-    name = params.get("name", "")
+def _custom_jvp(equation: Any, *x: Value, call_jaxpr: Any, **params: Any) -> list[Value]:
+    name = params.get("name", "") or getattr(call_jaxpr.jaxpr.debug_info, "func_name", "")
     if name == "relu" and len(x) == 1:
         return [lnp.relu(x[0])]
-    return _run(call_jaxpr.jaxpr, call_jaxpr.consts, list(x))
+    values = _run(call_jaxpr.jaxpr, call_jaxpr.consts, list(x))
+    inside = [e.params.get("name") for e in call_jaxpr.jaxpr.eqns]
+    return values if name in _PLAIN or any(n in _PLAIN for n in inside) else _with_own_derivative(equation, list(x), values)
 
 
 @_rule("custom_vjp_call", "custom_vjp_call_jaxpr")
 def _custom_vjp(equation: Any, *x: Value, **params: Any) -> list[Value]:
     closed = params.get("call_jaxpr") or params.get("fun_jaxpr")
-    return _run(closed.jaxpr, closed.consts, list(x))
+    return _with_own_derivative(equation, list(x), _run(closed.jaxpr, closed.consts, list(x)))
+
+
+def _with_own_derivative(equation: Any, x: list[Value], values: list[Value]) -> list[Value]:
+    """y + J·(x − x), where the first x and y are constants: the value of y, and the derivative J that JAX has for it."""
+    real = [i for i, v in enumerate(equation.invars) if v.aval.dtype.kind == "f" and isinstance(x[i], Array)]
+    outs = [i for i, v in enumerate(equation.outvars) if v.aval.dtype.kind == "f"]
+    if not real or not outs:
+        return values
+
+    def moved(points: Sequence[Any], steps: Sequence[Any]) -> Any:
+        def of_real(*reals: Any) -> list[Any]:
+            given = list(points)
+            for i, value in zip(real, reals):
+                given[i] = value
+            made = jax.core.eval_jaxpr(_only(equation), (), *given)
+            return [made[i] for i in outs]
+
+        made, pull = jax.vjp(of_real, *(points[i] for i in real))
+        return jax.linear_transpose(lambda *cotangents: pull(list(cotangents)), *made)(tuple(steps))
+
+    points = [lnp.stop_gradient(p) if isinstance(p, Array) else p for p in x]
+    steps = [x[i] - points[i] for i in real]
+    shapes = lambda many: [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in many]
+    closed = jax.make_jaxpr(moved)(shapes(points), shapes(steps))
+    for i, change in zip(outs, arrays_of(closed, [*points, *steps])):
+        values[i] = lnp.stop_gradient(values[i]) + _array(change)
+    return values
+
+
+def _only(equation: Any) -> Any:
+    """The jaxpr of one equation."""
+    from jax._src import core
+
+    variables = [v for v in equation.invars if not isinstance(v, jax_core.Literal)]
+    del variables
+    return core.Jaxpr((), [v if not isinstance(v, jax_core.Literal) else core.Var(v.aval) for v in equation.invars], list(equation.outvars),
+                      [equation], debug_info=getattr(equation.ctx, "debug_info", None) or core.Jaxpr((), [], [], []).debug_info)
 
 
 def _as_real(x: Array) -> Array:

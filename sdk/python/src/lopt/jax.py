@@ -44,6 +44,8 @@ def apply(function: Callable, *arguments: Any) -> Any:
 def _named(tree: Any) -> Any:
     """A tree of JAX as nested dictionaries, by the names of its paths: what lopt's trees are."""
     paths, _ = jax.tree_util.tree_flatten_with_path(tree)
+    if not paths:
+        return {}
     if len(paths) == 1 and not paths[0][0]:
         return paths[0][1]
     result: dict = {}
@@ -247,11 +249,11 @@ class _JaxRule:
     _params: Callable
     _structures: _Structures
 
-    def _parameters(self, state: Any, again: Callable[[], Any], give: Callable) -> Any:
-        """The parameters in a state, in the order of that part of it that has their names."""
+    def _parameters(self, state: Any, again: Callable[[], Any], give: Callable, *first: Any) -> Any:
+        """The parameters in a state, give(*first, state), in the order of that part of it that has their names."""
         if self._params is _params_in and isinstance(state, dict) and "params" in state:
             return state["params"]
-        made = _named(apply(give, self._structures.restore(state, again)))
+        made = _named(apply(give, *first, self._structures.restore(state, again)))
         return _ordered_as(made, _parts_of(state))
 
 
@@ -400,15 +402,47 @@ def _datasets_of(package_task: Any) -> Any:
     return Dataset.from_arrays(splits["train"], splits["test"]), size
 
 
+class JaxPackageTask(JaxTask):
+    """A task of learned_optimization: `init_with_state(key)` and `loss_with_state(params, state, key, batch)`, or without a state."""
+
+    def __init__(self, task: Any, dataset: Any, batch_size: int):
+        self.task = task
+        has_state = hasattr(task, "init_with_state") and hasattr(task, "loss_with_state")
+        self._whole = (lambda key: task.init_with_state(key)) if has_state else (lambda key: (task.init(key), None))
+        self._of_state = (lambda p, s, b, key: task.loss_with_state(p, s, key, b)) if has_state else \
+            (lambda p, s, b, key: (task.loss(p, key, b), s))
+        super().__init__(lambda key: self._whole(key)[0], lambda p, b, key: self._of_state(p, None, b, key)[0], dataset, batch_size,
+                         normalized=getattr(task, "normalizer", None) and (lambda loss: task.normalizer(loss)),
+                         name=getattr(task, "name", None) or type(task).__name__)
+        self.file = _file(type(task))
+
+    def _state_structure(self) -> _Structure:
+        return _Structure(jax.eval_shape(self._whole, _key_shape())[1])
+
+    def init_state(self, key: Any) -> Any:
+        return _named(apply(lambda k: self._whole(k)[1], key))
+
+    def _with_state(self, params: Any, state: Any, batch: dict, key: Any) -> tuple[Any, Any]:
+        state = self._state_structure().of(state)
+        loss, after = apply(lambda p, s, b, k: self._of_state(p, s, b, k)[:2], self._structure().of(params), state, batch, key)
+        return lnp.reshape(loss, ()), _named(after)
+
+    def training_loss(self, params: Any, state: Any, batch: dict, key: Any) -> tuple[Any, Any]:
+        return self._with_state(params, state, batch, key)
+
+    def evaluation_loss(self, params: Any, state: Any, batch: dict, key: Any) -> Any:
+        return self._with_state(params, state, batch, key)[0]
+
+    def loss(self, params: Any, batch: dict, key: Any) -> Any:
+        return self.training_loss(params, {}, batch, key)[0]
+
+
 def _task_of_package(package_task: Any, dataset: Any = None, batch_size: int = 0) -> JaxTask:
     if not hasattr(package_task, "init") or not hasattr(package_task, "loss"):
         raise UsageError(f"a {type(package_task).__name__} is no task: it has no init and loss")
     if dataset is None:
         dataset, batch_size = _datasets_of(package_task)
-    made = JaxTask(lambda key: package_task.init(key), lambda params, batch, key: package_task.loss(params, key, batch), dataset,
-                   batch_size, name=getattr(package_task, "name", None) or type(package_task).__name__)
-    made.file = _file(type(package_task))
-    return made
+    return JaxPackageTask(package_task, dataset, batch_size)
 
 
 class JaxFamily(TaskFamily):
@@ -456,8 +490,7 @@ class JaxPackageRule(JaxLearnedOptimizer):
         self.rule, self.file = rule, _file(type(rule))
 
     def params(self, theta: Any, state: Any) -> Any:
-        weights = self._weights(theta)
-        return self._parameters(state, _unknown_state, lambda whole: self.rule.opt_fn(weights).get_params(whole))
+        return self._parameters(state, _unknown_state, lambda weights, whole: self.rule.opt_fn(weights).get_params(whole), self._weights(theta))
 
 
 def _accepted(function: Callable, **given: Any) -> dict:
