@@ -66,6 +66,7 @@ const std::string* Exchange::answered(const std::string& question, const std::st
 }
 
 TracerMessage Exchange::ask(const TracerMessage& question, const std::string& traced) {
+  if (here_) return here_(question);
   const std::lock_guard lock(mutex_);
   const std::string key = to_text(question.json);
   if (const std::string* answer = answered(key, traced)) {

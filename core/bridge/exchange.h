@@ -49,6 +49,10 @@ class TracerLine {
 
 class Exchange {
  public:
+  Exchange() = default;
+  /// Everything is answered here.
+  explicit Exchange(Answer here) : here_(std::move(here)) {}
+
   /// The answer from `traced`, from the file of the run, or from the program. What the program says that is wrong is
   /// thrown: SettingsError, PluginError, DataError or CoreError, by its code.
   TracerMessage ask(const TracerMessage& question, const std::string& traced);
@@ -64,6 +68,7 @@ class Exchange {
  private:
   const std::string* answered(const std::string& question, const std::string& traced);
 
+  Answer here_;
   std::mutex mutex_;
   TracerLine line_;
   std::map<std::string, TracedFile> files_;     // by path

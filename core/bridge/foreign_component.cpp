@@ -33,9 +33,10 @@ Traced ForeignComponent::trace(const std::string& function, const Arguments& arg
   TracerMessage answer = exchange_->ask(asked, traced_);
   try {
     std::vector<Tensor> values = read_nodes(answer, std::move(leaves), [&](const Json& settings) {
-      return std::make_shared<const HostFunction>(
-          settings, [workers = workers_, function = settings.at("function").get<std::string>()](
-                        const std::vector<float>& input) { return workers->evaluate(function, input); });
+      return std::make_shared<const HostFunction>(settings,
+                                                  [workers = workers_, settings](const std::vector<float>& input) {
+                                                    return workers->evaluate(settings, input);
+                                                  });
     });
     return {std::move(answer), std::move(values)};
   } catch (const BridgeError& error) {

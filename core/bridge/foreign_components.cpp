@@ -1,6 +1,7 @@
 // What components there are in another language, and their settings.
 #include "registry/foreign.h"
 
+#include "bridge/c_component.h"
 #include "bridge/foreign_component.h"
 
 #include <fmt/format.h>
@@ -95,6 +96,17 @@ class Described final : public ForeignComponents {
       result.push_back(std::move(d));
     }
     return result;
+  }
+  std::shared_ptr<const void> create_in_c(const ComponentInfo& component, const lopt_c_component& described,
+                                          SpecReader& reader) override {
+    const Json declared = described.settings ? parse_json(described.settings) : Json::array();
+    if (!declared.is_array())
+      throw PluginError(fmt::format("{}: its settings are no list of JSON", to_text(component)));
+    Json settings = Json::object();
+    for (const Json& setting : declared)
+      settings[setting.at("name").get<std::string>()] = setting_json(setting, reader);
+    auto exchange = std::make_shared<Exchange>(answers_of(described));
+    return foreign_object(component.kind, ForeignComponent(exchange, component.name, settings, "", nullptr, ""));
   }
   void add_folder(const std::string& folder) override { exchange_->add_folder(folder); }
   void read_traced(const std::string& file) override {

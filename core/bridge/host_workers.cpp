@@ -81,13 +81,13 @@ std::unique_ptr<HostWorkers::Worker> HostWorkers::taken() {
   return worker;
 }
 
-std::vector<float> HostWorkers::evaluate(const std::string& function, const std::vector<float>& input) {
+std::vector<float> HostWorkers::evaluate(const Json& settings, const std::vector<float>& input) {
   constexpr int most_ends = 3;
   std::string ends;
   for (int attempt = 0; attempt < most_ends; ++attempt) {
     std::unique_ptr<Worker> worker = taken();
     TracerMessage question;
-    question.json = {{"ask", function}};
+    question.json = {{"ask", settings.at("function")}, {"settings", settings}};
     question.bytes.assign(reinterpret_cast<const char*>(input.data()), input.size() * sizeof(float));
     TracerMessage answer;
     try {

@@ -38,7 +38,7 @@ class HostWorkers {
   /// By a process that is free, or a new one. One that ends is replaced, and the value computed again; its end is told
   /// on stderr with its last words. Throws PluginError where the function raises, or three processes end over one
   /// value.
-  std::vector<float> evaluate(const std::string& function, const std::vector<float>& input);
+  std::vector<float> evaluate(const Json& settings, const std::vector<float>& input);
 
  private:
   struct Worker;

@@ -3,6 +3,8 @@
 
 #include "registry/registry.h"
 
+#include <lopt_trace.h>
+
 namespace lopt {
 
 /// Whether a spec's name is one of these: "my_module.Momentum".
@@ -20,6 +22,9 @@ class ForeignComponents {
                                              SpecReader& reader, const ComponentMaker& maker,
                                              const std::string& path) = 0;
   virtual std::vector<Declaration> declarations(const ComponentInfo& component) = 0;
+  /// The same of a component of a plugin in C, whose library stays loaded.
+  virtual std::shared_ptr<const void> create_in_c(const ComponentInfo& component, const lopt_c_component& described,
+                                                  SpecReader& reader) = 0;
 
   /// A folder in which modules may lie.
   virtual void add_folder(const std::string& folder) = 0;

@@ -46,9 +46,36 @@ std::string demangled(std::string message) {
   return result;
 }
 
+/// What is wrong with the table of a plugin in C, or nothing.
+std::string c_plugin_problem(const lopt_c_plugin_table& table) {
+  if (table.version != 1)
+    return fmt::format("its table has version {}, this runner knows version 1; build it again", table.version);
+  if (!table.components || table.count == 0) return "its table lists no components";
+  for (std::uint32_t i = 0; i < table.count; ++i) {
+    const lopt_c_component& c = table.components[i];
+    if (!c.kind || !c.name || !c.summary || !c.trace) return "a component in its table has a null pointer";
+    const std::string kind = c.kind;
+    if (kind != Optimizer::kind && kind != LearnedOptimizer::kind && kind != Task::kind && kind != Schedule::kind)
+      return fmt::format(
+          "the component '{}' is of the kind '{}'; in C there are optimizers, learned optimizers, tasks "
+          "and schedules",
+          c.name, kind);
+  }
+  return "";
+}
+
+constexpr const char* c_symbol = "lopt_c_plugin";
+
 }  // namespace
 
+const lopt_c_component* PluginLibrary::find_in_c(const std::string& kind, const std::string& name) const {
+  for (std::uint32_t i = 0; c_plugin && i < c_plugin->count; ++i)
+    if (c_plugin->components[i].kind == kind && c_plugin->components[i].name == name) return &c_plugin->components[i];
+  return nullptr;
+}
+
 const lopt_component* PluginLibrary::find(const std::string& kind, const std::string& name) const {
+  if (!manifest) return nullptr;
   for (std::uint32_t i = 0; i < manifest->component_count; ++i)
     if (manifest->components[i].kind == kind && manifest->components[i].name == name) return &manifest->components[i];
   return nullptr;
@@ -64,13 +91,21 @@ std::shared_ptr<PluginLibrary> load_library(const std::string& path) {
   } catch (const std::exception& failure) {
     throw PluginError(fmt::format("{}: cannot be loaded: {}", path, demangled(failure.what())));
   }
+  if (handle->library.has(c_symbol)) {
+    const auto& table = handle->library.get<const lopt_c_plugin_table>(c_symbol);
+    if (std::string problem = c_plugin_problem(table); !problem.empty())
+      throw PluginError(fmt::format("{}: is refused: {}", path, problem));
+    return std::make_shared<PluginLibrary>(
+        PluginLibrary{path, sha256_of_file(path), std::move(handle), nullptr, &table});
+  }
   if (!handle->library.has(manifest_symbol))
     throw PluginError(fmt::format("{}: is a library, but no plugin: it has no symbol '{}'; LOPT_PLUGIN() makes it",
                                   path, manifest_symbol));
   const auto& manifest = handle->library.get<const lopt_manifest>(manifest_symbol);
   if (std::string problem = manifest_problem(manifest); !problem.empty())
     throw PluginError(fmt::format("{}: is refused: {}", path, problem));
-  return std::make_shared<PluginLibrary>(PluginLibrary{path, sha256_of_file(path), std::move(handle), &manifest});
+  return std::make_shared<PluginLibrary>(
+      PluginLibrary{path, sha256_of_file(path), std::move(handle), &manifest, nullptr});
 }
 
 }  // namespace lopt

@@ -16,7 +16,11 @@ std::string report_of(const std::string& path) {
   Json report;
   try {
     const std::shared_ptr<PluginLibrary> library = load_library(path);
-    for (std::uint32_t i = 0; i < library->manifest->component_count; ++i) {
+    for (std::uint32_t i = 0; library->c_plugin && i < library->c_plugin->count; ++i) {
+      const lopt_c_component& c = library->c_plugin->components[i];
+      report["components"].push_back({c.kind, c.name, c.summary, "", "as its source says", "", "in C"});
+    }
+    for (std::uint32_t i = 0; library->manifest && i < library->manifest->component_count; ++i) {
       const lopt_component& c = library->manifest->components[i];
       report["components"].push_back({c.kind, c.name, c.summary, c.paper, c.licence, c.url, c.version});
     }

@@ -187,6 +187,8 @@ std::shared_ptr<const void> Registry::create(const ComponentInfo& component, Spe
   }
   std::shared_ptr<PluginLibrary>& library = made_->loaded[component.library_path];
   if (!library) library = load_library(component.library_path);
+  if (const lopt_c_component* described = library->find_in_c(component.kind, component.name))
+    return guarded(component, foreign_->create_in_c(component, *described, reader));
   const lopt_component* entry = library->find(component.kind, component.name);
   if (!entry)
     throw PluginError(

@@ -71,6 +71,46 @@ int lopt_trace_evaluate(lopt_trace* trace, lopt_value value, void* elements, lop
 int lopt_trace_message(lopt_trace* trace, const lopt_value* results, size_t count, const char* message,
                        const void** bytes, size_t* size, lopt_error* error);
 
+/* A plugin in C, or in any language that makes libraries of C functions: one that exports `lopt_c_plugin`. It is found
+ * as other plugins are, and its components stand in specs as others do. docs/c.md has a rule of ten lines. */
+typedef struct lopt_call lopt_call;
+typedef struct lopt_c_component {
+  const char* kind; /* "optimizer", "learned_optimizer", "task" or "schedule" */
+  const char* name; /* [a-z0-9_]+ */
+  const char* summary;
+  /* A list of JSON, as [{"name": "rate", "type": "real", "default": 0.01, "low": 0, "doc": "…"}]; NULL: no settings. */
+  const char* settings;
+  /* Describes a function by what it computes of the call's arguments, and returns 0, or another number where it fails:
+   *   optimizer          start(params), update(state, grads, loss, iteration, key), params(state)
+   *   learned_optimizer  init(key), and those of an optimizer with `theta`
+   *   task               init(key), loss(params, batch, key)
+   *   schedule           rate(step, steps)
+   * Evaluated parameters are params, and training and evaluation losses loss. */
+  int (*trace)(lopt_call* call, const char* function);
+} lopt_c_component;
+typedef struct lopt_c_plugin_table {
+  uint32_t version; /* 1 */
+  uint32_t count;
+  const lopt_c_component* components;
+} lopt_c_plugin_table;
+
+/* Where a function of these fails it returns -1 (or 0), those after it too, and the call fails with its sentence. */
+
+/* A setting that is a number; of a boolean 0 or 1. */
+double lopt_call_setting(lopt_call* call, const char* name);
+/* How many values an argument has, or a part of it, as in "state/momentum"; 0 where it has none. */
+size_t lopt_call_count(lopt_call* call, const char* argument);
+/* The value `i` of an argument. */
+lopt_value lopt_call_argument(lopt_call* call, const char* argument, size_t i);
+/* A function of `count` values, which follow; of those that lopt_trace_apply takes, without settings. */
+lopt_value lopt_call_apply(lopt_call* call, const char* function, int count, ...);
+lopt_value lopt_call_number(lopt_call* call, double number);
+/* The result, or the part of it that has a name (NULL: the whole), gets the names of an argument or of a part of it,
+ * and value `i` of it is `value`; for a result of one value `like` is NULL and i 0. */
+void lopt_call_return(lopt_call* call, const char* part, const char* like, size_t i, lopt_value value);
+/* The trace, for all that this does not do. */
+lopt_trace* lopt_call_trace(lopt_call* call);
+
 #ifdef __cplusplus
 }
 #endif

@@ -5,6 +5,7 @@ usage: survey_jax.py PACKAGE_FOLDER [fixed|parametric|rules|optax] [NAME…]    
 PACKAGE_FOLDER holds learned_optimization/. Data are random numbers of the right shapes: what is compared is computation.
 """
 import collections
+import functools
 import importlib
 import importlib.machinery
 import inspect
@@ -153,10 +154,16 @@ def fixed_tasks(names):
         except Exception as error:
             print(f"(the package's own {module} cannot be imported here: {type(error).__name__}: {str(error)[:200]})")
             continue
+        many = collections.Counter()  # of those that a loop makes, by sizes, a few
         for name, make in vars(loaded).items():
-            if callable(make) and not name.startswith("_") and getattr(make, "__module__", "") == loaded.__name__ and inspect.isfunction(inspect.unwrap(make)) \
-                    and name[0].isupper() and (not names or any(n in name for n in names)):
-                yield f"{module}.{name}", make
+            is_partial = isinstance(make, functools.partial)
+            if not callable(make) or not name[0].isupper() or (names and not any(n in name for n in names)):
+                continue
+            if is_partial or (inspect.isfunction(make) and make.__module__ == loaded.__name__):
+                stem = name.rstrip("0123456789")
+                many[stem] += is_partial
+                if many[stem] <= 3:
+                    yield f"{module}.{name}", make
 
 
 def main():
@@ -174,11 +181,15 @@ def main():
                 print(f"(the package's own {module} cannot be imported here: {type(error).__name__}: {str(error)[:200]})")
                 continue
             for name in [n for n in vars(loaded) if n.startswith("sample_")]:
-                for seed in range(4):
+                for seed in range(2):
                     def make():
-                        cfg = getattr(loaded, name)(jax.random.PRNGKey(seed))
                         from learned_optimization.tasks.parametric import cfgobject
-                        return cfgobject.object_from_config(cfg).task_fn(None) if hasattr(cfgobject, "object_from_config") else cfg
+
+                        family = cfgobject.object_from_config(getattr(loaded, name)(jax.random.PRNGKey(seed)))
+                        task = family.task_fn(family.sample(jax.random.PRNGKey(seed)))
+                        if getattr(task, "datasets", None) is None:
+                            task.datasets = family.datasets
+                        return task
                     report(f"{module}.{name}({seed})", lambda: compare_task(make(), counts), results)
     elif what == "optax":
         survey_optax(names, results)

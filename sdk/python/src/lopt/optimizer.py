@@ -54,7 +54,7 @@ class ArrayOptimizer(Optimizer):
     def _gradient(self, name: str, grad: np.ndarray | None) -> np.ndarray | None:
         if grad is None:
             return None
-        array = np.ascontiguousarray(grad, dtype=np.float32)
+        array = np.asarray(grad, dtype=np.float32, order="C")
         if array.shape != self.params[name].shape:
             raise UsageError(f"the gradient of '{name}' has the shape {list(array.shape)}; the parameter has "
                              f"{list(self.params[name].shape)}")

@@ -92,7 +92,7 @@ def _fitting(arrays: Mapping[str, np.ndarray], wanted: dict[str, _Part], what: s
     for name, (shape, kind) in wanted.items():
         if name not in arrays:
             raise UsageError(f"the {what} '{name}' is missing; there is {', '.join(arrays) or 'none'}")
-        array: np.ndarray = np.ascontiguousarray(arrays[name], dtype=kind)
+        array: np.ndarray = np.asarray(arrays[name], dtype=kind, order="C")
         if array.shape != shape:
             raise UsageError(f"the {what} '{name}' has the shape {list(array.shape)}; the task's has {list(shape)}")
         result.append(array)

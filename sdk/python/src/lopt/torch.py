@@ -11,10 +11,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
 from ._library import Handle
 from .errors import UsageError
+from .host import from_function
 from .spec import spec_text
 
 #: How a rule that looks at shapes is to see PyTorch's tensors, by their rank: weights are [in, out] in lopt, and [out, in]
@@ -226,3 +228,44 @@ class LearnedOptimizer(torch.optim.Optimizer):
         if own is not None:
             self._moved, self._handle = {}, None
             self._load_own_state(own)
+
+
+def task(make_model: Callable[[], torch.nn.Module], loss: Callable, batches: Callable, *, name: str | None = None):
+    """A task of lopt whose problems are PyTorch models: `make_model()` makes one, `loss(model, batch)` is a scalar, and
+    `batches(generator)` draws a batch with a torch.Generator. It runs in worker processes, one thread each (lopt.host); weights and
+    batches are those of lopt's keys.
+
+    >>> run = lopt.train(task=lopt.torch.task(make_model, loss, batches), learned_optimizer=…, estimator="{plugin: pes, …}", …)
+    """
+    models: dict[int, torch.nn.Module] = {}  # of this process: made once, its weights are replaced
+
+    def seed_of(key) -> int:
+        return (int(key[0]) << 32 | int(key[1])) & 0x7FFFFFFFFFFFFFFF
+
+    def model() -> torch.nn.Module:
+        if os.getpid() not in models:
+            models.clear()
+            models[os.getpid()] = make_model()
+        return models[os.getpid()]
+
+    def init(key):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(key))
+            return {name: p.detach().numpy().copy() for name, p in make_model().named_parameters()}
+
+    def loss_and_gradient(params, key):
+        own = model()
+        generator = torch.Generator().manual_seed(seed_of(key))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(key))  # dropout and the like
+            with torch.no_grad():
+                for name, parameter in own.named_parameters():
+                    parameter.copy_(torch.from_numpy(params[name]))
+                    parameter.grad = None
+            value = loss(own, batches(generator))
+            value.backward()
+        zero = np.zeros((), np.float32)
+        return value.item(), {name: np.broadcast_to(zero, p.shape) if p.grad is None else p.grad.numpy()
+                              for name, p in own.named_parameters()}
+
+    return from_function(init, loss_and_gradient, name=name or getattr(loss, "__name__", "torch"))

@@ -153,6 +153,10 @@ class Answers:
                 return Message({}).encode()
             if what == "trace":
                 return traced(component, asked)
+            if what == "worker":
+                from .host import become_worker
+
+                return become_worker(component, self.connection) or b""
             if what in ("estimator init", "estimate"):
                 from .estimators import answer
 
@@ -442,7 +446,10 @@ def _serve(connection: socket.socket) -> None:
             return  # somebody else's program
         answers = Answers(connection)
         while (question := receive(connection)) is not None:
-            connection.sendall(answers.answer(question))
+            answer = answers.answer(question)
+            if not answer:
+                return  # another process goes on with it
+            connection.sendall(answer)
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 // lopt_trace.h.
-#include <lopt_trace.h>
+#include "bridge/trace_handle.h"
 
-#include "embed/traced_component.h"
 #include "bridge/written_program.h"
 #include "embed/c_boundary.h"
 #include "execute/reference.h"
@@ -11,14 +10,18 @@
 
 #include <algorithm>
 
-struct lopt_trace {
-  std::vector<lopt::Tensor> values;
-  std::vector<lopt::Tensor> inputs;
-  lopt::TracedComponents components;
-  std::string text;  // what was last handed out
-};
-
 namespace lopt {
+
+lopt_value add(lopt_trace& trace, Tensor value) {
+  trace.values.push_back(std::move(value));
+  return static_cast<lopt_value>(trace.values.size()) - 1;
+}
+const Tensor& value_at(const lopt_trace& trace, lopt_value value) {
+  if (value < 0 || value >= static_cast<lopt_value>(trace.values.size()))
+    throw SettingsError(fmt::format("there is no value {} in this trace", value));
+  return trace.values[static_cast<std::size_t>(value)];
+}
+
 namespace {
 
 DType dtype_of_code(int type) {
@@ -30,15 +33,6 @@ DType dtype_of_code(int type) {
 static_assert(static_cast<int>(DType::float32) == LOPT_FLOAT32 && static_cast<int>(DType::int32) == LOPT_INT32 &&
               static_cast<int>(DType::uint32) == LOPT_UINT32 && static_cast<int>(DType::boolean) == LOPT_BOOL32);
 
-lopt_value add(lopt_trace& trace, Tensor value) {
-  trace.values.push_back(std::move(value));
-  return static_cast<lopt_value>(trace.values.size()) - 1;
-}
-const Tensor& value_at(const lopt_trace& trace, lopt_value value) {
-  if (value < 0 || value >= static_cast<lopt_value>(trace.values.size()))
-    throw SettingsError(fmt::format("there is no value {} in this trace", value));
-  return trace.values[static_cast<std::size_t>(value)];
-}
 std::vector<Tensor> values_at(const lopt_trace& trace, const lopt_value* values, std::size_t count) {
   std::vector<Tensor> result;
   for (std::size_t i = 0; i < count; ++i) result.push_back(value_at(trace, values[i]));

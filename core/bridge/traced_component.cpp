@@ -1,4 +1,4 @@
-#include "embed/traced_component.h"
+#include "bridge/traced_component.h"
 
 #include "bridge/message.h"
 
