@@ -39,7 +39,7 @@ Declaration declaration_of(const Json& json) {
 
 template <class Value>
 std::optional<Value> default_of(const Json& json) {
-  if (!json.contains("default")) return std::nullopt;
+  if (!json.contains("default") || json.at("default").is_null()) return std::nullopt;
   return json.at("default").get<Value>();
 }
 
@@ -53,6 +53,9 @@ Json component_json(const Declaration& d, const SpecReader& reader, bool there) 
 /// Declares a setting, and reads it.
 Json setting_json(const Json& json, SpecReader& reader) {
   const Declaration d = declaration_of(json);
+  // Nothing by default: what the spec does not have is left out.
+  const auto given = json.find("default");
+  if (given != json.end() && given->is_null() && !reader.take(d.name, d.type, d.documentation)) return nullptr;
   if (d.type == "real") return reader.real(d, default_of<double>(json));
   if (d.type == "integer") return reader.integer(d, default_of<std::int64_t>(json));
   if (d.type == "boolean") return reader.boolean(d, default_of<bool>(json));
@@ -67,7 +70,7 @@ Json setting_json(const Json& json, SpecReader& reader) {
     schedule.type = Schedule::kind;
     return component_json(schedule, reader, true);
   }
-  const auto made = reader.component(d, json.contains("default") ? json.at("default").get<std::string>() : "");
+  const auto made = reader.component(d, default_of<std::string>(json).value_or(""));
   return component_json(d, reader, made != nullptr);
 }
 
@@ -91,7 +94,7 @@ class Described final : public ForeignComponents {
     std::vector<Declaration> result;
     for (const Json& setting : of(component.name, "").settings) {
       Declaration d = declaration_of(setting);
-      if (const auto given = setting.find("default"); given != setting.end())
+      if (const auto given = setting.find("default"); given != setting.end() && !given->is_null())
         d.default_text = given->is_string() ? given->get<std::string>() : to_text(*given);
       result.push_back(std::move(d));
     }

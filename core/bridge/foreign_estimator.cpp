@@ -123,7 +123,7 @@ class ForeignEstimator final : public GradientEstimator {
     const TracerMessage said = component_.ask_now(
         "estimate", std::move(question), [&](const TracerMessage& asked) { return conversation.answer(asked); });
     state = state_of(said, conversation);
-    return {said.json.at("loss").get<float>(), values_of(said, said.json.at("gradient"))};
+    return {said.array_at(said.json.at("loss")).item<float>(), values_of(said, said.json.at("gradient"))};
   }
   std::string bias() const override { return component_.ask("bias").json.at("text").get<std::string>(); }
   std::int64_t problem_steps() const override {

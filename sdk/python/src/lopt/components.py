@@ -130,6 +130,8 @@ def declarations(cls: type) -> list[dict]:
 
 
 def _type_of(cls: type, name: str, hint: Any, default: Any) -> str:
+    if isinstance(default, Component):
+        return default.kind  # a rate that is a schedule unless the spec says otherwise cannot be a number
     found = _type_of_hint(hint) if hint is not None else None
     if not found and default is not inspect.Parameter.empty:
         found = _type_of_value(default)
@@ -172,6 +174,8 @@ def _type_of_value(value: Any) -> str | None:
 def _default_of(kind: str, default: Any) -> Any:
     from .objects import spec_line
 
+    if default is None:
+        return None
     if kind in ("task", "task_family", "dataset", "optimizer", "learned_optimizer", "schedule", "estimator"):
         return spec_line(default)
     return list(default) if isinstance(default, tuple) else default

@@ -154,7 +154,7 @@ def answer(estimator: Any, question: Any, connection: socket.socket) -> bytes:
             loss, gradient, state = estimator.estimate(theta, key, state, unroller)
             if trees.names(gradient) != trees.names(theta):
                 raise UsageError(f"the gradient has {{{', '.join(trees.names(gradient))}}}, and θ {{{', '.join(trees.names(theta))}}}")
-            out.json.update(loss=float(loss), gradient=_put_tree(out, gradient))
+            out.json.update(loss=out.put(np.float32(loss)), gradient=_put_tree(out, gradient))
         values = {name: value for name, value in state.items() if name != "lanes"}
         remembered(estimator, "values", values)
         out.json.update(lanes=[_told(lane) for lane in state.get("lanes", [])], values=_put_tree(out, values))

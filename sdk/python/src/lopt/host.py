@@ -145,6 +145,7 @@ def become_worker(task: Any, connection: socket.socket) -> bytes | None:
         return None
     try:
         os.dup2(file, 2)  # its last words
+        _close_all_but(connection.fileno())
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the runner's, which ends the line
         _one_thread()
         connection.sendall(Message({"process": os.getpid(), "stderr": path}).encode())
@@ -152,6 +153,17 @@ def become_worker(task: Any, connection: socket.socket) -> bytes | None:
     finally:
         sys.stderr.flush()
         os._exit(0)
+
+
+def _close_all_but(kept: int) -> None:
+    """Lines of other workers: who holds one open hides that its worker has ended."""
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) > 2 and int(name) != kept:
+            try:
+                if os.readlink(f"/proc/self/fd/{name}").startswith("socket:"):
+                    os.close(int(name))
+            except OSError:
+                pass  # it was that of the folder itself
 
 
 def _one_thread() -> None:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,7 @@ def tree_json(tree: Any, leaf: Callable) -> Any:
     """Names and leaves, as C++ has trees. Throws UsageError for a name that no tree can have."""
     if tree is None:
         return {"tree": []}
-    if isinstance(tree, dict):
+    if isinstance(tree, Mapping):
         return {"tree": [[str(name), tree_json(below, leaf)] for name, below in tree.items()]}
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return {"tree": [[name, tree_json(below, leaf)] for name, below in zip(tree._fields, tree)]}
@@ -173,7 +173,7 @@ def failure(error: BaseException) -> Message:
     from .errors import code_of
 
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not os.path.realpath(f.filename).startswith(_PACKAGE + os.sep)
-              and "/importlib/" not in f.filename and not f.filename.startswith("<frozen")]
+              and "/importlib/" not in f.filename and not f.filename.startswith(("<frozen", "<__array_function__"))]
     own = [f for f in frames if "site-packages" not in f.filename and "dist-packages" not in f.filename] or frames
     where = f"{own[-1].filename}:{own[-1].lineno}: in {own[-1].name}(): " if own else ""
     if isinstance(error, SyntaxError) and error.filename:

@@ -1,6 +1,6 @@
 """Nested dictionaries, lists and tuples of arrays: parameters, states and weights of rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .errors import UsageError
@@ -18,12 +18,12 @@ def flatten(tree: Any) -> tuple[list, Structure]:
 def _flatten(tree: Any, leaves: list) -> Structure:
     if tree is None:
         return ("none", (), ())
-    if isinstance(tree, dict):
+    if isinstance(tree, Mapping):
         return (dict, tuple(tree), tuple(_flatten(below, leaves) for below in tree.values()))
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return (type(tree), tuple(tree._fields), tuple(_flatten(below, leaves) for below in tree))
     if isinstance(tree, (list, tuple)):
-        return (type(tree), tuple(map(str, range(len(tree)))), tuple(_flatten(below, leaves) for below in tree))
+        return (type(tree), tuple(str(i) for i in range(len(tree))), tuple(_flatten(below, leaves) for below in tree))
     leaves.append(tree)
     return LEAF
 
