@@ -30,6 +30,9 @@ install(DIRECTORY configs sdk/examples DESTINATION share/lopt)
 # Where a runner finds recipes by name: the tree that is built has the same place.
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/lopt)
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/configs ${PROJECT_BINARY_DIR}/share/lopt/configs SYMBOLIC)
+# What the runner needs where a spec names components of Python modules.
+install(DIRECTORY sdk/python/src/lopt DESTINATION share/lopt/python PATTERN "__pycache__" EXCLUDE PATTERN "_prefix" EXCLUDE)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/sdk/python/src ${PROJECT_BINARY_DIR}/share/lopt/python SYMBOLIC)
 install(FILES README.md LICENSE DESTINATION share/doc/lopt)
 install(DIRECTORY docs DESTINATION share/doc/lopt)
 install(FILES sdk/shell/lopt-run.1 DESTINATION share/man/man1)

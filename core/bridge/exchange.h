@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 
 namespace lopt {
 
@@ -41,6 +42,10 @@ class TracerLine {
   void share(const TracerLine& other);
   /// Throws PluginError where there is no such program, or it ends.
   TracerMessage ask(const TracerMessage& question, const Answer& answer);
+  /// The same of numbers, without copies: `json` is the text of a question; false where the answer is not numbers that
+  /// fill `output`, but a message, which is put into `said`.
+  bool ask_numbers(const std::string& json, std::span<const std::span<const float>> input, std::span<float> output,
+                   TracerMessage& said);
 
  private:
   struct State;

@@ -33,10 +33,11 @@ Traced ForeignComponent::trace(const std::string& function, const Arguments& arg
   TracerMessage answer = exchange_->ask(asked, traced_);
   try {
     std::vector<Tensor> values = read_nodes(answer, std::move(leaves), [&](const Json& settings) {
-      return std::make_shared<const HostFunction>(settings,
-                                                  [workers = workers_, settings](const std::vector<float>& input) {
-                                                    return workers->evaluate(settings, input);
-                                                  });
+      return std::make_shared<const HostFunction>(
+          settings,
+          [workers = workers_, settings](std::span<const std::span<const float>> inputs, std::span<float> output) {
+            workers->evaluate(settings, inputs, output);
+          });
     });
     return {std::move(answer), std::move(values)};
   } catch (const BridgeError& error) {

@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 
 #include <unistd.h>
@@ -20,12 +19,7 @@ Shape HostFunction::shape(std::span<const Shape>) const { return {settings_.at("
 
 void HostFunction::evaluate(std::span<const std::span<const float>> inputs, std::span<float> output) const {
   if (!evaluate_) throw std::runtime_error("the function is known only where it is run");
-  std::vector<float> given;
-  for (const auto& input : inputs) given.insert(given.end(), input.begin(), input.end());
-  const std::vector<float> made = evaluate_(given);
-  if (made.size() != output.size())
-    throw std::runtime_error(fmt::format("it gave {} numbers where {} were expected", made.size(), output.size()));
-  std::copy(made.begin(), made.end(), output.begin());
+  evaluate_(inputs, output);
 }
 
 std::vector<Tensor> HostFunction::vjp(const std::vector<Tensor>& x, const Tensor& y, const Tensor& dy) const {
@@ -81,17 +75,17 @@ std::unique_ptr<HostWorkers::Worker> HostWorkers::taken() {
   return worker;
 }
 
-std::vector<float> HostWorkers::evaluate(const Json& settings, const std::vector<float>& input) {
+void HostWorkers::evaluate(const Json& settings, std::span<const std::span<const float>> inputs,
+                           std::span<float> output) {
   constexpr int most_ends = 3;
+  const std::string question = to_text(Json{{"ask", settings.at("function")}, {"settings", settings}});
   std::string ends;
   for (int attempt = 0; attempt < most_ends; ++attempt) {
     std::unique_ptr<Worker> worker = taken();
-    TracerMessage question;
-    question.json = {{"ask", settings.at("function")}, {"settings", settings}};
-    question.bytes.assign(reinterpret_cast<const char*>(input.data()), input.size() * sizeof(float));
-    TracerMessage answer;
+    TracerMessage said;
+    bool good = false;
     try {
-      answer = worker->line.ask(question, nullptr);
+      good = worker->line.ask_numbers(question, inputs, output, said);
     } catch (const PluginError&) {
       ends = fmt::format("the process {} that evaluates '{}' ended; {}", worker->number,
                          component_.at("component").get<std::string>(), worker->said());
@@ -99,13 +93,15 @@ std::vector<float> HostWorkers::evaluate(const Json& settings, const std::vector
         fmt::print(stderr, "lopt-run: {}; another takes its place, and the value is computed again\n", printable(ends));
       continue;
     }
-    const auto error = answer.json.find("error");
-    if (error != answer.json.end()) throw PluginError(error->at("message").get<std::string>());
-    std::vector<float> made(answer.bytes.size() / sizeof(float));
-    std::memcpy(made.data(), answer.bytes.data(), made.size() * sizeof(float));
+    if (!good) {
+      const auto error = said.json.find("error");
+      throw PluginError(error != said.json.end() ? error->at("message").get<std::string>()
+                                                 : fmt::format("the function gives {} numbers where {} were expected",
+                                                               said.bytes.size() / sizeof(float), output.size()));
+    }
     const std::lock_guard lock(mutex_);
     free_.push_back(std::move(worker));
-    return made;
+    return;
   }
   throw PluginError(fmt::format("{} processes in turn ended over one value: {}", most_ends, ends));
 }

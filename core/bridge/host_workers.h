@@ -16,7 +16,7 @@ namespace lopt {
 class HostFunction final : public HostPrimitive {
  public:
   /// `evaluate` may be empty where the program is only described.
-  using Evaluate = std::function<std::vector<float>(const std::vector<float>&)>;
+  using Evaluate = std::function<void(std::span<const std::span<const float>> inputs, std::span<float> output)>;
   HostFunction(Json settings, Evaluate evaluate) : settings_(std::move(settings)), evaluate_(std::move(evaluate)) {}
 
   const Json& settings() const { return settings_; }
@@ -38,7 +38,7 @@ class HostWorkers {
   /// By a process that is free, or a new one. One that ends is replaced, and the value computed again; its end is told
   /// on stderr with its last words. Throws PluginError where the function raises, or three processes end over one
   /// value.
-  std::vector<float> evaluate(const Json& settings, const std::vector<float>& input);
+  void evaluate(const Json& settings, std::span<const std::span<const float>> inputs, std::span<float> output);
 
  private:
   struct Worker;

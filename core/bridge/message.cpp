@@ -37,12 +37,14 @@ Array TracerMessage::array_at(const Json& place) const {
   }
 }
 
+std::string head_of(const MessageSizes& sizes) {
+  const std::uint64_t numbers[] = {sizes.json, sizes.bytes};
+  return std::string(magic).append(reinterpret_cast<const char*>(numbers), sizeof numbers);
+}
+
 std::string encode(const TracerMessage& message) {
   const std::string json = to_text(message.json);
-  const std::uint64_t sizes[] = {json.size(), message.bytes.size()};
-  std::string text(magic);
-  text.append(reinterpret_cast<const char*>(sizes), sizeof sizes);
-  return text + json + message.bytes;
+  return head_of({json.size(), message.bytes.size()}) + json + message.bytes;
 }
 
 MessageSizes sizes_in(std::string_view head) {

@@ -35,6 +35,8 @@ struct MessageSizes {
 };
 MessageSizes sizes_in(std::string_view head);
 TracerMessage decode(std::string_view text);
+/// The bytes before the two parts.
+std::string head_of(const MessageSizes& sizes);
 
 /// {"tree": [[name, tree], …]}, or what `leaf` makes of a leaf.
 template <class Leaf, class Function>

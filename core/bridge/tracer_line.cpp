@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -71,6 +72,9 @@ std::string started_python(pid_t& child, std::string& program) {
     ::fcntl(listening, F_SETFD, 0);
     ::setenv("PYTHONPATH", path.c_str(), 1);
     ::setsid();  // Ctrl-C is the runner's
+    cpu_set_t every;  // the thread that asks may be held on one processor
+    std::memset(&every, 0xff, sizeof every);
+    ::sched_setaffinity(0, sizeof every, &every);
     ::execlp(program.c_str(), program.c_str(), "-m", "lopt.tracer", number.c_str(), parent.c_str(), nullptr);
     ::_exit(127);
   }
@@ -135,15 +139,19 @@ struct TracerLine::State {
           "Python is needed to describe components, and '{}' cannot be run; LOPT_PYTHON names another", program));
     throw PluginError("Python ended while it described a component; what it said stands above");
   }
+  /// The rest of a message whose head is here.
+  TracerMessage rest(std::string text, const MessageSizes& sizes) {
+    text.resize(head_bytes + sizes.json + sizes.bytes);
+    if (!receive_all(socket, text.data() + head_bytes, text.size() - head_bytes)) ended();
+    return decode(text);
+  }
   TracerMessage exchange(const TracerMessage& question, const Answer& answer) {
     if (!send_all(socket, encode(question))) ended();
     while (true) {
       std::string text(head_bytes, '\0');
       if (!receive_all(socket, text.data(), head_bytes)) ended();
       const MessageSizes sizes = sizes_in(text);
-      text.resize(head_bytes + sizes.json + sizes.bytes);
-      if (!receive_all(socket, text.data() + head_bytes, text.size() - head_bytes)) ended();
-      TracerMessage said = decode(text);
+      TracerMessage said = rest(std::move(text), sizes);
       if (!said.json.contains("ask")) return said;
       if (!answer) throw BridgeError("a question where an answer was expected");
       TracerMessage back;
@@ -168,6 +176,29 @@ TracerLine::~TracerLine() {
 void TracerLine::add_folder(const std::string& folder) {
   const std::lock_guard lock(state_->mutex);
   state_->folders.push_back(folder);
+}
+
+bool TracerLine::ask_numbers(const std::string& json, std::span<const std::span<const float>> input,
+                             std::span<float> output, TracerMessage& said) {
+  const std::lock_guard lock(state_->mutex);
+  std::size_t count = 0;
+  for (const auto& part : input) count += part.size_bytes();
+  if (!send_all(state_->socket, head_of({json.size(), count}) + json)) state_->ended();
+  for (const auto& part : input)
+    if (!send_all(state_->socket, {reinterpret_cast<const char*>(part.data()), part.size_bytes()})) state_->ended();
+  std::string head(head_bytes, '\0');
+  if (!receive_all(state_->socket, head.data(), head_bytes)) state_->ended();
+  const MessageSizes sizes = sizes_in(head);
+  constexpr std::uint64_t empty_object = 2;
+  if (sizes.json == empty_object && sizes.bytes == output.size_bytes()) {
+    char object[empty_object];
+    if (!receive_all(state_->socket, object, empty_object) ||
+        !receive_all(state_->socket, reinterpret_cast<char*>(output.data()), output.size_bytes()))
+      state_->ended();
+    return true;
+  }
+  said = state_->rest(std::move(head), sizes);
+  return false;
 }
 
 void TracerLine::share(const TracerLine& other) {

@@ -48,9 +48,29 @@ for missing in ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio",
 
 import gin  # noqa: E402
 
-# What it configures has names that later versions of gin refuse.
-gin.configurable = lambda *given, **_: given[0] if given and callable(given[0]) else (lambda f: f)
-gin.external_configurable = lambda f, *_, **__: f
+_configurable, _external = gin.configurable, gin.external_configurable
+
+
+def _where_it_can(configure):
+    """Some of the package's names are refused by later versions of gin."""
+    def wrapped(*given, **named):
+        try:
+            made = configure(*given, **named)
+        except ValueError:
+            return given[0]
+        if given and callable(given[0]):
+            return made
+
+        def decorate(function):
+            try:
+                return made(function)
+            except ValueError:
+                return function
+        return decorate
+    return wrapped
+
+
+gin.configurable, gin.external_configurable = _where_it_can(_configurable), _where_it_can(_external)
 
 
 def fake_datasets(batch_size, shape, classes, text):

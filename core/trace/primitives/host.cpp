@@ -31,25 +31,40 @@ std::vector<Tensor> host_vjp(const Vjp& v) {
   return dx;
 }
 
+void call_host(const HostPrimitive& primitive, std::span<const std::span<const float>> inputs,
+               std::span<float> output) {
+  const std::string text = fmt::format("the primitive '{}'", primitive.name());
+  const PluginCall running(text, "evaluate()");
+  try {
+    primitive.evaluate(inputs, output);
+  } catch (const std::exception& error) {
+    throw PluginError(fmt::format("the primitive '{}' failed in evaluate(): {}", primitive.name(), error.what()));
+  }
+}
+
+/// On memory as it is.
+void call_host_directly(const DirectCall& call) {
+  std::vector<std::span<const float>> inputs;
+  for (std::size_t i = 0; i < call.inputs.size(); ++i)
+    inputs.emplace_back(static_cast<const float*>(call.inputs[i]),
+                        static_cast<std::size_t>(element_count(call.types[i].shape)));
+  call_host(primitive_of(call.attributes), inputs,
+            {static_cast<float*>(call.output), static_cast<std::size_t>(element_count(call.type.shape))});
+}
+
 const Primitive host_row =
-    with_reference({.name = "host", .type = host_type, .vjp = host_vjp}, []<class R>(ReferenceArguments<R>& call) {
-      const HostPrimitive& primitive = primitive_of(call.attributes);
-      std::vector<std::vector<float>> inputs;
-      for (std::size_t i = 0; i < call.inputs.size(); ++i)
-        inputs.emplace_back(call.real(i).begin(), call.real(i).end());
-      const std::vector<std::span<const float>> spans(inputs.begin(), inputs.end());
-      std::vector<float> output(static_cast<std::size_t>(element_count(call.type.shape)));
-      const std::string text = fmt::format("the primitive '{}'", primitive.name());
-      const PluginCall running(text, "evaluate()");
-      try {
-        primitive.evaluate(spans, output);
-      } catch (const std::exception& error) {
-        throw PluginError(fmt::format("the primitive '{}' failed in evaluate(): {}", primitive.name(), error.what()));
-      }
-      auto result = make_xarray<R>(call.type.shape);
-      std::copy(output.begin(), output.end(), result.data());
-      call.result = std::move(result);
-    });
+    with_reference({.name = "host", .type = host_type, .vjp = host_vjp, .direct = call_host_directly},
+                   []<class R>(ReferenceArguments<R>& call) {
+                     std::vector<std::vector<float>> inputs;
+                     for (std::size_t i = 0; i < call.inputs.size(); ++i)
+                       inputs.emplace_back(call.real(i).begin(), call.real(i).end());
+                     const std::vector<std::span<const float>> spans(inputs.begin(), inputs.end());
+                     std::vector<float> output(static_cast<std::size_t>(element_count(call.type.shape)));
+                     call_host(primitive_of(call.attributes), spans, output);
+                     auto result = make_xarray<R>(call.type.shape);
+                     std::copy(output.begin(), output.end(), result.data());
+                     call.result = std::move(result);
+                   });
 
 }  // namespace
 

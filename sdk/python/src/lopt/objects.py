@@ -31,9 +31,7 @@ def _module(name: str) -> Any:
     main = sys.modules["__main__"]
     if name == module_name("__main__") and name != "__main__":
         return main
-    if name in sys.modules:
-        return sys.modules[name]
-    try:
+    try:  # also where it is there: another thread may be importing it
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):

@@ -16,7 +16,7 @@ import torch
 
 from ._library import Handle
 from .errors import UsageError
-from .host import from_function
+from .host import HostTask, _key_of
 from .spec import spec_text
 
 #: How a rule that looks at shapes is to see PyTorch's tensors, by their rank: weights are [in, out] in lopt, and [out, in]
@@ -230,42 +230,67 @@ class LearnedOptimizer(torch.optim.Optimizer):
             self._load_own_state(own)
 
 
-def task(make_model: Callable[[], torch.nn.Module], loss: Callable, batches: Callable, *, name: str | None = None):
+def task(make_model: Callable[[], torch.nn.Module], loss: Callable, batches: Callable, *, name: str | None = None) -> HostTask:
     """A task of lopt whose problems are PyTorch models: `make_model()` makes one, `loss(model, batch)` is a scalar, and
     `batches(generator)` draws a batch with a torch.Generator. It runs in worker processes, one thread each (lopt.host); weights and
     batches are those of lopt's keys.
 
     >>> run = lopt.train(task=lopt.torch.task(make_model, loss, batches), learned_optimizer=…, estimator="{plugin: pes, …}", …)
     """
-    models: dict[int, torch.nn.Module] = {}  # of this process: made once, its weights are replaced
+    return TorchTask(make_model, loss, batches, name or getattr(loss, "__name__", "torch"))
 
-    def seed_of(key) -> int:
-        return (int(key[0]) << 32 | int(key[1])) & 0x7FFFFFFFFFFFFFFF
 
-    def model() -> torch.nn.Module:
-        if os.getpid() not in models:
-            models.clear()
-            models[os.getpid()] = make_model()
-        return models[os.getpid()]
+class TorchTask(HostTask):
+    """See `task`."""
 
-    def init(key):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(key))
-            return {name: p.detach().numpy().copy() for name, p in make_model().named_parameters()}
+    def __init__(self, make_model: Callable[[], torch.nn.Module], loss: Callable, batches: Callable, name: str):
+        super().__init__(self._initial, loss, name=name)
+        self._make_model, self._loss, self._batches = make_model, loss, batches
+        self._model: _FlatModel | None = None  # of a worker
 
-    def loss_and_gradient(params, key):
-        own = model()
-        generator = torch.Generator().manual_seed(seed_of(key))
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(key))  # dropout and the like
-            with torch.no_grad():
-                for name, parameter in own.named_parameters():
-                    parameter.copy_(torch.from_numpy(params[name]))
-                    parameter.grad = None
-            value = loss(own, batches(generator))
-            value.backward()
-        zero = np.zeros((), np.float32)
-        return value.item(), {name: np.broadcast_to(zero, p.shape) if p.grad is None else p.grad.numpy()
-                              for name, p in own.named_parameters()}
+    def batches(self) -> None:
+        return None
 
-    return from_function(init, loss_and_gradient, name=name or getattr(loss, "__name__", "torch"))
+    def _initial(self, key: np.ndarray) -> dict[str, np.ndarray]:
+        before = torch.default_generator.get_state()
+        torch.default_generator.manual_seed(_seed_of(key))
+        made = {name: p.detach().numpy().copy() for name, p in self._make_model().named_parameters()}
+        torch.default_generator.set_state(before)
+        return made
+
+    def answer(self, settings: dict, data: np.ndarray) -> np.ndarray:
+        if settings["function"] != "loss":
+            return super().answer(settings, data)
+        if self._model is None:
+            self._model = _FlatModel(self._make_model())
+        model, size = self._model, len(self._model.weights)
+        seed = _seed_of(_key_of(data[size:size + 4]))
+        model.weights.copy_(torch.from_numpy(data[:size]))
+        model.grads.zero_()
+        model.generator.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # dropout and the like
+        value = self._loss(model.model, self._batches(model.generator))
+        value.backward()
+        result = np.empty(1 + size, np.float32)
+        result[0] = value.item()
+        result[1:] = model.grads.numpy()
+        return result
+
+
+def _seed_of(key: np.ndarray) -> int:
+    return (int(key[0]) << 32 | int(key[1])) & 0x7FFFFFFFFFFFFFFF
+
+
+class _FlatModel:
+    """A model whose parameters, and their gradients, lie in one tensor each."""
+
+    def __init__(self, model: torch.nn.Module):
+        parameters = list(model.parameters())
+        self.model, self.generator = model, torch.Generator()
+        count = sum(p.numel() for p in parameters)
+        self.weights, self.grads = torch.empty(count), torch.zeros(count)
+        at = 0
+        for p in parameters:
+            p.data = self.weights[at:at + p.numel()].view(p.shape)
+            p.grad = self.grads[at:at + p.numel()].view(p.shape)
+            at += p.numel()

@@ -27,7 +27,7 @@ from .components import InitContext, ScheduleContext, Setting, UpdateContext, ca
 from .errors import LoptError, UsageError
 from .objects import find, spec_line
 
-_HEAD = struct.Struct("<4sQQ")
+HEAD = struct.Struct("<4sQQ")
 _PACKAGE = str(pathlib.Path(__file__).resolve().parent)
 
 
@@ -56,14 +56,14 @@ class Message:
 
     def encode(self) -> bytes:
         text = json.dumps(self.json).encode()
-        return _HEAD.pack(b"LOPT", len(text), len(self.data)) + text + bytes(self.data)
+        return HEAD.pack(b"LOPT", len(text), len(self.data)) + text + bytes(self.data)
 
 
 def receive(connection: socket.socket) -> Message | None:
-    head = _exactly(connection, _HEAD.size)
+    head = _exactly(connection, HEAD.size)
     if head is None:
         return None
-    _, text, data = _HEAD.unpack(head)
+    _, text, data = HEAD.unpack(head)
     body = _exactly(connection, text + data)
     return None if body is None else Message(json.loads(body[:text]), body[text:])
 
