@@ -65,7 +65,7 @@ class Trace:
         results, made, structure = (ctypes.c_int64 * room)(), ctypes.c_size_t(), ctypes.c_char_p()
         error = Error()
         if code := library().lopt_trace_apply(self.handle, function.encode(), given, len(values),
-                                              json.dumps(settings).encode() if settings else b"", results, room,
+                                              json.dumps(settings, default=_plain).encode() if settings else b"", results, room,
                                               ctypes.byref(made), ctypes.byref(structure), ctypes.byref(error)):
             raise error_of(code, error.message.decode(errors="replace").removeprefix("the parts of the spec do not fit together: "))
         arrays = [self.array(results[i]) for i in range(made.value)]
@@ -99,7 +99,7 @@ class Trace:
         code = library().lopt_trace_scan(
             self.handle, SCAN_STEP(call_step), None, (ctypes.c_int64 * max(1, len(carry)))(*map(self.value_of, carry)),
             len(carry), (ctypes.c_int64 * max(1, len(sequences)))(*map(self.value_of, sequences)), len(sequences),
-            json.dumps(settings).encode(), results, room, ctypes.byref(made), ctypes.byref(error))
+            json.dumps(settings, default=_plain).encode(), results, room, ctypes.byref(made), ctypes.byref(error))
         if raised:
             raise raised[0]
         if code:
@@ -127,6 +127,13 @@ def current() -> Trace:
     if not hasattr(_local, "known"):
         _local.known = Trace()
     return _local.known
+
+
+def _plain(value: object):
+    """NumPy's numbers as JSON has them."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"a {type(value).__name__} cannot be a setting of a function")
 
 
 def named_tree(json_tree: object, arrays: list["Array"]):
