@@ -21,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "sdk", "python", "src"))
 sys.path.insert(0, sys.argv[1])
+np.product = np.prod  # a name that the package knows
 import lopt  # noqa: E402
 import lopt.jax  # noqa: E402
 from lopt import numpy as lnp  # noqa: E402
@@ -90,18 +91,27 @@ def fake_datasets(batch_size, shape, classes, text):
 
 
 def replace_data():
-    from learned_optimization.tasks.datasets import image, language
+    """What the package's data functions load from disk; they find these by their names in its modules."""
+    from learned_optimization.tasks.datasets import base, language
 
     sizes = {"mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10), "cifar100": (32, 3, 100), "svhn_cropped": (32, 3, 10),
-             "food101": (32, 3, 101), "imagenet8": (8, 3, 1000), "imagenet16": (16, 3, 1000), "imagenet32": (32, 3, 1000), "imagenet64": (64, 3, 1000)}
-    for name, (side, channels, classes) in sizes.items():
-        def images(batch_size, image_size=None, stack_channels=1, _s=side, _c=channels, _n=classes, **more):
-            height, width = image_size or (_s, _s)
-            return fake_datasets(batch_size, (height, width, 1 if more.get("convert_to_black_and_white") else _c), _n, False)
-        setattr(image, name + "_datasets", images)
-    for name in ("lm1b_32k", "lm1b_bytes", "wikipedia_en_32k", "wikipedia_en_bytes"):
-        setattr(language, name + "_datasets",
-                lambda batch_size, sequence_length, _n=name: fake_datasets(batch_size, (sequence_length,), 32000 if "32k" in _n else 256, True))
+             "food101": (32, 3, 101), "imagenet2012_8": (8, 3, 1000), "imagenet2012_16": (16, 3, 1000), "imagenet2012_32": (32, 3, 1000),
+             "imagenet2012_64": (64, 3, 1000)}
+
+    def images(datasetname, splits=None, batch_size=128, image_size=None, **more):
+        side, channels, classes = sizes.get(datasetname, (32, 3, 1000))
+        height, width = image_size or (side, side)
+        return fake_datasets(batch_size, (height, width, 1 if more.get("convert_to_black_and_white") else channels), classes, False)
+
+    for name in ("tfds_image_classification_datasets", "preload_tfds_image_classification_datasets", "tfrecord_image_classification_datasets"):
+        setattr(base, name, images)
+
+    class Vocabulary:
+        vocab_size = 256
+
+    language._make_datasets = lambda name, vocab, batch_size, sequence_length, **_: fake_datasets(batch_size, (sequence_length,), vocab.vocab_size, True)
+    language.get_bytes_vocab = Vocabulary
+    language.get_32k_sentence_piece_vocab = type("Large", (Vocabulary,), {"vocab_size": 32000})
 
 
 def primitives_of(jaxpr, found):

@@ -294,6 +294,16 @@ class Runs(InFolder):
         found = quietly(lopt.check, es.FullEs)
         self.assertFalse([text for text in found.values() if text.startswith("FAILED")])
 
+    def test_new_plugins_in_python_run_and_pass_their_checks(self):
+        for kind in ("task", "task_family", "dataset", "optimizer", "schedule", "learned_optimizer", "estimator"):
+            with self.subTest(kind):
+                name = f"a_{kind}"
+                runner("new-plugin", "--python", kind, name, folder=self.folder)
+                folder = self.folder / name
+                self.assertIn("passed", subprocess.run([sys.executable, f"test_{name}.py"], cwd=folder, capture_output=True, text=True, check=True,
+                                                       env={**os.environ, "PYTHONPATH": str(source / "sdk/python/src")}).stdout)
+                runner("train", f"{name}.yaml", "steps=2", "--out", "run", folder=folder)
+
     def test_a_rule_in_c_is_a_plugin(self):
         folder = source / "sdk/examples/c_momentum"
         subprocess.run(["cc", "-std=c99", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", folder / "c_momentum.c", "-o", "c_momentum.so",

@@ -36,10 +36,14 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 }  // namespace
 
 int run_new_plugin(int argc, char** argv) {
-  const std::string usage = "lopt-run new-plugin KIND NAME";
+  const std::string usage = "lopt-run new-plugin [--python] KIND NAME";
   const std::vector<std::string> kinds = component_kinds();
+  bool python = false;
+  boost::program_options::options_description description;
+  description.add_options()("python", boost::program_options::bool_switch(&python),
+                            "in Python, which needs no compiler, instead of C++");
   const auto values = options::parse(
-      argc, argv, {}, usage,
+      argc, argv, description, usage,
       fmt::format(
           "Writes the folder NAME: a plugin that builds at once and does something, a spec that uses it, tests and "
           "a README.\nKIND is one of {}.",
@@ -62,10 +66,16 @@ int run_new_plugin(int argc, char** argv) {
   for (const scaffold::File& file : scaffold::files) {
     const std::string_view path = file.path;
     const std::string folder(path.substr(0, path.find('/')));
-    if (folder != kind && folder != "all") continue;
+    if (folder != (python ? "python_" + kind : kind) && folder != (python ? "python_all" : "all")) continue;
     const std::string target = replaced(std::string(path.substr(folder.size() + 1)), "my_plugin", name);
     write_durably(fmt::format("{}/{}", name, target),
                   replaced(replaced(file.content, "my_plugin", name), "MyPlugin", class_name(name)));
+  }
+  if (python) {
+    fmt::print(
+        "{0}/ is written. Next:\n\n  cd {0} && lopt-run train {0}.yaml && python3 test_{0}.py\n\nThen change {0}.py.\n",
+        name);
+    return success;
   }
   fmt::print(
       "{0}/ is written. Next:\n\n  cmake -S {0} -B {0}/build && cmake --build {0}/build && ctest --test-dir "

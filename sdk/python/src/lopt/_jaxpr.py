@@ -60,7 +60,7 @@ def _apply(equation: Any, inputs: list[Value]) -> list[Value]:
 
 
 def _near(name: str) -> str:
-    if name in ("eigh", "eig", "qr", "svd", "cholesky", "triangular_solve", "lu"):
+    if name in ("eigh", "eig", "svd", "cholesky", "triangular_solve", "lu"):
         return ": decompositions of matrices are not there; lopt.numpy has orthonormal_columns and inverse_root"
     if name in ("lgamma", "digamma", "igamma", "bessel_i0e"):
         return ": special functions but erf and its inverse are not there"
@@ -492,6 +492,16 @@ def _reduce_window(equation: Any, x: Value, window_dimensions: Sequence[int], wi
     function = _sum_pool if name == "reduce_window_sum" else lambda images, w, s, p, d: lnp.max_pool(images, w, s, p, d)
     made = _pooled(-x if name == "reduce_window_min" else x, window_dimensions, window_strides, padding, base_dilation, window_dilation, function)
     return -made if name == "reduce_window_min" else made
+
+
+@_rule("qr")
+def _qr(equation: Any, x: Value, full_matrices: bool = False, **_: Any) -> tuple[Array, Array]:
+    """With a positive diagonal of R: initializers that are orthogonal turn theirs so."""
+    x = _array(x)
+    if x.ndim != 2 or x.shape[0] < x.shape[1] or (full_matrices and x.shape[0] != x.shape[1]):
+        raise UsageError(f"a QR decomposition of {list(x.shape)}: of one matrix that is not wider than tall it is there")
+    q = lnp.orthonormal_columns(x)
+    return q, lnp.triu(lnp.transpose(q) @ x)
 
 
 # By index.
