@@ -66,7 +66,7 @@ int lopt_trace_component(lopt_trace* trace, const char* kind, const char* spec, 
 /* The elements of a value that depends on no argument, four bytes each. LOPT_WRONG_USAGE where it does. */
 int lopt_trace_evaluate(lopt_trace* trace, lopt_value value, void* elements, lopt_error* error);
 
-/* The program that computes `results` from the arguments, as a message that lopt reads (docs/plugins.md): `message` is
+/* The program that computes `results` from the arguments, as a message that lopt reads (docs/c.md): `message` is
  * an object of JSON, in which "$0", "$1", … stand for the results; its bytes are the trace's, until the next call. */
 int lopt_trace_message(lopt_trace* trace, const lopt_value* results, size_t count, const char* message,
                        const void** bytes, size_t* size, lopt_error* error);

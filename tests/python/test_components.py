@@ -489,6 +489,18 @@ class Small(InFolder):
         lopt.Optimizer(rules.Half(), {"w": w}).step({"w": w.copy()})
         numpy.testing.assert_array_equal(w, [0.5] * 3)
 
+    def run_notebook(self, name):
+        """Its code, in a program that has no file, as a kernel has none."""
+        cells = json.loads((source / "sdk/python/examples" / name).read_text())["cells"]
+        code = "STEPS = 5\n" + "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        done = subprocess.run([sys.executable, "-"], input="import matplotlib; matplotlib.use('agg')\n" + code, capture_output=True, text=True,
+                              cwd=self.folder, env={**os.environ, "PYTHONPATH": str(source / "sdk/python/src"), "LOPT_TRACER": ""})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_the_notebook(self):
+        self.assertIn("mine beside adam", self.run_notebook("waves.ipynb"))
+
     def test_the_example(self):
         done = subprocess.run([sys.executable, source / "sdk/python/examples/waves.py", "5"], capture_output=True, text=True,
                               env={**os.environ, "PYTHONPATH": str(source / "sdk/python/src")})

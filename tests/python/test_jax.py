@@ -218,6 +218,17 @@ class Whole(unittest.TestCase):
             for name in own:
                 np.testing.assert_allclose(own[name], there[name], rtol=2e-5, atol=1e-6)
 
+    def test_the_notebook(self):
+        import json
+        import subprocess
+
+        cells = json.loads((source / "sdk/python/examples/from_jax.ipynb").read_text())["cells"]
+        code = "STEPS = 5\n" + "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True,
+                              env={**os.environ, "PYTHONPATH": str(source / "sdk/python/src"), "LOPT_TRACER": ""})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("mine beside adam", done.stdout)
+
     def test_what_is_wrong_is_a_sentence_with_its_line(self):
         cases = {"svd": (lambda p, b, k: jnp.linalg.svd(p["w"])[1].sum(), "the primitive 'svd' of JAX has no counterpart"),
                  "loop": (lambda p, b, k: lax.while_loop(lambda x: x < 3.0, lambda x: x + 1, p["w"].sum()), "a while loop whose end depends on values"),

@@ -1,6 +1,7 @@
 """Specs run from Python, by the runner in a process of its own: what it prints is printed, what it refuses is raised."""
 
 import contextlib
+import html
 import json
 import os
 import pathlib
@@ -29,6 +30,12 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.folder)!r})"
+
+    def _repr_html_(self) -> str:
+        """In a notebook: its curves, where it has some."""
+        curves = self.folder / "curves.svg"
+        drawn = curves.read_text() if curves.exists() else ""
+        return f"<p>lopt run in <code>{html.escape(str(self.folder))}</code></p>{drawn[drawn.find('<svg'):] if '<svg' in drawn else ''}"
 
     @property
     def summary(self) -> dict:

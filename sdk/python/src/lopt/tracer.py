@@ -211,7 +211,10 @@ def _value(value: Any) -> Any:
 def description(name: str) -> dict:
     found = find(name)
     cls = found if isinstance(found, type) else type(found)
-    file = inspect.getsourcefile(cls) if not cls.__module__.startswith("lopt.") else getattr(found, "file", None)
+    try:
+        file = inspect.getsourcefile(cls) if not cls.__module__.startswith("lopt.") else getattr(found, "file", None)
+    except (OSError, TypeError):  # a cell of a notebook
+        file = None
     document = inspect.getdoc(cls) if "__doc__" in cls.__dict__ and cls.__doc__ else ""
     return {"kind": cls.kind, "summary": (document or "").split("\n\n")[0].replace("\n", " "), "paper": cls.paper,
             "file": os.path.abspath(file) if file else "Python", "settings": declarations(found) if isinstance(found, type) else []}
