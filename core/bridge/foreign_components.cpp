@@ -3,6 +3,7 @@
 
 #include "bridge/c_component.h"
 #include "bridge/foreign_component.h"
+#include "data/durable_file.h"
 
 #include <fmt/format.h>
 
@@ -113,11 +114,33 @@ class Described final : public ForeignComponents {
   }
   void add_folder(const std::string& folder) override { exchange_->add_folder(folder); }
   void read_traced(const std::string& file) override {
-    if (std::filesystem::exists(file)) exchange_->read_traced(file);
+    if (!std::filesystem::exists(file)) return;
+    exchange_->read_traced(file);
+    exchange_->add_folder(sources_beside(file));
   }
-  void keep_traced(const std::string& file) override { exchange_->keep_traced(file); }
+  /// What was traced is for shapes that were met. For others the source is kept beside it.
+  void keep_traced(const std::string& file) override {
+    exchange_->keep_traced(file);
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, known] : known_) keep_source(known.info, sources_beside(file));
+  }
 
  private:
+  static std::string sources_beside(const std::string& traced) {
+    return (std::filesystem::absolute(traced).parent_path() / "python").string();
+  }
+  /// Of my_module.Momentum, my_module.py.
+  static void keep_source(const ComponentInfo& component, const std::string& folder) {
+    namespace fs = std::filesystem;
+    const fs::path source = component.library_path;
+    std::string module = component.name.substr(0, component.name.rfind('.'));
+    std::replace(module.begin(), module.end(), '.', '/');
+    const fs::path target = fs::path(folder) / (module + ".py");
+    if (source.extension() != ".py" || !fs::is_regular_file(source) || fs::exists(target)) return;
+    fs::create_directories(target.parent_path());
+    write_durably(target.string(), file_text(source.string()));
+  }
+
   struct Known {
     ComponentInfo info;
     Json settings;
@@ -127,6 +150,7 @@ class Described final : public ForeignComponents {
     const std::lock_guard lock(mutex_);
     const auto found = known_.find({name, traced});
     if (found != known_.end()) return found->second;
+    if (!traced.empty()) exchange_->add_folder(sources_beside(traced));
     TracerMessage question;
     question.json = {{"ask", "describe"}, {"component", name}};
     const Json said = exchange_->ask(question, traced).json;

@@ -71,7 +71,7 @@ std::string started_python(pid_t& child, std::string& program) {
   if (child == 0) {
     ::fcntl(listening, F_SETFD, 0);
     ::setenv("PYTHONPATH", path.c_str(), 1);
-    ::setsid();  // Ctrl-C is the runner's
+    ::setsid();       // Ctrl-C is the runner's
     cpu_set_t every;  // the thread that asks may be held on one processor
     std::memset(&every, 0xff, sizeof every);
     ::sched_setaffinity(0, sizeof every, &every);

@@ -186,6 +186,16 @@ class Runs(InFolder):
         verdict = quietly(lopt.evaluate, tasks={"w": waves.Waves(width=5)}, optimizers={"sgd": "sgd", "mine": run}, steps=[5], seeds=1).verdict
         self.assertIn("mine beside sgd", verdict)
 
+    def test_what_was_trained_goes_where_its_module_is_not(self):
+        run = self.train()
+        program = ("import sys, numpy, lopt; w = numpy.ones((7, 3), 'f'); o = lopt.Optimizer(sys.argv[1], {'w': w, 'b': numpy.ones(2, 'f')}); "
+                   "o.step({'w': w * 2}); print(float(w[0, 0]))")
+        env = {n: v for n, v in os.environ.items() if n != "LOPT_TRACER"}
+        done = subprocess.run([sys.executable, "-c", program, run.folder.resolve()], capture_output=True, text=True, cwd="/",
+                              env={**env, "PYTHONPATH": str(source / "sdk/python/src"), "LOPT_PYTHON": sys.executable})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertAlmostEqual(float(done.stdout), float(1 - 2 * numpy.exp(run.theta["log_rate"])), places=5)
+
     def test_all_kinds_of_components(self):
         kinds = self.module("kinds", '''
             import numpy
