@@ -56,6 +56,16 @@ Json settings_of(const char* text) {
   return settings;
 }
 
+/// What a function of the caller makes of values.
+std::vector<Tensor> called(lopt_trace& trace, lopt_scan_step function, void* user, const std::vector<Tensor>& given) {
+  std::vector<lopt_value> values, next(1024);
+  for (const Tensor& value : given) values.push_back(add(trace, value));
+  std::size_t there = 0;
+  if (function(user, values.data(), values.size(), next.data(), next.size(), &there) != 0 || there > next.size())
+    throw std::runtime_error("the step of a loop failed");
+  return values_at(trace, next.data(), there);
+}
+
 /// Puts the numbers of results in the places of "$0", "$1", ….
 void place_results(Json& json, const std::vector<std::size_t>& numbers) {
   if (json.is_string()) {
@@ -144,6 +154,24 @@ int lopt_trace_apply(lopt_trace* trace, const char* function, const lopt_value* 
   });
 }
 
+int lopt_trace_cond(lopt_trace* trace, lopt_value condition, lopt_scan_step if_true, lopt_scan_step if_false,
+                    void* user, const lopt_value* operands, size_t count, lopt_value* results, size_t room,
+                    size_t* made, lopt_error* error) {
+  return reported(error, [&] {
+    require_argument(trace, "lopt_trace_cond", "trace");
+    require_argument(reinterpret_cast<const void*>(if_true), "lopt_trace_cond", "if_true");
+    require_argument(reinterpret_cast<const void*>(if_false), "lopt_trace_cond", "if_false");
+    if (count > 0) require_argument(operands, "lopt_trace_cond", "operands");
+    const auto branch_of = [&](lopt_scan_step function) {
+      return [&, function](const std::vector<Tensor>& given) { return called(*trace, function, user, given); };
+    };
+    hand_out(
+        *trace,
+        cond(value_at(*trace, condition), branch_of(if_true), branch_of(if_false), values_at(*trace, operands, count)),
+        results, room, made);
+  });
+}
+
 int lopt_trace_component(lopt_trace* trace, const char* kind, const char* spec, const char* function,
                          const lopt_value* values, size_t count, const char* arguments, lopt_value* results,
                          size_t room, size_t* made, const char** structure, lopt_error* error) {
@@ -177,15 +205,10 @@ int lopt_trace_scan(lopt_trace* trace, lopt_scan_step step, void* user, const lo
     if (count > 0) require_argument(sequences, "lopt_trace_scan", "sequences");
     const Json options = settings_of(settings);
     const auto run_step = [&](const std::vector<Tensor>& at, const std::vector<Tensor>& x) {
-      std::vector<lopt_value> given;
-      for (const auto* list : {&at, &x})
-        for (const Tensor& value : *list) given.push_back(add(*trace, value));
-      std::vector<lopt_value> next(1024);
-      std::size_t there = 0;
-      if (step(user, given.data(), given.size(), next.data(), next.size(), &there) != 0 || there > next.size() ||
-          there < carries)
-        throw std::runtime_error("the step of a loop failed");
-      const std::vector<Tensor> all = values_at(*trace, next.data(), there);
+      std::vector<Tensor> given = at;
+      given.insert(given.end(), x.begin(), x.end());
+      const std::vector<Tensor> all = called(*trace, step, user, given);
+      if (all.size() < carries) throw SettingsError("the step of a loop gives fewer values than it carries");
       const auto end = all.begin() + static_cast<std::ptrdiff_t>(carries);
       return ScanStep{{all.begin(), end}, {end, all.end()}};
     };

@@ -41,6 +41,7 @@ Json body_json(TracerMessage& message, const ScanBody& body) {
   json["products"] = body.products;
   json["length"] = body.length;
   json["reverse"] = body.reverse;
+  json["counted"] = body.counted;
   return json;
 }
 
@@ -121,6 +122,7 @@ Loop loop_of(const Source& source, const Json& json) {
   body->products = json.at("products").get<std::size_t>();
   body->length = json.at("length").get<std::int64_t>();
   body->reverse = json.at("reverse").get<bool>();
+  body->counted = json.at("counted").get<bool>();
   return {std::move(body)};
 }
 

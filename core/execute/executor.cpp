@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 #include <chrono>
 #include <cstring>
 #include <limits>
@@ -103,7 +104,7 @@ void Executable::run_scan(std::size_t k, Arena& arena, BlockTeam* team) const {
   const Scan& scan = std::get<Scan>(plan().kernels[k]);
   const std::vector<void*>& pointers = arena.pointers();
   auto* const to = static_cast<float*>(pointers[scan.to]);
-  const std::size_t inputs_count = scan.inputs.size(), outputs_count = scan.starts.size(),
+  const std::size_t inputs_count = scan.inputs.size() - (scan.counted ? 1 : 0), outputs_count = scan.starts.size(),
                     firsts_of_sums = scan.carries + scan.stacked;
   auto state = [&](std::size_t i, std::int64_t t) { return to + scan.starts[i] + t * scan.sizes[i]; };
   std::vector<const void*> inputs(inputs_count);
@@ -114,8 +115,22 @@ void Executable::run_scan(std::size_t k, Arena& arena, BlockTeam* team) const {
       std::memcpy(state(i, scan.reverse ? scan.length : 0), inputs[i], static_cast<std::size_t>(scan.sizes[i]) * 4);
   }
   const std::vector<const void*> whole = inputs;
+  std::int64_t count = scan.length;
+  if (scan.counted) {
+    const View& last = scan.inputs.back();
+    count = static_cast<const std::int32_t*>(pointers[last.buffer])[last.offset];
+    for (std::size_t i = scan.carries; count < scan.length && i < outputs_count; ++i)
+      std::fill_n(to + scan.starts[i], scan.sizes[inputs_count + i] * (i < firsts_of_sums ? scan.length : 1), 0.0F);
+  }
+  bool is_first = true;
   for (std::int64_t step = 0; step < scan.length; ++step) {
     const std::int64_t t = scan.reverse ? scan.length - 1 - step : step;
+    if (t >= count) {
+      for (std::size_t i = 0; i < scan.carries; ++i)
+        std::memcpy(state(i, scan.reverse ? t : t + 1), state(i, scan.reverse ? t + 1 : t),
+                    static_cast<std::size_t>(scan.sizes[i]) * 4);
+      continue;
+    }
     for (std::size_t i = 0; i < scan.carries + scan.sequences; ++i)
       inputs[i] = i < scan.carries ? state(i, scan.reverse ? t + 1 : t)
                                    : static_cast<const float*>(whole[i]) + t * scan.sizes[i];
@@ -126,14 +141,14 @@ void Executable::run_scan(std::size_t k, Arena& arena, BlockTeam* team) const {
         outputs[i] = state(i, scan.reverse ? t : t + 1);
       else if (i < firsts_of_sums)
         outputs[i] = to + scan.starts[i] + t * size;
-      else if (step == 0)
+      else if (is_first)
         outputs[i] = to + scan.starts[i];
       else
         outputs[i] = partial;
       if (i >= firsts_of_sums) partial += size;
     }
     bound_->bodies[k]->run(inputs, outputs, arena.inner(), team);
-    if (step == 0) continue;
+    if (std::exchange(is_first, false)) continue;
     for (std::size_t i = firsts_of_sums; i < outputs_count; ++i)
       kernels::sums().add(static_cast<const float*>(outputs[i]), to + scan.starts[i],
                           static_cast<std::size_t>(scan.sizes[inputs_count + i]));

@@ -20,7 +20,7 @@ bool same_loop(const ScanBody& a, const ScanBody& b) {
     return std::array{body.carry.size(),   body.slices.size(), body.constants.size(),
                       body.stacked.size(), body.summed.size(), body.products};
   };
-  return a.length == b.length && a.reverse == b.reverse && counts(a) == counts(b) &&
+  return a.length == b.length && a.reverse == b.reverse && a.counted == b.counted && counts(a) == counts(b) &&
          same_plan(program_of(a), program_of(b), Constants::elements);
 }
 

@@ -11,6 +11,7 @@ namespace lopt {
 struct BoundBody {
   ScanBody body;
   std::vector<Tensor> carry, sequences, constants;
+  Tensor count = {};  // where the body is counted
 };
 
 /// Puts other tensors in the place of some nodes, in all that the body's outputs are made of. Inputs of the body that

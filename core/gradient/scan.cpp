@@ -26,6 +26,8 @@ Applied apply_scan(BoundBody scan) {
   close_body(scan);
   std::vector<Tensor> inputs = scan.carry;
   for (const auto* list : {&scan.sequences, &scan.constants}) inputs.insert(inputs.end(), list->begin(), list->end());
+  scan.body.counted = static_cast<bool>(scan.count);
+  if (scan.count) inputs.push_back(scan.count);
   const auto body = std::make_shared<const ScanBody>(scan.body);
   const Tensor flat = apply(scan_row, inputs, Loop{body});
   return {*body, parts_of(*body, flat)};
@@ -41,6 +43,11 @@ Tensor times(const Tensor& x, std::int64_t first, std::int64_t end) {
   return slice(x, start, stop);
 }
 
+std::vector<Type> types_of(const std::vector<Tensor>& values) {
+  std::vector<Type> types;
+  for (const Tensor& value : values) types.push_back(value.type());
+  return types;
+}
 std::vector<Tensor> inputs_like(std::string_view name, const std::vector<Tensor>& values) {
   std::vector<Tensor> result;
   for (const Tensor& value : values) result.push_back(make_input(std::string(name), value.type()));
@@ -116,7 +123,9 @@ std::vector<Tensor> scan_vjp(const Vjp& v) {
     back.sequences.push_back(values.stacked[i]);
   body.constants = forth.constants;
   append(body.constants, d_summed);
-  back.constants.assign(v.x.begin() + static_cast<std::ptrdiff_t>(carries + sequences), v.x.end());
+  back.constants.assign(v.x.begin() + static_cast<std::ptrdiff_t>(carries + sequences),
+                        v.x.end() - (forth.counted ? 1 : 0));
+  if (forth.counted) back.count = v.x.back();
   append(back.constants, cotangents.summed);
   for (const Tensor& d : cotangents.states) back.carry.push_back(at_time(d, forth.reverse ? 0 : length));
 
@@ -188,8 +197,14 @@ const Primitive scan_row = with_reference(
         carry.push_back(*call.inputs[i]);
         put(carry.back(), layout.states[i], body.reverse ? body.length : 0);
       }
+      const std::int64_t count =
+          body.counted ? std::get<xt::xarray<std::int32_t>>(*call.inputs.back()).data()[0] : body.length;
       for (std::int64_t step = 0; step < body.length; ++step) {
         const std::int64_t t = body.reverse ? body.length - 1 - step : step;
+        if (t >= count) {
+          for (std::size_t i = 0; i < carries; ++i) put(carry[i], layout.states[i], body.reverse ? t : t + 1);
+          continue;
+        }
         std::unordered_map<const Node*, ReferenceValue<R>> values;
         for (std::size_t i = 0; i < carries; ++i) values.emplace(body.carry[i].node().get(), carry[i]);
         for (std::size_t i = 0; i < sequences; ++i)
@@ -268,6 +283,41 @@ ScanResult scan_in_segments(const ScanFunction& step, std::vector<Tensor> carry,
 }
 
 }  // namespace
+
+namespace {
+/// `results`, or what a step of a loop makes of the operands where `count` is not 0.
+std::vector<Tensor> run_if(const Tensor& count, const Branch& branch, const std::vector<Tensor>& results,
+                           const std::vector<Tensor>& operands) {
+  BoundBody bound{.body = {}, .carry = results, .sequences = {}, .constants = {}, .count = count};
+  ScanBody& body = bound.body;
+  for (const Tensor& x : operands) {  // as sequences of one element: what depends on these is computed inside
+    bound.sequences.push_back(expand_dims(x, 0));
+    body.slices.push_back(make_input("x", x.type()));
+  }
+  body.carry = inputs_like("result", results);
+  body.next = branch(body.slices);
+  if (types_of(body.next) != types_of(results))
+    throw ShapeError("cond: the branches give results of different number, shape or type");
+  const Applied applied = apply_scan(std::move(bound));
+  std::vector<Tensor> after;
+  for (const Tensor& states : applied.parts.states) after.push_back(at_time(states, 1));
+  return after;
+}
+}  // namespace
+
+std::vector<Tensor> cond(const Tensor& condition, const Branch& if_true, const Branch& if_false,
+                         const std::vector<Tensor>& operands) {
+  if (condition.dtype() != DType::boolean || condition.rank() != 0)
+    throw ShapeError(fmt::format("cond: the condition is {}, not a bool scalar", to_text(condition.type())));
+  std::vector<Tensor> blank;  // of the results' types, which a branch says
+  for (const Tensor& result : if_true(operands)) {
+    if (result.dtype() != DType::float32)
+      throw ShapeError(fmt::format("cond: results are float32, not {}", to_text(result.type())));
+    blank.push_back(zeros_like(result));
+  }
+  const Tensor count = convert(condition, DType::int32);
+  return run_if(1 - count, if_false, run_if(count, if_true, blank, operands), operands);
+}
 
 const Primitive& scan_primitive() { return scan_row; }
 

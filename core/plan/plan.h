@@ -198,6 +198,7 @@ struct Scan {
   std::vector<std::int64_t> sizes{};   // elements of each input, and of one element of a sequence; then of each output
   std::int64_t length = 0;
   bool reverse = false;
+  bool counted = false;  // one input more says how many steps run
 };
 /// The primitive's own loop over memory, or the reference executor's rule where it has none.
 struct Fallback {

@@ -274,7 +274,8 @@ class Planner {
               .sequences = body.slices.size(),
               .stacked = body.stacked.size(),
               .length = body.length,
-              .reverse = body.reverse};
+              .reverse = body.reverse,
+              .counted = body.counted};
     for (ValueId input : op.inputs) {
       const View view = view_of(input);
       scan.inputs.push_back(view.contiguous() ? view : copy_of(view));

@@ -54,6 +54,12 @@ int lopt_trace_scan(lopt_trace* trace, lopt_scan_step step, void* user, const lo
                     const lopt_value* sequences, size_t count, const char* settings, lopt_value* results, size_t room,
                     size_t* made, lopt_error* error);
 
+/* The results of one of two branches (scan.h); `branch` is called with what `user` says is true or false, more than
+ * once, as the step of a loop is, with the operands. */
+int lopt_trace_cond(lopt_trace* trace, lopt_value condition, lopt_scan_step if_true, lopt_scan_step if_false,
+                    void* user, const lopt_value* operands, size_t count, lopt_value* results, size_t room,
+                    size_t* made, lopt_error* error);
+
 /* Applies a function of a component of lopt, which `spec` describes as in a spec: of an optimizer init, update, params,
  * evaluation_params; of a learned one these with `theta`, and `weights`; of a task init and loss; of a schedule rate.
  * `arguments`: an object of JSON with trees of places in `values` under the names of the arguments (params, state,

@@ -112,6 +112,70 @@ TEST_CASE("a program does not grow with a scan's length, and plans in little tim
   CHECK(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count() < 2);
 }
 
+namespace {
+/// Twice its input, and how often that was computed.
+class Counting final : public HostPrimitive {
+ public:
+  explicit Counting(int& count) : count_(count) {}
+  std::string name() const override { return "counting"; }
+  Shape shape(std::span<const Shape> inputs) const override { return inputs[0]; }
+  void evaluate(std::span<const std::span<const float>> inputs, std::span<float> output) const override {
+    ++count_;
+    for (std::size_t i = 0; i < output.size(); ++i) output[i] = 2 * inputs[0][i];
+  }
+  std::vector<Tensor> vjp(const std::vector<Tensor>&, const Tensor&, const Tensor& dy) const override {
+    return {dy * 2};
+  }
+
+ private:
+  int& count_;
+};
+}  // namespace
+
+TEST_CASE("one of two branches runs, in the value and in the gradient") {
+  const Tensor x = make_input("x", real({3})), w = make_input("w", real({3}));
+  int first = 0, second = 0;
+  const auto counting = [&](int& count) { return std::make_shared<Counting>(count); };
+  const Tensor condition = sum(x) > 0;
+  const std::vector<Tensor> results = cond(
+      condition,
+      [&](const std::vector<Tensor>& a) {
+        return std::vector<Tensor>{apply(counting(first), {a[0]}) * a[1], sum(log(a[0]))};
+      },
+      [&](const std::vector<Tensor>& a) {
+        return std::vector<Tensor>{a[0] + apply(counting(second), {square(a[1])}), sum(a[1])};
+      },
+      {x, w});
+  const Tensor loss = sum(results[0]) + results[1];
+  std::vector<Tensor> outputs{loss};
+  for (const Tensor& g : gradient(loss, std::vector<Tensor>{x, w})) outputs.push_back(g);
+  const Program program = make_program("cond", {x, w}, outputs);
+  const Executable planned = compile(program);
+  const auto check = [&](std::vector<float> at, float expected, std::vector<float> dx, std::vector<float> dw) {
+    const std::vector<Array> inputs{Array({3}, at), Array({3}, std::vector<float>{1, 2, 3})};
+    for (const std::vector<Array>& made : {planned.run(inputs), evaluate_reference(program, inputs)}) {
+      CHECK(made[0].item<float>() == Approx(expected));
+      for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(made[1].values<float>()[i] == Approx(dx[i]));
+        CHECK(made[2].values<float>()[i] == Approx(dw[i]));
+      }
+    }
+  };
+  check({1, 2, 4}, 2 * (1 + 4 + 12) + std::log(8.0F), {3, 4.5F, 6.25F}, {2, 4, 8});
+  CHECK(first == 4);  // by two executors, and again for the gradient
+  CHECK(second == 0);
+  check({-1, -2, -4}, -7 + 2 * 14 + 6, {1, 1, 1}, {5, 9, 13});
+  CHECK(first == 4);  // by two executors, and again for the gradient
+  CHECK(second == 2);
+  CHECK_THROWS_WITH(cond(
+                        x > 0, [](const auto& a) { return a; }, [](const auto& a) { return a; }, {x}),
+                    Contains("not a bool scalar"));
+  CHECK_THROWS_WITH(cond(
+                        condition, [](const auto& a) { return a; },
+                        [](const auto& a) { return std::vector<Tensor>{sum(a[0])}; }, {x}),
+                    Contains("different number, shape or type"));
+}
+
 TEST_CASE("a scan that does not fit is refused with a sentence") {
   const Tensor x = make_input("x", real({5, 3})), h = make_input("h", real({3}));
   const auto same = [](const std::vector<Tensor>& carry, const std::vector<Tensor>& at) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -695,31 +696,10 @@ def _only(equation: Any) -> Any:
     """The jaxpr of one equation."""
     from jax._src import core
 
-    variables = [v for v in equation.invars if not isinstance(v, jax_core.Literal)]
-    del variables
-    return core.Jaxpr((), [v if not isinstance(v, jax_core.Literal) else core.Var(v.aval) for v in equation.invars], list(equation.outvars),
-                      [equation], debug_info=getattr(equation.ctx, "debug_info", None) or core.Jaxpr((), [], [], []).debug_info)
-
-
-def _as_real(x: Array) -> Array:
-    """Any 32 bits as float32 that keep them: integers in two halves."""
-    if x.dtype == FLOAT32:
-        return x
-    if x.dtype == BOOL:
-        return lnp.astype(x, np.float32)
-    bits = x if x.dtype == UINT32 else current().apply("bitcast", [x], {"dtype": "uint32"})
-    low = lnp.bitwise_and(bits, np.uint32(0xFFFF))
-    return lnp.stack([lnp.astype(lnp.right_shift(bits, np.uint32(16)), np.float32), lnp.astype(low, np.float32)], x.ndim)
-
-
-def _as_was(x: Array, dtype: np.dtype) -> Array:
-    if dtype == FLOAT32:
-        return x
-    if dtype == BOOL:
-        return x != 0.0
-    high, low = (lnp.astype(x[..., i], np.uint32) for i in (0, 1))
-    bits = lnp.bitwise_or(lnp.left_shift(high, np.uint32(16)), low)
-    return bits if dtype == UINT32 else current().apply("bitcast", [bits], {"dtype": "int32"})
+    inputs = [core.Var(v.aval) if isinstance(v, jax_core.Literal) else v for v in equation.invars]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of what JAX would say about names in messages
+        return core.Jaxpr((), inputs, list(equation.outvars), [equation])
 
 
 @_rule("scan")
@@ -737,14 +717,14 @@ def _scanned(body: Callable, carry: list[Array], sequences: list[Array], length:
     kinds: list[np.dtype] = []
 
     def step(at: list[Array], elements: list[Array]) -> tuple[list[Array], list[Array]]:
-        made = [_array(v) for v in body([_as_was(c, d) for c, d in zip(at, dtypes)], elements)]
+        made = [_array(v) for v in body([lnp.as_was(c, d) for c, d in zip(at, dtypes)], elements)]
         kinds[:] = [v.dtype for v in made[len(carry):]]
         after = [lnp.broadcast_to(lnp.astype(v, d), c.shape) for v, d, c in zip(made, dtypes, carry)]
-        return [_as_real(v) for v in after], [_as_real(v) for v in made[len(carry):]]
+        return [lnp.as_real(v) for v in after], [lnp.as_real(v) for v in made[len(carry):]]
 
-    made = current().scan(step, [_as_real(c) for c in carry], sequences, {"reverse": bool(reverse), "length": int(length)})
-    last = [_as_was(v, d) for v, d in zip(made, dtypes)]
-    return [*last, *(_as_was(v, d) for v, d in zip(made[len(carry):], kinds))]
+    made = current().scan(step, [lnp.as_real(c) for c in carry], sequences, {"reverse": bool(reverse), "length": int(length)})
+    last = [lnp.as_was(v, d) for v, d in zip(made, dtypes)]
+    return [*last, *(lnp.as_was(v, d) for v, d in zip(made[len(carry):], kinds))]
 
 
 @_rule("while")
@@ -805,13 +785,16 @@ def _cond(equation: Any, which: Value, *x: Value, branches: Sequence[Any], **_: 
     if not isinstance(which, Array):
         branch = branches[int(np.clip(int(which), 0, len(branches) - 1))]
         return _run(branch.jaxpr, branch.consts, list(x))
-    made = [_run(branch.jaxpr, branch.consts, list(x)) for branch in branches]
-    which = lnp.astype(which, np.int32)
-    results = made[-1]
-    for i, values in reversed(list(enumerate(made[:-1]))):
-        chosen = which == i if i else which <= 0
-        results = [lnp.where(chosen, _array(a), _array(b)) for a, b in zip(values, results)]
-    return results
+    def chosen(first: int) -> Callable:
+        """The branch of `which`, of those from one on."""
+        def of(*given: Value) -> tuple:
+            branch = branches[first]
+            return tuple(_array(v) for v in _run(branch.jaxpr, branch.consts, list(given[1:])))
+        if first == len(branches) - 1:
+            return of
+        return lambda at, *rest: lnp.cond(at <= first, of, chosen(first + 1), at, *rest)
+
+    return list(chosen(0)(lnp.astype(which, np.int32), *x))
 
 
 # Random numbers.

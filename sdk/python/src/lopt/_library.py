@@ -80,6 +80,8 @@ def library() -> ctypes.CDLL:
         ("trace_apply", ctypes.c_int, [handle, ctypes.c_char_p, values, ctypes.c_size_t, ctypes.c_char_p, values,
                                        ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_char_p),
                                        error]),
+        ("trace_cond", ctypes.c_int, [handle, ctypes.c_int64, SCAN_STEP, SCAN_STEP, ctypes.c_void_p, values, ctypes.c_size_t, values,
+                                      ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t), error]),
         ("trace_component", ctypes.c_int, [handle, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, values, ctypes.c_size_t,
                                            ctypes.c_char_p, values, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t),
                                            ctypes.POINTER(ctypes.c_char_p), error]),

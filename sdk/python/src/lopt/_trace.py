@@ -78,33 +78,50 @@ class Trace:
             return (x if x.trace is self else self.constant(x.known("a value of another program is used"))).value
         return self.number(x)
 
-    def scan(self, step: Callable, carry: Sequence["Array"], sequences: Sequence["Array"], settings: dict) -> list["Array"]:
-        """`step(carry, elements)` gives the next carry and what is kept of the step, as lists."""
-        raised: list[BaseException] = []
-
-        def call_step(_, values, count, following, room, made):
+    def _called_back(self, function: Callable[[list["Array"]], Sequence["Array"]], raised: list[BaseException]):
+        """A function of arrays as C calls it. No exception goes through C: it is kept."""
+        def call_back(_, values, count, following, room, made):
             try:
-                given = [self.array(values[i]) for i in range(count)]
-                after, kept = step(given[:len(carry)], given[len(carry):])
-                for i, array in enumerate([*after, *kept]):
+                results = function([self.array(values[i]) for i in range(count)])
+                for i, array in enumerate(results):
                     following[i] = self.value_of(array)
-                made[0] = len(after) + len(kept)
+                made[0] = len(results)
                 return 0
-            except BaseException as error:  # no exception goes through C
+            except BaseException as error:
                 raised.append(error)
                 return 1
+        return SCAN_STEP(call_back)
 
+    def _made(self, name: str, raised: list[BaseException], *arguments: object) -> list["Array"]:
+        """What a function that calls back gives."""
         room = 1024
         results, made, error = (ctypes.c_int64 * room)(), ctypes.c_size_t(), Error()
-        code = library().lopt_trace_scan(
-            self.handle, SCAN_STEP(call_step), None, (ctypes.c_int64 * max(1, len(carry)))(*map(self.value_of, carry)),
-            len(carry), (ctypes.c_int64 * max(1, len(sequences)))(*map(self.value_of, sequences)), len(sequences),
-            json.dumps(settings, default=_plain).encode(), results, room, ctypes.byref(made), ctypes.byref(error))
+        code = getattr(library(), "lopt_" + name)(self.handle, *arguments, results, room, ctypes.byref(made), ctypes.byref(error))
         if raised:
             raise raised[0]
         if code:
             raise error_of(code, error.message.decode(errors="replace"))
         return [self.array(results[i]) for i in range(made.value)]
+
+    def _values(self, arrays: Sequence["Array"]):
+        return (ctypes.c_int64 * max(1, len(arrays)))(*map(self.value_of, arrays))
+
+    def scan(self, step: Callable, carry: Sequence["Array"], sequences: Sequence["Array"], settings: dict) -> list["Array"]:
+        """`step(carry, elements)` gives the next carry and what is kept of the step, as lists."""
+        raised: list[BaseException] = []
+
+        def whole(given: list["Array"]) -> list["Array"]:
+            after, kept = step(given[:len(carry)], given[len(carry):])
+            return [*after, *kept]
+
+        return self._made("trace_scan", raised, self._called_back(whole, raised), None, self._values(carry), len(carry),
+                          self._values(sequences), len(sequences), json.dumps(settings).encode())
+
+    def cond(self, condition: "Array", if_true: Callable, if_false: Callable, operands: Sequence["Array"]) -> list["Array"]:
+        """The results of one of two functions of lists of arrays; the other does not run."""
+        raised: list[BaseException] = []
+        return self._made("trace_cond", raised, self.value_of(condition), self._called_back(if_true, raised),
+                          self._called_back(if_false, raised), None, self._values(operands), len(operands))
 
     def message(self, results: Sequence["Array"], message: dict) -> bytes:
         """The program of the results; "$0", "$1", … in the message stand for them."""

@@ -1004,29 +1004,22 @@ def scan(step: Callable, init, xs=None, length: int | None = None, reverse: buil
         leaves = [astype(leaf, before.dtype) if isinstance(leaf, (int, float)) else asarray(leaf) for leaf, before in zip(leaves, at)]
         parts, outputs_structure = trees.flatten(outputs)
         kept.append(outputs_structure)
-        return leaves, [_real(part) for part in parts]
+        return leaves, [asarray(part) for part in parts]
 
-    carry, casts = _as_reals(carry)
-    inner = call if not builtins.any(casts) else lambda at, x: _reals_of(call, at, x, casts)
-    made = current().scan(inner, [asarray(x) for x in carry], [asarray(x) for x in sequences],
-                          {"reverse": reverse, "recompute": recompute, "length": int(length or 0)})
-    last = [astype(x, dtype) if dtype else x for x, dtype in zip(made, casts)]
-    return trees.unflatten(carry_structure, last), trees.unflatten(kept[-1], made[len(carry):])
-
-
-def _as_reals(carry):
-    """Carries are float32: integers below 2²⁴ and bools go as reals, and other types come back."""
     arrays = [asarray(x) for x in carry]
-    return [x if x.dtype in (FLOAT32,) else _carried(x) for x in arrays], [None if x.dtype == FLOAT32 else x.dtype for x in arrays]
+    dtypes = [x.dtype for x in arrays]
+    of_outputs: list = []
 
+    def inner(at, elements):
+        after, outputs = call([as_was(x, dtype) for x, dtype in zip(at, dtypes)], elements)
+        of_outputs[:] = [x.dtype for x in outputs]
+        return [as_real(astype(x, dtype)) for x, dtype in zip(after, dtypes)], [as_real(x) for x in outputs]
 
-def _carried(x: Array) -> Array:
-    return astype(x, float32)
-
-
-def _reals_of(call, at, x, casts):
-    after, outputs = call([astype(a, d) if d else a for a, d in zip(at, casts)], x)
-    return [_carried(a) if d else a for a, d in zip(after, casts)], outputs
+    made = current().scan(inner, [as_real(x) for x in arrays], [asarray(x) for x in sequences],
+                          {"reverse": reverse, "recompute": recompute, "length": int(length or 0)})
+    last = [as_was(x, dtype) for x, dtype in zip(made, dtypes)]
+    outputs = [as_was(x, dtype) for x, dtype in zip(made[len(arrays):], of_outputs)]
+    return trees.unflatten(carry_structure, last), trees.unflatten(kept[-1], outputs)
 
 
 def fori_loop(lower: int, upper: int, body: Callable, init):
@@ -1038,8 +1031,8 @@ def fori_loop(lower: int, upper: int, body: Callable, init):
 
 
 def cond(condition, if_true: Callable, if_false: Callable, *operands):
-    """The result of one of two functions. Where the condition is known while the program is traced, the other is not called;
-    else both are computed, and their results chosen from."""
+    """The result of one of two functions of the operands; the other does not run, where it computes of these. Where the condition is
+    known while the program is traced, the other is not called either."""
     from . import tree as trees
 
     if not isinstance(condition, Array):
@@ -1048,8 +1041,43 @@ def cond(condition, if_true: Callable, if_false: Callable, *operands):
         return (if_true if bool(condition) else if_false)(*operands)
     except UsageError:
         pass
-    a, b = if_true(*operands), if_false(*operands)
-    return trees.map(lambda x, y: where(condition, x, y), a, b)
+    leaves, structure = trees.flatten(operands)
+    made: list = []
+
+    def branch(function: Callable) -> Callable:
+        def call(given):
+            results, shape = trees.flatten(function(*trees.unflatten(structure, given)))
+            arrays = [asarray(x) for x in results]
+            made.append((shape, [x.dtype for x in arrays]))
+            return [as_real(x) for x in arrays]
+        return call
+
+    results = current().cond(_truth(condition), branch(if_true), branch(if_false), [asarray(x) for x in leaves])
+    shape, dtypes = made[-1]
+    if builtins.any(other != made[-1] for other in made):
+        raise UsageError("cond: the two functions give results of different structure or type")
+    return trees.unflatten(shape, [as_was(x, dtype) for x, dtype in zip(results, dtypes)])
+
+
+def as_real(x: Array) -> Array:
+    """Any 32 bits as float32 that keep them: integers in two halves of 16, one behind the other along a new last dimension."""
+    if x.dtype == FLOAT32:
+        return x
+    if x.dtype == BOOL:
+        return astype(x, float32)
+    bits = x if x.dtype == UINT32 else current().apply("bitcast", [x], {"dtype": "uint32"})
+    return stack([astype(right_shift(bits, np.uint32(16)), float32), astype(bitwise_and(bits, np.uint32(0xFFFF)), float32)], x.ndim)
+
+
+def as_was(x: Array, dtype: np.dtype) -> Array:
+    """What `as_real` made, as it was."""
+    if dtype == FLOAT32:
+        return x
+    if dtype == BOOL:
+        return x != 0.0
+    high, low = (astype(x[..., i], uint32) for i in (0, 1))
+    bits = bitwise_or(left_shift(high, np.uint32(16)), low)
+    return bits if dtype == UINT32 else current().apply("bitcast", [bits], {"dtype": "int32"})
 
 
 # --- networks -------------------------------------------------------------------------------------------------------
