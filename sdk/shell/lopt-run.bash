@@ -28,6 +28,7 @@ _lopt_run() {
     list) options+=" --plugin-path --long" ;;
     describe) options+=" --plugin-path" ;;
     replay-updates) options+=" --tolerance --num-steps --plugin-path" ;;
+    new-plugin) options+=" --python" ;;
     check-plugin) options+=" --plugin-path --time-limit" ;;
   esac
   if [[ $word == -* ]]; then

@@ -277,22 +277,32 @@ class Embedding(unittest.TestCase):
         """The blocks of docs/python.md run, with what they take for granted in front of them."""
         with open(os.path.join(source, "docs", "python.md")) as file:
             blocks = re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S)
-        self.assertEqual(len(blocks), 4)
-        given = {0: "import torch\nmodel, loss_of = torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy\n"
-                    "x, y = torch.ones(4, 3), torch.zeros(4, dtype=torch.long)\n",
-                 1: "import numpy\ngradient, loss = numpy.ones((784, 10), numpy.float32), 1.0\n",
-                 2: "import lopt\n",
-                 3: "import lopt, numpy\nparams = {'w': numpy.zeros(3, numpy.float32)}\n"}
-        for number, block in enumerate(blocks):
-            if number == 0 and not torch:
+        waves, functions, models, arrays, tasks, runs = blocks
+        given = {models: "import torch\nmodel, loss_of = torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy\n"
+                         "x, y = torch.ones(4, 3), torch.zeros(4, dtype=torch.long)\n",
+                 functions: "import numpy, torch, lopt, lopt.torch\nmake_model = lambda: torch.nn.Linear(3, 2)\n"
+                            "batches = lambda generator: torch.randn(4, 3, generator=generator)\nloss = lambda model, batch: model(batch).sum()\n"
+                            "init = lambda key: {'w': numpy.zeros(3, 'f')}\nloss_and_gradient = lambda params, key: (1.0, params)\n",
+                 arrays: "import numpy\ngradient, loss = numpy.ones((784, 10), numpy.float32), 1.0\n",
+                 tasks: "import lopt\n",
+                 runs: "import lopt, numpy\nparams = {'w': numpy.zeros(3, numpy.float32)}\n"}
+        for block in blocks:
+            if block in (models, functions) and not torch:
                 continue
-            if number == 3:  # short, and without what takes minutes
-                block = block.replace("steps=400", "out=FOLDER, quiet=True, steps=3, apply=None, compare=None")
-                block = block.replace("steps=800", "steps=4, quiet=True").replace(", run.plot()", "")
-                block = "\n".join(line for line in block.splitlines() if "lopt.evaluate" not in line)
+            text = given.get(block, "") + block
+            if block == runs:  # short, and without what takes minutes
+                text = text.replace("steps=400", "out=FOLDER, quiet=True, steps=3, apply=None, compare=None")
+                text = text.replace("steps=800", "steps=4, quiet=True").replace(", run.plot()", "")
+                text = "\n".join(line for line in text.splitlines() if "lopt.evaluate" not in line)
             with tempfile.TemporaryDirectory() as folder:
+                os.chdir(source if block == runs else folder)
+                if block == waves:  # a program of its own
+                    done = subprocess.run([sys.executable, "-c", text.replace("steps=1000", "steps=5")], capture_output=True, text=True,
+                                          env={**os.environ, "PYTHONPATH": os.path.join(source, "sdk/python/src")})
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                else:
+                    exec(text.replace("FOLDER", repr(folder + "/run")), {})
                 os.chdir(source)
-                exec(given[number] + block.replace("FOLDER", repr(folder + "/run")), {})
 
 
 @unittest.skipUnless(torch, "python3-torch is not here")

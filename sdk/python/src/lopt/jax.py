@@ -18,7 +18,7 @@ import numpy as np
 
 from . import numpy as lnp
 from . import tree as trees
-from ._jaxpr import arrays_of
+from .jaxpr import arrays_of
 from ._trace import Array
 from .components import Batches, Dataset, InitContext, LearnedOptimizer, Optimizer, Task, TaskFamily, UpdateContext, arguments_for
 from .errors import UsageError

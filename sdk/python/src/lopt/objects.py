@@ -27,11 +27,14 @@ def module_name(name: str) -> str:
     return name
 
 
-def _module(name: str) -> Any:
+def _module(name: str, wait: bool = False) -> Any:
+    """`wait`: until it is whole, where another thread is importing it."""
     main = sys.modules["__main__"]
     if name == module_name("__main__") and name != "__main__":
         return main
-    try:  # also where it is there: another thread may be importing it
+    if name in sys.modules and not wait:
+        return sys.modules[name]
+    try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
@@ -48,7 +51,8 @@ def find(name: str) -> Any:
     if "@" in rest:
         raise UsageError(f"'{name}' is an object of the Python program that made it, which is not there any more")
     try:
-        found = getattr(_module(module), rest)
+        there = _module(module)
+        found = getattr(there, rest) if hasattr(there, rest) else getattr(_module(module, wait=True), rest)
     except AttributeError:
         known = [n for n, v in vars(_module(module)).items() if is_component(v)]
         raise UsageError(f"the Python module '{module}' has no '{rest}'" + (f"; there is {', '.join(known)}" if known else "")) from None
