@@ -1,6 +1,7 @@
 #include "learn/schema.h"
 
 #include "learn/evaluation.h"
+#include "registry/foreign.h"
 
 #include <lopt/schedule.h>
 
@@ -27,7 +28,10 @@ Json mapping_of(const Json& value) { return {{"type", "object"}, {"additionalPro
 
 class SchemaOf {
  public:
-  explicit SchemaOf(Registry& registry) : registry_(registry) {}
+  SchemaOf(Registry& registry, const std::vector<std::string>& foreign)
+      : registry_(registry), components_(registry.components()) {
+    for (const std::string& name : foreign) components_.push_back(registry.foreign().find(name, ""));
+  }
 
   Json whole() {
     for (const std::string& kind : component_kinds()) add_kind(kind);
@@ -65,7 +69,7 @@ class SchemaOf {
   /// A component: a name, or a mapping with `plugin`.
   void add_kind(const std::string& kind) {
     Json names = Json::array(), branches = Json::array();
-    for (const ComponentInfo& component : registry_.components()) {
+    for (const ComponentInfo& component : components_) {
       if (component.kind != kind) continue;
       if (std::find(names.begin(), names.end(), Json(component.name)) != names.end()) continue;
       names.push_back(component.name);
@@ -74,8 +78,8 @@ class SchemaOf {
       branches.push_back({{"if", {{"properties", {{"plugin", {{"const", component.name}}}}}, {"required", {"plugin"}}}},
                           {"then", reference(name)}});
     }
-    // A library may stand before a name.
-    Json name = any_of(Json::array({{{"enum", names}}, {{"type", "string"}, {"pattern", "/"}}}));
+    // A library may stand before a name, or a module of another language.
+    Json name = any_of(Json::array({{{"enum", names}}, {{"type", "string"}, {"pattern", "[/.]"}}}));
     Json mapping{{"type", "object"}, {"properties", {{"plugin", name}}}, {"allOf", branches}};
     Json strict = mapping;
     strict["required"] = {"plugin"};
@@ -87,7 +91,7 @@ class SchemaOf {
   }
 
   Json component_schema(const ComponentInfo& component) {
-    Json properties{{"plugin", Json::object()}, {"sha256", {{"type", "string"}}}};
+    Json properties{{"plugin", Json::object()}, {"sha256", {{"type", "string"}}}, {"traced", {{"type", "string"}}}};
     Json required = Json::array();
     bool takes_others = false;
     for (const Declaration& d : registry_.describe(component)) {
@@ -180,11 +184,14 @@ class SchemaOf {
   }
 
   Registry& registry_;
+  std::vector<ComponentInfo> components_;
   Json definitions_ = Json::object();
 };
 
 }  // namespace
 
-Json spec_schema(Registry& registry) { return SchemaOf(registry).whole(); }
+Json spec_schema(Registry& registry, const std::vector<std::string>& foreign) {
+  return SchemaOf(registry, foreign).whole();
+}
 
 }  // namespace lopt

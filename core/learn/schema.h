@@ -8,7 +8,8 @@ namespace lopt {
 
 /// A schema of experiments and evaluations with the settings of every plugin that is found. A spec with `optimizers` is
 /// an evaluation. Where a spec builds on another (`extends`, `stages`), mappings without a `plugin` are not looked
-/// into.
-Json spec_schema(Registry& registry);
+/// into. `foreign`: components in another language, as "my_module.Momentum", whose settings are known too. Throws
+/// SettingsError where there is none of such a name.
+Json spec_schema(Registry& registry, const std::vector<std::string>& foreign = {});
 
 }  // namespace lopt

@@ -2,14 +2,12 @@
 
 usage: test_components.py BUILD
 """
-import contextlib
 import copy
-import io
 import json
 import os
 import pathlib
 import pickle
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +24,6 @@ sys.path[:0] = [str(source / "sdk/python/src"), str(source / "sdk/python/example
 import lopt  # noqa: E402
 import lopt.numpy as lnp  # noqa: E402
 import waves  # noqa: E402
-from lopt import estimators  # noqa: E402
 from lopt._trace import Trace  # noqa: E402
 
 RUNNER = os.path.join(build, "bin", "lopt-run")
@@ -176,6 +173,16 @@ class Runs(InFolder):
             thetas.append({n: float(v) for n, v in lopt.Run(f"threads{threads}").theta.items()})
         self.assertEqual(*thetas)
 
+    @unittest.skipUnless(shutil.which("mpirun"), "mpirun is not here")
+    def test_the_same_bits_for_any_number_of_ranks(self):
+        spec = self.train().folder / "spec.yaml"
+        runner("train", spec, "--out", "alone", folder=self.folder)
+        env = {**os.environ, "LOPT_PYTHON": sys.executable, "PYTHONPATH": str(source / "sdk/python/examples")}
+        env.pop("LOPT_TRACER", None)
+        subprocess.run(["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", RUNNER, "train", spec, "--out", "ranks", "-q"], env=env, check=True,
+                       capture_output=True)
+        self.assertEqual(*({n: float(v) for n, v in lopt.Run(name).theta.items()} for name in ("alone", "ranks")))
+
     def test_what_was_trained_is_an_optimizer(self):
         run = self.train()
         w = numpy.ones((12, 1), numpy.float32)
@@ -263,6 +270,8 @@ class Runs(InFolder):
         said = runner("describe", "waves.Waves", folder=self.folder).stdout
         self.assertIn("how many cosines", said)
         self.assertIn("at least 1, default 12", said)
+        schema = json.loads(runner("schema", "waves.Waves", folder=self.folder).stdout)
+        self.assertEqual(schema["$defs"]["task.waves.Waves"]["properties"]["width"]["description"].split(";")[0], "how many cosines")
         spec = {"task": {"plugin": "waves.Waves", "width": 0}, "optimizer": "sgd", "steps": 2}
         with self.assertRaisesRegex(lopt.UsageError, "task.width: must be at least 1, not '0'"):
             quietly(lopt.train, spec)

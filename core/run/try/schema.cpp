@@ -16,12 +16,13 @@ int run_schema(int argc, char** argv) {
       "plugin-path", boost::program_options::value(&plugin_paths),
       "folder or file with plugins; may be given more than once");
   const auto values = options::parse(
-      argc, argv, description, "lopt-run schema [--out lopt.schema.json] [options]",
-      "Writes a JSON schema of specs with the settings of every plugin that is found. An editor with YAML support "
+      argc, argv, description, "lopt-run schema [MODULE.NAME …] [--out lopt.schema.json] [options]",
+      "Writes a JSON schema of specs with the settings of every plugin that is found, and of the components of Python "
+      "modules that\nare named. An editor with YAML support "
       "completes and\nchecks a spec whose first line is: # yaml-language-server: $schema=lopt.schema.json");
   if (!values) return success;
   Registry registry = make_registry(plugin_paths);
-  const std::string text = to_text(spec_schema(registry), 1) + "\n";
+  const std::string text = to_text(spec_schema(registry, options::positional(*values)), 1) + "\n";
   if (out.empty())
     fmt::print("{}", text);
   else
