@@ -99,21 +99,21 @@ def _symbolic(key: Key):
 
 
 def _message(json_part: dict):
-    from .tracer import Message
+    from .messages import Message
 
     return Message(json_part)
 
 
 def _put_tree(message: Any, tree: Any) -> Any:
-    from .tracer import tree_json
+    from .messages import tree_json
 
     return tree_json(tree, lambda leaf: message.put(np.asarray(leaf, None if np.asarray(leaf).dtype.kind in "iub" else np.float32)))
 
 
 def _tree(message: Any, told: Any) -> Any:
-    from .tracer import _plain_tree
+    from .messages import plain_tree
 
-    return _plain_tree(told, message.array) if "array" not in told else message.array(told)
+    return plain_tree(told, message.array) if "array" not in told else message.array(told)
 
 
 def _told(lane: Lane) -> dict:
@@ -130,7 +130,8 @@ def _unrolled(answer: Any) -> Unrolled:
 
 def answer(estimator: Any, question: Any, connection: socket.socket) -> bytes:
     """A question of lopt to an estimator, which may ask back before it answers."""
-    from .tracer import Message, failure, receive, remembered, restored
+    from .messages import Message, receive, remembered, restored
+    from .tracer import failure
 
     def ask(message: Any) -> Any:
         connection.sendall(message.encode())

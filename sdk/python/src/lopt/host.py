@@ -137,7 +137,8 @@ def from_function(init: Callable, loss_and_gradient: Callable, dataset: Any = No
 
 def become_worker(task: Any, connection: socket.socket) -> bytes | None:
     """Forks: the child answers on this connection, and the parent leaves it. None for the parent."""
-    from .tracer import Message, failure
+    from .messages import Message
+    from .tracer import failure
 
     if not isinstance(task, HostTask):
         return failure(UsageError(f"a {type(task).__name__} has no functions of arrays")).encode()
@@ -185,7 +186,8 @@ def _one_thread() -> None:
 
 def _work(task: HostTask, connection: socket.socket) -> None:
     """Answers until the line is closed. What comes again and again is read into the same memory."""
-    from .tracer import HEAD, failure
+    from .messages import HEAD
+    from .tracer import failure
 
     known: dict[bytes, dict] = {}  # settings by their text
     head, memory = bytearray(HEAD.size), bytearray(0)

@@ -20,7 +20,7 @@ def _apply(kind: str, spec: str, function: str, arguments: dict[str, Any], num_s
     values: list[int] = []
 
     def placed(tree: Any) -> Any:
-        from .tracer import tree_json
+        from .messages import tree_json
 
         def leaf(x: Any) -> int:
             values.append(trace.value_of(lnp.asarray(x)))

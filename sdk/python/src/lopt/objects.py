@@ -29,9 +29,8 @@ def module_name(name: str) -> str:
 
 def _module(name: str, wait: bool = False) -> Any:
     """`wait`: until it is whole, where another thread is importing it."""
-    main = sys.modules["__main__"]
-    if name == module_name("__main__") and name != "__main__":
-        return main
+    if name == module_name("__main__") and name != "__main__" and "LOPT_TRACER_CHILD" not in os.environ:
+        return sys.modules["__main__"]
     if name in sys.modules and not wait:
         return sys.modules[name]
     try:
