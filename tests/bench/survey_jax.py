@@ -308,7 +308,7 @@ def survey_rules(names, results):
                     opt = rule.opt_fn(theta)
                     state = opt.init(params, num_steps=100, key=jax.random.PRNGKey(0))
                     for g in grads:
-                        state = jax.jit(lambda s, g: opt.update(s, g, 1.0, key=jax.random.PRNGKey(0)))(state, g)
+                        state = opt.update(state, g, 1.0, key=jax.random.PRNGKey(0))
                     return opt.get_params(state)
 
                 ours = lopt.jax.learned_optimizer(rule)
