@@ -122,7 +122,7 @@ class Handle:
         call("create", spec.encode(), tensors, self.count, num_steps, ctypes.byref(self._handle))
 
     def __del__(self) -> None:
-        if getattr(self, "_handle", None):
+        if getattr(self, "_handle", None) and library:  # at the end of a program modules are emptied
             library().lopt_destroy(self._handle)
             self._handle = ctypes.c_void_p()
 

@@ -23,7 +23,7 @@ class Trace:
         self.input_count = 0
 
     def __del__(self) -> None:
-        if getattr(self, "handle", None):
+        if getattr(self, "handle", None) and library:  # at the end of a program modules are emptied
             library().lopt_trace_end(self.handle)
             self.handle = None
 

@@ -39,7 +39,7 @@ class Task:
         return list(self._params)
 
     def __del__(self) -> None:
-        if getattr(self, "_handle", None):
+        if getattr(self, "_handle", None) and library:  # at the end of a program modules are emptied
             library().lopt_destroy_task(self._handle)
             self._handle = ctypes.c_void_p()
 
