@@ -3,6 +3,7 @@
 usage: test_components.py BUILD
 """
 import copy
+import importlib.util
 import json
 import os
 import pathlib
@@ -369,6 +370,13 @@ class Host(InFolder):
         loss, grads = task.loss_and_gradient(params, {})
         moved = {name: params[name] - 1e-3 * grads[name] for name in params}
         self.assertLess(task.loss(moved, {}), loss)
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "python3-torch is not here")
+    def test_the_example_of_a_model_of_pytorch(self):
+        done = subprocess.run([sys.executable, source / "sdk/python/examples/torch_task.py", "2"], capture_output=True, text=True, cwd=self.folder,
+                              env={**os.environ, "PYTHONPATH": str(source / "sdk/python/src")})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("mine beside adam", done.stdout)
 
     def test_a_worker_that_dies_is_replaced_and_its_value_computed_again(self):
         self.spec()
