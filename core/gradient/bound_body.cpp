@@ -116,7 +116,7 @@ void substitute_outputs(ScanBody& body, std::unordered_map<const Node*, Tensor> 
 void close_body(BoundBody& scan) {
   hoist(scan);
   prune(scan);
-  keep_products(scan.body);
+  if (scan.keeps_products) keep_products(scan.body);
 }
 
 }  // namespace lopt

@@ -11,7 +11,8 @@ namespace lopt {
 struct BoundBody {
   ScanBody body;
   std::vector<Tensor> carry, sequences, constants;
-  Tensor count = {};  // where the body is counted
+  Tensor count = {};           // where the body is counted
+  bool keeps_products = true;  // stacks those that a derivative would need again
 };
 
 /// Puts other tensors in the place of some nodes, in all that the body's outputs are made of. Inputs of the body that

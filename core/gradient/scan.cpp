@@ -1,7 +1,6 @@
-// Loops over time: one row, whose attribute is a program of its own. Its vector-Jacobian product is a loop the other
-// way.
-#include "gradient/bound_body.h"
+// Loops over time: one row, whose attribute is a program of its own.
 #include "gradient/gradient.h"
+#include "gradient/scan_derivatives.h"
 #include "trace/reference.h"
 
 #include <lopt/scan.h>
@@ -15,125 +14,10 @@
 namespace lopt {
 namespace {
 
-extern const Primitive scan_row;
-
-/// Applies a body to values, and gives the parts of what comes out.
-struct Applied {
-  ScanBody body;
-  ScanParts parts;
-};
-Applied apply_scan(BoundBody scan) {
-  close_body(scan);
-  std::vector<Tensor> inputs = scan.carry;
-  for (const auto* list : {&scan.sequences, &scan.constants}) inputs.insert(inputs.end(), list->begin(), list->end());
-  scan.body.counted = static_cast<bool>(scan.count);
-  if (scan.count) inputs.push_back(scan.count);
-  const auto body = std::make_shared<const ScanBody>(scan.body);
-  const Tensor flat = apply(scan_row, inputs, Loop{body});
-  return {*body, parts_of(*body, flat)};
-}
-
-/// Index t of the first dimension.
-Tensor at_time(const Tensor& x, std::int64_t t) { return take(x, t, 0); }
-/// Times first … end − 1.
-Tensor times(const Tensor& x, std::int64_t first, std::int64_t end) {
-  Shape start(x.shape().size(), 0), stop = x.shape();
-  start[0] = first;
-  stop[0] = end;
-  return slice(x, start, stop);
-}
-
 std::vector<Type> types_of(const std::vector<Tensor>& values) {
   std::vector<Type> types;
   for (const Tensor& value : values) types.push_back(value.type());
   return types;
-}
-std::vector<Tensor> inputs_like(std::string_view name, const std::vector<Tensor>& values) {
-  std::vector<Tensor> result;
-  for (const Tensor& value : values) result.push_back(make_input(std::string(name), value.type()));
-  return result;
-}
-void append(std::vector<Tensor>& to, const std::vector<Tensor>& more) { to.insert(to.end(), more.begin(), more.end()); }
-
-/// With (s', y, z) = step(s, x, c) the loop back carries ds' = d loss / d s', and at each time computes
-///   (ds, dx, dc) = (ds', dy, dz)ᵀ ∂step(s, x, c), ds += the cotangent that the state s got from outside;
-/// dx are stacked, dc summed. States and products come from the loop forth.
-std::vector<Tensor> scan_vjp(const Vjp& v) {
-  const ScanBody& forth = *std::get<Loop>(v.attributes).body;
-  const ScanParts values = parts_of(forth, v.y), cotangents = parts_of(forth, v.dy);
-  const std::int64_t length = forth.length, before = forth.reverse ? 1 : 0;
-  const std::size_t carries = forth.carry.size(), sequences = forth.slices.size();
-
-  BoundBody back;
-  ScanBody& body = back.body;
-  body.length = length;
-  body.reverse = !forth.reverse;
-  body.carry = inputs_like("d_next", forth.next);
-  const std::vector<Tensor> d_state = inputs_like("d_state", forth.next),
-                            d_stacked = inputs_like("d_stacked", forth.stacked),
-                            d_summed = inputs_like("d_summed", forth.summed);
-  const std::vector<Tensor> kept(forth.stacked.end() - static_cast<std::ptrdiff_t>(forth.products),
-                                 forth.stacked.end());
-  const std::vector<Tensor> products = inputs_like("product", kept);
-
-  std::vector<Tensor> outgoing = body.carry, wanted = forth.carry;
-  append(outgoing, d_stacked);
-  append(outgoing, d_summed);
-  std::vector<std::size_t> which_slices, which_constants;
-  for (std::size_t i = 0; i < sequences + forth.constants.size(); ++i) {
-    const Tensor& x = i < sequences ? forth.slices[i] : forth.constants[i - sequences];
-    if (x.dtype() != DType::float32 || !v.wanted[carries + i]) continue;
-    (i < sequences ? which_slices : which_constants).push_back(i);
-    wanted.push_back(x);
-  }
-  std::vector<Tensor> slopes = vector_jacobian(forth.outputs(), outgoing, wanted);
-  std::vector<Tensor> results(v.x.size());
-  auto slope = slopes.begin();
-  for (std::size_t i = 0; i < carries; ++i, ++slope) body.next.push_back(*slope ? *slope + d_state[i] : d_state[i]);
-  std::vector<std::pair<std::size_t, std::size_t>> stacked, summed;  // input of the loop forth, output of the loop back
-  for (const std::size_t i : which_slices)
-    if (const Tensor& d = *slope++) {
-      stacked.emplace_back(carries + i, body.stacked.size());
-      body.stacked.push_back(d);
-    }
-  for (const std::size_t i : which_constants)
-    if (const Tensor& d = *slope++) {
-      summed.emplace_back(carries + i, body.summed.size());
-      body.summed.push_back(d);
-    }
-  // Products of the loop forth are read, not computed again.
-  std::unordered_map<const Node*, Tensor> with;
-  for (const Tensor& input : forth.inputs()) with.emplace(input.node().get(), input);
-  for (const std::vector<Tensor>* list :
-       {static_cast<const std::vector<Tensor>*>(&body.carry), &d_state, &d_stacked, &d_summed})
-    for (const Tensor& input : *list) with.emplace(input.node().get(), input);
-  for (std::size_t i = 0; i < kept.size(); ++i) with.emplace(kept[i].node().get(), products[i]);
-  substitute_outputs(body, std::move(with));
-
-  body.slices = forth.carry;
-  append(body.slices, forth.slices);
-  append(body.slices, d_state);
-  append(body.slices, d_stacked);
-  append(body.slices, products);
-  for (const Tensor& states : values.states) back.sequences.push_back(times(states, before, before + length));
-  for (std::size_t i = 0; i < sequences; ++i) back.sequences.push_back(v.x[carries + i]);
-  for (const Tensor& d : cotangents.states) back.sequences.push_back(times(d, before, before + length));
-  append(back.sequences, cotangents.stacked);
-  for (std::size_t i = forth.stacked.size() - kept.size(); i < forth.stacked.size(); ++i)
-    back.sequences.push_back(values.stacked[i]);
-  body.constants = forth.constants;
-  append(body.constants, d_summed);
-  back.constants.assign(v.x.begin() + static_cast<std::ptrdiff_t>(carries + sequences),
-                        v.x.end() - (forth.counted ? 1 : 0));
-  if (forth.counted) back.count = v.x.back();
-  append(back.constants, cotangents.summed);
-  for (const Tensor& d : cotangents.states) back.carry.push_back(at_time(d, forth.reverse ? 0 : length));
-
-  const Applied applied = apply_scan(std::move(back));
-  for (std::size_t i = 0; i < carries; ++i) results[i] = at_time(applied.parts.states[i], forth.reverse ? length : 0);
-  for (const auto& [input, output] : stacked) results[input] = applied.parts.stacked[output];
-  for (const auto& [input, output] : summed) results[input] = applied.parts.summed[output];
-  return results;
 }
 
 /// Values of a body's outputs, by the rows' reference evaluations.
@@ -180,6 +64,7 @@ const Primitive scan_row = with_reference(
            return Type{DType::float32, {ScanLayout(*std::get<Loop>(attributes).body).size}};
          },
      .vjp = scan_vjp,
+     .jvp = scan_jvp,
      .fusion = Fusion::loop},
     []<class R>(ReferenceArguments<R>& call) {
       const ScanBody& body = *std::get<Loop>(call.attributes).body;
@@ -298,7 +183,7 @@ std::vector<Tensor> run_if(const Tensor& count, const Branch& branch, const std:
   body.next = branch(body.slices);
   if (types_of(body.next) != types_of(results))
     throw ShapeError("cond: the branches give results of different number, shape or type");
-  const Applied applied = apply_scan(std::move(bound));
+  const AppliedLoop applied = apply_loop(std::move(bound));
   std::vector<Tensor> after;
   for (const Tensor& states : applied.parts.states) after.push_back(at_time(states, 1));
   return after;
@@ -348,7 +233,7 @@ ScanResult scan(const ScanFunction& step, const std::vector<Tensor>& carry, cons
   const std::size_t outputs = result.outputs.size();
   body.stacked = std::move(result.outputs);
 
-  const Applied applied = apply_scan(std::move(bound));
+  const AppliedLoop applied = apply_loop(std::move(bound));
   ScanResult all;
   for (const Tensor& states : applied.parts.states) all.carry.push_back(at_time(states, options.reverse ? 0 : length));
   all.outputs.assign(applied.parts.stacked.begin(),

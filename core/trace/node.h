@@ -81,6 +81,14 @@ struct Vjp {
   const std::vector<bool>& wanted;
 };
 
+/// What a Jacobian-vector rule works with: y = f(x…), and the tangent dx of each input; an empty one is 0.
+struct Jvp {
+  const std::vector<Tensor>& dx;
+  const Tensor& y;
+  const std::vector<Tensor>& x;
+  const Attributes& attributes;
+};
+
 /// One evaluation on memory: row-major arrays of four bytes an element, or of `Real`'s size where they are float32.
 struct DirectCall {
   std::span<const void* const> inputs;
@@ -113,6 +121,8 @@ struct Primitive {
   Type (*type)(std::span<const Type> inputs, const Attributes& attributes) = nullptr;
   /// d loss / dx for each input; an empty tensor where none flows. Null: no gradient flows through the primitive.
   std::vector<Tensor> (*vjp)(const Vjp& v) = nullptr;
+  /// The tangent dy = Σ ∂f/∂x · dx, of results of float32. Null: none flows through the primitive.
+  Tensor (*jvp)(const Jvp& j) = nullptr;
   Fusion fusion = Fusion::none;
   /// Reference evaluation in xtensor, float32 and float64.
   void (*evaluate32)(ReferenceCall32& call) = nullptr;

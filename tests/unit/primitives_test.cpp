@@ -331,6 +331,87 @@ TEST_CASE("gradients equal finite differences in float64, of the second order to
   }
 }
 
+TEST_CASE("tangents equal finite differences in float64, and ⟨u, J v⟩ is ⟨Jᵀ u, v⟩") {
+  std::mt19937 random(8);
+  for (const Case& c : all_cases()) {
+    const Traced traced = inputs_of(c, random);
+    const Tensor y = c.f(traced.inputs);
+    if (y.dtype() != DType::float32) continue;
+    INFO(c.name);
+    std::vector<Tensor> reals, directions;
+    std::vector<Array> way;
+    for (const Tensor& x : traced.inputs) {
+      if (x.dtype() != DType::float32) continue;
+      reals.push_back(x);
+      way.push_back(random_array(random, x.type(), -1, 1));
+      directions.emplace_back(way.back());
+    }
+    const Array u = random_array(random, y.type(), -1, 1);
+    const std::vector<Tensor> forward = jacobian_vector({y}, reals, directions),
+                              backward = vector_jacobian({y}, {Tensor(u)}, reals);
+    Tensor inner = Tensor(0.0), expected = Tensor(0.0);
+    if (forward[0]) {
+      CHECK(forward[0].type() == y.type());
+      inner = sum(forward[0] * Tensor(u));
+    }
+    for (std::size_t i = 0; i < reals.size(); ++i)
+      if (backward[i]) expected = expected + sum(backward[i] * directions[i]);
+    CHECK(static_cast<bool>(forward[0]) ==
+          std::any_of(backward.begin(), backward.end(), [](const Tensor& g) { return static_cast<bool>(g); }));
+    std::vector<std::vector<double>> at;
+    for (const Array& value : traced.values) at.push_back(as_doubles(value));
+    const auto products = evaluate_float64(make_program("products", traced.inputs, {inner, expected}), at);
+    CHECK(products[0][0] == Approx(products[1][0]).epsilon(1e-9).margin(1e-9));
+    if (!forward[0]) continue;
+    require_planned_is_reference(make_program(c.name, traced.inputs, {forward[0]}), traced.values);
+    if (!c.smooth) continue;
+    constexpr double step = 1e-6;
+    auto above = at, below = at;
+    std::size_t real = 0;
+    for (std::size_t i = 0; i < at.size(); ++i) {
+      if (traced.inputs[i].dtype() != DType::float32) continue;
+      const std::vector<double> along = as_doubles(way[real++]);
+      for (std::size_t k = 0; k < along.size(); ++k) {
+        above[i][k] += step * along[k];
+        below[i][k] -= step * along[k];
+      }
+    }
+    const Program value = make_program("value", traced.inputs, {y});
+    const auto tangent = evaluate_float64(make_program("tangent", traced.inputs, {forward[0]}), at)[0],
+               high = evaluate_float64(value, above)[0], low = evaluate_float64(value, below)[0];
+    for (std::size_t k = 0; k < tangent.size(); ++k)
+      CHECK(tangent[k] == Approx((high[k] - low[k]) / (2 * step)).epsilon(2e-6).margin(2e-6));
+  }
+}
+
+TEST_CASE("forward over reverse gives the product with the Hessian that reverse over reverse gives") {
+  std::mt19937 random(9);
+  for (const Case& c : all_cases()) {
+    if (!c.smooth) continue;
+    INFO(c.name);
+    const Traced traced = inputs_of(c, random);
+    const Tensor loss = weighted(square(c.f(traced.inputs)));
+    std::vector<Tensor> reals, directions;
+    for (const Tensor& x : traced.inputs)
+      if (x.dtype() == DType::float32) {
+        reals.push_back(x);
+        directions.emplace_back(random_array(random, x.type(), -1, 1));
+      }
+    const std::vector<Tensor> slopes = gradient(loss, reals), forward = jacobian_vector(slopes, reals, directions);
+    Tensor along = Tensor(0.0);
+    for (std::size_t i = 0; i < reals.size(); ++i) along = along + sum(slopes[i] * directions[i]);
+    const std::vector<Tensor> expected = gradient(along, reals);
+    std::vector<std::vector<double>> at;
+    for (const Array& value : traced.values) at.push_back(as_doubles(value));
+    for (std::size_t i = 0; i < reals.size(); ++i) {
+      const auto both = evaluate_float64(
+          make_program("both", traced.inputs, {forward[i] ? forward[i] : zeros_like(reals[i]), expected[i]}), at);
+      for (std::size_t k = 0; k < both[0].size(); ++k)
+        CHECK(both[0][k] == Approx(both[1][k]).epsilon(1e-8).margin(1e-8));
+    }
+  }
+}
+
 TEST_CASE("each primitive is named in this file") {
   std::set<std::string> covered;
   for (const Case& c : all_cases()) covered.insert(c.name);

@@ -92,6 +92,14 @@ TEST_CASE("a scan gives what its steps give, and so do its first and second deri
     square_expected = square_expected + 0.01 * sum(square(expected[i]));
   }
   require_same(inputs, values, gradient(square_of, reals), gradient(square_expected, reals));
+  std::vector<Tensor> directions;
+  for (const Tensor& x : reals) directions.emplace_back(random_array(random, x.type(), -1, 1));
+  require_same(inputs, values, jacobian_vector({loop}, reals, directions), jacobian_vector({plain}, reals, directions));
+  require_same(inputs, values, jacobian_vector(slopes, reals, directions),
+               jacobian_vector(expected, reals, directions));
+  const Tensor along = jacobian_vector({loop}, reals, directions)[0],
+               along_expected = jacobian_vector({plain}, reals, directions)[0];
+  require_same(inputs, values, gradient(along, reals), gradient(along_expected, reals));
 }
 
 TEST_CASE("a program does not grow with a scan's length, and plans in little time") {

@@ -145,6 +145,11 @@ const Primitive select_row =
                           Tensor none = zeros_like(v.dy);
                           return Grads{Tensor(), where(v.x[0], v.dy, none), where(v.x[0], none, v.dy)};
                         },
+                    .jvp =
+                        [](const Jvp& j) {
+                          const Tensor none = zeros_like(j.y);
+                          return where(j.x[0], j.dx[1] ? j.dx[1] : none, j.dx[2] ? j.dx[2] : none);
+                        },
                     .fusion = Fusion::elementwise,
                     .loop =
                         [](DType, DType, const void* const* inputs, void* out, std::size_t n) {

@@ -2,6 +2,7 @@
 // Elementwise primitives come from one scalar function each: it makes the reference evaluation and the planned
 // executor's loop, which a SIMD kernel of the same name may replace.
 
+#include "trace/primitives/tangents.h"
 #include "trace/reference.h"
 
 #include <concepts>
@@ -88,7 +89,8 @@ using VjpRule = std::vector<Tensor> (*)(const Vjp&);
 /// The row of an elementwise primitive of `arity` inputs of one type.
 template <std::size_t arity, class F>
 constexpr Primitive elementwise(std::string_view name, TypeRule type, VjpRule vjp, F) {
-  Primitive row{.name = name, .type = type, .vjp = vjp, .fusion = Fusion::elementwise};
+  Primitive row{
+      .name = name, .type = type, .vjp = vjp, .jvp = vjp ? diagonal_tangent : nullptr, .fusion = Fusion::elementwise};
   row.loop = &elementwise_loop<F, arity>;
   return with_reference(row, ElementwiseReference<F, arity>{});
 }

@@ -31,6 +31,16 @@ std::vector<Tensor> host_vjp(const Vjp& v) {
   return dx;
 }
 
+/// The vector-Jacobian product Jᵀu is linear in u, so J dx is the gradient of ⟨Jᵀu, dx⟩ there.
+Tensor host_jvp(const Jvp& j) {
+  const Tensor u = zeros_like(j.y);
+  const std::vector<Tensor> products = host_vjp({u, j.y, j.x, j.attributes, std::vector<bool>(j.x.size(), true)});
+  Tensor inner = Tensor(0.0);
+  for (std::size_t i = 0; i < products.size(); ++i)
+    if (j.dx[i] && products[i]) inner = inner + sum(products[i] * j.dx[i]);
+  return gradient(inner, std::vector<Tensor>{u})[0];
+}
+
 void call_host(const HostPrimitive& primitive, std::span<const std::span<const float>> inputs,
                std::span<float> output) {
   const std::string text = fmt::format("the primitive '{}'", primitive.name());
@@ -53,7 +63,7 @@ void call_host_directly(const DirectCall& call) {
 }
 
 const Primitive host_row =
-    with_reference({.name = "host", .type = host_type, .vjp = host_vjp, .direct = call_host_directly},
+    with_reference({.name = "host", .type = host_type, .vjp = host_vjp, .jvp = host_jvp, .direct = call_host_directly},
                    []<class R>(ReferenceArguments<R>& call) {
                      std::vector<std::vector<float>> inputs;
                      for (std::size_t i = 0; i < call.inputs.size(); ++i)

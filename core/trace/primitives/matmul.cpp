@@ -12,6 +12,16 @@ using Grads = std::vector<Tensor>;
 
 Tensor product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b);
 
+/// d(A B) = dA B + A dB.
+template <class Product>
+Tensor product_tangent(const Jvp& j, Product product) {
+  const Transposed t = std::get<Transposed>(j.attributes);
+  Tensor of_a, of_b;
+  if (j.dx[0]) of_a = product(j.dx[0], j.x[1], t.a, t.b);
+  if (j.dx[1]) of_b = product(j.x[0], j.dx[1], t.a, t.b);
+  return sum_of_tangents(of_a, of_b);
+}
+
 /// C = op(A) op(B), where op transposes or not.
 const Primitive matmul_row =
     with_reference({.name = "matmul",
@@ -28,6 +38,7 @@ const Primitive matmul_row =
                           return Grads{t.a ? product(b, v.dy, t.b, true) : product(v.dy, b, false, !t.b),
                                        t.b ? product(v.dy, a, true, t.a) : product(a, v.dy, !t.a, false)};
                         },
+                    .jvp = [](const Jvp& j) { return product_tangent(j, product); },
                     .fusion = Fusion::matmul},
                    []<class R>(ReferenceArguments<R>& call) {
                      const Transposed t = std::get<Transposed>(call.attributes);
@@ -63,6 +74,7 @@ const Primitive batched_row =
                           return Grads{t.a ? products(b, v.dy, t.b, true) : products(v.dy, b, false, !t.b),
                                        t.b ? products(v.dy, a, true, t.a) : products(a, v.dy, !t.a, false)};
                         },
+                    .jvp = [](const Jvp& j) { return product_tangent(j, products); },
                     .fusion = Fusion::products},
                    []<class R>(ReferenceArguments<R>& call) {
                      const Transposed t = std::get<Transposed>(call.attributes);

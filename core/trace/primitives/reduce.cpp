@@ -1,6 +1,7 @@
 // Reductions, and what softmax needs of them.
 #include "trace/direct.h"
 #include "trace/primitives/by_name.h"
+#include "trace/primitives/tangents.h"
 
 #include <fmt/format.h>
 #include <xtensor/xmath.hpp>
@@ -39,6 +40,7 @@ std::vector<std::size_t> axes_of(const Attributes& attributes) {
 const Primitive sum_row = with_reference({.name = "sum",
                                           .type = reduced,
                                           .vjp = [](const Vjp& v) { return Grads{spread(v.dy, v.x[0], v.attributes)}; },
+                                          .jvp = linear_tangent,
                                           .fusion = Fusion::reduction},
                                          []<class R>(ReferenceArguments<R>& call) {
                                            std::visit(
@@ -48,15 +50,25 @@ const Primitive sum_row = with_reference({.name = "sum",
                                                },
                                                *call.inputs[0]);
                                          });
+/// 1 at the elements that are the maximum.
+Tensor at_maximum(const Tensor& x, const Tensor& y, const Attributes& attributes) {
+  return convert(x == spread(y, x, attributes), DType::float32);
+}
 // Elements that share the maximum share the gradient, as in JAX.
 const Primitive max_row = with_reference(
     {.name = "max",
      .type = reduced,
      .vjp =
          [](const Vjp& v) {
-           Tensor at_maximum = convert(v.x[0] == spread(v.y, v.x[0], v.attributes), DType::float32);
-           Tensor count = sum(at_maximum, std::get<Axes>(v.attributes).axes);
-           return Grads{spread(v.dy / count, v.x[0], v.attributes) * at_maximum};
+           const Tensor largest = at_maximum(v.x[0], v.y, v.attributes);
+           const Tensor count = sum(largest, std::get<Axes>(v.attributes).axes);
+           return Grads{spread(v.dy / count, v.x[0], v.attributes) * largest};
+         },
+     .jvp =
+         [](const Jvp& j) {
+           const Tensor largest = at_maximum(j.x[0], j.y, j.attributes);
+           const std::vector<int>& axes = std::get<Axes>(j.attributes).axes;
+           return sum(j.dx[0] * largest, axes) / sum(largest, axes);
          },
      .fusion = Fusion::reduction},
     []<class R>(ReferenceArguments<R>& call) {
@@ -101,7 +113,8 @@ const Primitive cumulative_row = with_direct({.name = "cumulative_sum",
                                                   [](const Vjp& v) {
                                                     const Cumulative& c = std::get<Cumulative>(v.attributes);
                                                     return Grads{cumulative(v.dy, c.axis, !c.reverse)};
-                                                  }},
+                                                  },
+                                              .jvp = linear_tangent},
                                              CumulativeSum{});
 Tensor cumulative(const Tensor& x, int axis, bool reverse) {
   return apply(cumulative_row, {x}, Cumulative{axis, reverse});

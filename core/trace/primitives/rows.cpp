@@ -1,6 +1,7 @@
 // Elements by index: rows of the first dimension, and what is made of them.
 #include "trace/direct.h"
 #include "trace/primitives/by_name.h"
+#include "trace/primitives/tangents.h"
 
 #include <fmt/format.h>
 
@@ -61,7 +62,8 @@ const Primitive gather_row = with_direct({.name = "gather_rows",
                                           .vjp =
                                               [](const Vjp& v) {
                                                 return Grads{scatter_add_rows(v.dy, v.x[1], v.x[0].dim(0)), Tensor()};
-                                              }},
+                                              },
+                                          .jvp = linear_tangent},
                                          GatherRows{});
 const Primitive scatter_row = with_direct({.name = "scatter_add_rows",
                                            .type =
@@ -73,7 +75,8 @@ const Primitive scatter_row = with_direct({.name = "scatter_add_rows",
                                            .vjp =
                                                [](const Vjp& v) {
                                                  return Grads{gather_rows(v.dy, v.x[1]), Tensor()};
-                                               }},
+                                               },
+                                           .jvp = linear_tangent},
                                           ScatterAddRows{});
 
 void check(const Tensor& x, const Tensor& indices, std::string_view function) {

@@ -59,6 +59,7 @@ const Primitive reshape_row =
                           return Type{x[0].dtype, std::get<Target>(a).shape};
                         },
                     .vjp = [](const Vjp& v) { return Grads{reshape(v.dy, v.x[0].shape())}; },
+                    .jvp = linear_tangent,
                     .fusion = Fusion::view},
                    []<class R>(ReferenceArguments<R>& call) {
                      placed(call, [](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
@@ -85,6 +86,7 @@ const Primitive broadcast_row =
                           return Type{x[0].dtype, target};
                         },
                     .vjp = [](const Vjp& v) { return Grads{sum_to(v.dy, v.x[0].shape())}; },
+                    .jvp = linear_tangent,
                     .fusion = Fusion::view},
                    []<class R>(ReferenceArguments<R>& call) {
                      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
@@ -111,7 +113,8 @@ const Primitive transpose_row =
                           std::vector<int> inverse(axes.size());
                           for (std::size_t i = 0; i < axes.size(); ++i) inverse[index(axes[i])] = static_cast<int>(i);
                           return Grads{transpose(v.dy, inverse)};
-                        }},
+                        },
+                    .jvp = linear_tangent},
                    []<class R>(ReferenceArguments<R>& call) {
                      const auto& axes = std::get<Axes>(call.attributes).axes;
                      placed(call, [&](const Shape& shape, std::size_t size, const std::byte* from, std::byte* to) {
@@ -140,6 +143,7 @@ const Primitive slice_row = with_reference(
            return result;
          },
      .vjp = [](const Vjp& v) { return Grads{unslice(v.dy, v.x[0].shape(), std::get<Bounds>(v.attributes))}; },
+     .jvp = linear_tangent,
      .fusion = Fusion::columns},
     []<class R>(ReferenceArguments<R>& call) {
       const Bounds& bounds = std::get<Bounds>(call.attributes);
@@ -172,6 +176,7 @@ const Primitive pad_row =
                           for (std::size_t i = 0; i < stop.size(); ++i) stop[i] += v.x[0].shape()[i];
                           return Grads{slice(v.dy, padding.before, stop)};
                         },
+                    .jvp = linear_tangent,
                     .fusion = Fusion::columns},
                    []<class R>(ReferenceArguments<R>& call) {
                      const auto& before = std::get<Padding>(call.attributes).before;
@@ -210,6 +215,7 @@ const Primitive concatenate_row =
                           }
                           return result;
                         },
+                    .jvp = linear_tangent,
                     .fusion = Fusion::columns},
                    []<class R>(ReferenceArguments<R>& call) {
                      const std::size_t axis = index(std::get<Axes>(call.attributes).axes[0]);

@@ -2,6 +2,7 @@
 // windows and its weights, so its two gradients are products too.
 #include "trace/direct.h"
 #include "trace/primitives/by_name.h"
+#include "trace/primitives/tangents.h"
 
 #include <lopt/networks.h>
 
@@ -81,6 +82,13 @@ struct AddWindows {
   }
 };
 
+/// Nothing flows to or from what windows see beyond the edges.
+Sliding with_zeros_outside(const Attributes& attributes) {
+  Sliding sliding = std::get<Sliding>(attributes);
+  sliding.outside = 0;
+  return sliding;
+}
+
 // [n, height, width, c] → [n, rows, columns, kernel height, kernel width, c]. Linear, and each the other's transpose.
 const Primitive windows_row = with_direct(
     {.name = "windows",
@@ -90,7 +98,8 @@ const Primitive windows_row = with_direct(
            return Type{DType::float32,
                        {x[0].shape[0], positions(s, 0), positions(s, 1), s.kernel[0], s.kernel[1], x[0].shape[3]}};
          },
-     .vjp = [](const Vjp& v) { return Grads{add_windows(v.dy, std::get<Sliding>(v.attributes))}; }},
+     .vjp = [](const Vjp& v) { return Grads{add_windows(v.dy, std::get<Sliding>(v.attributes))}; },
+     .jvp = [](const Jvp& j) { return windows_of(j.dx[0], with_zeros_outside(j.attributes)); }},
     Windows{});
 const Primitive add_windows_row =
     with_direct({.name = "add_windows",
@@ -99,12 +108,8 @@ const Primitive add_windows_row =
                        const Sliding& s = std::get<Sliding>(attributes);
                        return Type{DType::float32, {x[0].shape[0], s.image[0], s.image[1], x[0].shape[5]}};
                      },
-                 .vjp =
-                     [](const Vjp& v) {
-                       Sliding sliding = std::get<Sliding>(v.attributes);
-                       sliding.outside = 0;  // nothing is taken from there
-                       return Grads{windows_of(v.dy, sliding)};
-                     }},
+                 .vjp = [](const Vjp& v) { return Grads{windows_of(v.dy, with_zeros_outside(v.attributes))}; },
+                 .jvp = linear_tangent},
                 AddWindows{});
 
 Tensor add_windows(const Tensor& windows, const Sliding& sliding) { return apply(add_windows_row, {windows}, sliding); }
