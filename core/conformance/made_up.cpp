@@ -81,6 +81,17 @@ std::vector<float> flat(const Values& theta) {
   return result;
 }
 
+/// Numbers in the shape of θ.
+Values shaped(const std::vector<double>& numbers, const Values& theta) {
+  std::size_t k = 0;
+  return map(
+      [&](Array leaf) {
+        for (float& x : leaf.mutable_values<float>()) x = static_cast<float>(numbers[k++]);
+        return leaf;
+      },
+      theta);
+}
+
 /// A lane's state unpacked.
 struct Mean {
   std::vector<float> mean;
@@ -127,29 +138,83 @@ Unrolled QuadraticProblems::unroll(std::vector<Lane> lanes, std::span<const Valu
   return result;
 }
 
+Unrolled QuadraticProblems::unroll_with_lane_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
+                                                       const UnrollOptions& options, bool,
+                                                       std::span<const HostKey> signs, LaneGradients& gradients) const {
+  const std::vector<Lane> before = lanes;
+  Unrolled result = unroll(std::move(lanes), thetas, options);
+  gradients = {};
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    Mean mean(before[i]);
+    std::vector<double> of_losses(size, 0), of_state(size, 0);
+    for (int step = 0; step < options.steps; ++step) {
+      if (result.began[i * static_cast<std::size_t>(options.steps) + static_cast<std::size_t>(step)]) mean.restart();
+      mean.see(flat(thetas[i]));
+      for (std::size_t k = 0; k < size; ++k)
+        of_losses[k] += static_cast<double>(scale_ * mean.depends * (mean.mean[k] - target[k])) / options.steps;
+    }
+    gradients.of_losses.push_back(shaped(of_losses, thetas[i]));
+    if (signs.empty()) continue;
+    const Values nu = random_signs(signs[i], result.lanes[i].state);
+    const std::vector<float> of_mean = flat({{"mean", nu["mean"]}});
+    for (std::size_t k = 0; k < size; ++k) of_state[k] = static_cast<double>(mean.depends * of_mean[k]);
+    gradients.of_states.push_back(shaped(of_state, thetas[i]));
+    gradients.sign_norms.push_back(static_cast<float>(std::sqrt(dot(nu, nu))));
+  }
+  return result;
+}
+
 Unrolled QuadraticProblems::unroll_with_gradient(std::vector<Lane> lanes, const Values& theta,
-                                                 const UnrollOptions& options, bool, Values& gradient) const {
+                                                 const UnrollOptions& options, bool from_start,
+                                                 Values& gradient) const {
+  const std::vector<Values> thetas(lanes.size(), theta);
+  LaneGradients gradients;
+  Unrolled result = unroll_with_lane_gradients(std::move(lanes), thetas, options, from_start, {}, gradients);
+  for (const Values& own : gradients.of_losses) add_scaled(gradient, 1 / static_cast<float>(thetas.size()), own);
+  return result;
+}
+
+Unrolled QuadraticProblems::unroll_with_tangents(std::vector<Lane> lanes, const Values& theta,
+                                                 const UnrollOptions& options, const TangentOptions& tangents,
+                                                 Slopes& slopes) const {
   const std::vector<Lane> before = lanes;
   const std::vector<Values> thetas(lanes.size(), theta);
   Unrolled result = unroll(std::move(lanes), thetas, options);
-  std::vector<double> total(size, 0);
+  slopes = {};
+  const auto steps = static_cast<std::size_t>(options.steps);
   for (std::size_t i = 0; i < before.size(); ++i) {
-    Mean mean(before[i]);
-    for (int step = 0; step < options.steps; ++step) {
-      if (result.began[i * static_cast<std::size_t>(options.steps) + static_cast<std::size_t>(step)]) mean.restart();
-      mean.see(flat(theta));
-      for (std::size_t k = 0; k < size; ++k)
-        total[k] += static_cast<double>(scale_ * mean.depends * (mean.mean[k] - target[k])) /
-                    static_cast<double>(result.losses.size());
+    const std::size_t count =
+        tangents.every_weight ? size : std::max<std::size_t>(1, tangents.directions[i].now.size());
+    std::vector<float> of_steps(steps * count);
+    result.lanes[i].tangents.clear();
+    for (std::size_t d = 0; d < count; ++d) {
+      std::vector<float> way(size, 0), begun(size, 0);
+      if (tangents.every_weight) {
+        way[d] = begun[d] = 1;
+      } else if (const LaneDirections& own = tangents.directions[i]; !own.now.empty()) {
+        way = flat(own.now[d]);
+        begun = own.begun.empty() ? way : flat(own.begun[d]);
+      }
+      Mean mean(before[i]);
+      std::vector<float> moves(size, 0);
+      if (d < before[i].tangents.size()) moves = flat({{"mean", before[i].tangents[d]["mean"]}});
+      for (std::size_t step = 0; step < steps; ++step) {
+        if (result.began[i * steps + step]) {
+          mean.restart();
+          moves.assign(size, 0);
+          way = begun;
+        }
+        for (std::size_t k = 0; k < size; ++k) moves[k] += (way[k] - moves[k]) / (mean.seen + 1);
+        mean.see(flat(theta));
+        for (std::size_t k = 0; k < size; ++k)
+          of_steps[step * count + d] += scale_ * moves[k] * (mean.mean[k] - target[k]);
+      }
+      const Values tangent{{"mean", Array({size}, moves)}, {"seen", Array(DType::float32, {})}};
+      slopes.norms.push_back(static_cast<float>(std::sqrt(dot(tangent, tangent))));
+      result.lanes[i].tangents.push_back(tangent);
     }
+    slopes.losses.insert(slopes.losses.end(), of_steps.begin(), of_steps.end());
   }
-  std::size_t k = 0;
-  gradient = map(
-      [&](Array leaf) {
-        for (float& x : leaf.mutable_values<float>()) x += static_cast<float>(total[k++]);
-        return leaf;
-      },
-      gradient);
   return result;
 }
 

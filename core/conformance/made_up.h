@@ -38,6 +38,11 @@ class QuadraticProblems final : public Unroller {
   Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const override;
   Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                 bool from_start, Values& gradient) const override;
+  Unrolled unroll_with_tangents(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                const TangentOptions& tangents, Slopes& slopes) const override;
+  Unrolled unroll_with_lane_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
+                                      const UnrollOptions& options, bool from_start, std::span<const HostKey> signs,
+                                      LaneGradients& gradients) const override;
 
  private:
   float scale_;  // of the losses; NaN makes all of them NaN

@@ -63,16 +63,6 @@ class Along {
   bool in_float64_ = true;
 };
 
-double dot(const Values& a, const Values& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.leaf_count(); ++i) {
-    const Array x = a.leaves()[i], y = b.leaves()[i];
-    for (std::size_t k = 0; k < x.size(); ++k)
-      sum += static_cast<double>(x.values<float>()[k]) * static_cast<double>(y.values<float>()[k]);
-  }
-  return sum;
-}
-
 }  // namespace
 
 Outcome compare_slope(const Tensor& loss, const Tree& of, const Values& at, const std::vector<Tensor>& other_inputs,

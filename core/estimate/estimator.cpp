@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 namespace lopt {
 
@@ -10,9 +11,47 @@ std::vector<HostKey> task_keys(HostKey key, int count) {
   return count == 1 ? std::vector<HostKey>{key} : split(key, count);
 }
 
+Unrolled Unroller::unroll_with_tangents(std::vector<Lane>, const Values&, const UnrollOptions&, const TangentOptions&,
+                                        Slopes&) const {
+  throw std::logic_error("this unroller has no forward mode: unroll_with_tangents() is not overridden");
+}
+
+Unrolled Unroller::unroll_with_lane_gradients(std::vector<Lane>, std::span<const Values>, const UnrollOptions&, bool,
+                                              std::span<const HostKey>, LaneGradients&) const {
+  throw std::logic_error("this unroller gives no gradients by lane: unroll_with_lane_gradients() is not overridden");
+}
+
+Values random_signs(HostKey key, const Values& tree) {
+  std::uint32_t leaf = 0;
+  return map(
+      [&](const Array& array) {
+        Array signs(array.type());
+        const HostKey own = fold_in(key, leaf++);
+        if (array.dtype() != DType::float32) return signs;
+        const Array bits = random_bits(own, array.shape());
+        auto to = signs.mutable_values<float>();
+        auto from = bits.values<std::uint32_t>();
+        for (std::size_t i = 0; i < to.size(); ++i) to[i] = (from[i] >> 31U) != 0 ? 1.0F : -1.0F;
+        return signs;
+      },
+      tree);
+}
+
+double dot(const Values& a, const Values& b) {
+  double total = 0;
+  const std::vector<Array> left = a.leaves(), right = b.leaves();
+  for (std::size_t leaf = 0; leaf < left.size(); ++leaf) {
+    if (left[leaf].dtype() != DType::float32) continue;
+    const auto x = left[leaf].values<float>(), y = right[leaf].values<float>();
+    for (std::size_t i = 0; i < x.size(); ++i) total += static_cast<double>(x[i]) * static_cast<double>(y[i]);
+  }
+  return total;
+}
+
 void add_scaled(Values& target, float scale, const Values& source) {
   target = map(
       [&](Array sum, const Array& term) {
+        if (sum.dtype() != DType::float32) return sum;
         auto to = sum.mutable_values<float>();
         auto from = term.values<float>();
         for (std::size_t i = 0; i < to.size(); ++i) to[i] += scale * from[i];

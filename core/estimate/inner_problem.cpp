@@ -250,15 +250,22 @@ void InnerProblem::require_slope(const Inputs& inputs, const Step& step) const {
                   objective_.metric));
 }
 
+std::vector<Tensor> InnerProblem::tangent_inputs(const std::string& name, std::vector<Tensor>& inputs) const {
+  std::vector<Tensor> result = inputs_like(name, state_).leaves();
+  for (std::size_t i = 0; i < result.size(); ++i)
+    if (differentiable_[i])
+      inputs.push_back(result[i]);
+    else
+      result[i] = Tensor();
+  return result;
+}
+
 TracedProgram InnerProblem::traced_gradient(GradientForm form) const {
   const Inputs inputs = make_inputs();
   const Step step = trace_step(inputs);
   require_slope(inputs, step);
   std::vector<Tensor> list = inputs.list(), results = step.state.leaves(), cotangents(results.size());
-  if (form.from_next)
-    for (std::size_t i = 0; i < results.size(); ++i)
-      if (differentiable_[i])
-        list.push_back(cotangents[i] = make_input(fmt::format("d_state/{}", state_.paths()[i]), results[i].type()));
+  if (form.from_next) cotangents = tangent_inputs("d_state", list);
   results.push_back(step.loss);
   cotangents.push_back(make_input("d_loss", {DType::float32, {}}));
   list.push_back(cotangents.back());
@@ -312,6 +319,75 @@ const Executable* InnerProblem::start_gradient() const {
     start_gradient_ = program ? std::make_unique<Executable>(plans_->compile(*program)) : nullptr;
   }
   return start_gradient_->get();
+}
+
+TracedProgram InnerProblem::traced_tangent(TangentForm form) const {
+  const Inputs inputs = make_inputs();
+  const Step step = trace_step(inputs);
+  require_slope(inputs, step);
+  std::vector<Tensor> results = step.state.leaves();
+  results.push_back(step.loss);
+  TracedProgram traced{inputs.list(), results, state_.paths(), step.state.leaves()};
+  for (int direction = 0; direction < form.directions; ++direction) {
+    std::vector<Tensor> moving, tangents;
+    if (form.along_theta) {
+      append(moving, inputs.theta);
+      append(tangents, inputs_like("d_theta", theta_));
+      traced.inputs.insert(traced.inputs.end(), tangents.begin(), tangents.end());
+    }
+    append(moving, inputs.state);
+    const std::vector<Tensor> of_state = tangent_inputs("d_state", traced.inputs);
+    tangents.insert(tangents.end(), of_state.begin(), of_state.end());
+    const std::vector<Tensor> after = jacobian_vector(results, moving, tangents);
+    for (std::size_t i = 0; i < results.size(); ++i)
+      if (results[i].dtype() == DType::float32) traced.outputs.push_back(after[i] ? after[i] : zeros_like(results[i]));
+  }
+  return traced;
+}
+
+const Executable& InnerProblem::step_tangent(TangentForm form) const {
+  std::lock_guard lock(mutex_);
+  auto known = tangents_.find(form);
+  if (known == tangents_.end())
+    known = tangents_
+                .emplace(form, plans_->compile(traced([&] {
+                  const TracedProgram tangent = traced_tangent(form);
+                  return make_program("step_tangent", tangent.inputs, tangent.outputs);
+                })))
+                .first;
+  return known->second;
+}
+
+std::optional<Program> InnerProblem::trace_start_tangent(int directions) const {
+  const Tree theta = inputs_like("theta", theta_);
+  Key key{make_input("key", key_type)};
+  const std::vector<Tensor> state = trace_start(theta, key).state.leaves();
+  std::vector<Tensor> list = theta.leaves(), outputs;
+  list.push_back(key.bits);
+  bool depends = false;
+  for (int direction = 0; direction < directions; ++direction) {
+    const std::vector<Tensor> tangents = inputs_like("d_theta", theta_).leaves();
+    list.insert(list.end(), tangents.begin(), tangents.end());
+    const std::vector<Tensor> after = jacobian_vector(state, theta.leaves(), tangents);
+    for (std::size_t i = 0; i < state.size(); ++i) {
+      if (state[i].dtype() != DType::float32) continue;
+      depends = depends || after[i];
+      outputs.push_back(after[i] ? after[i] : zeros_like(state[i]));
+    }
+  }
+  return depends ? std::optional(make_program("start_tangent", list, outputs)) : std::nullopt;
+}
+
+const Executable* InnerProblem::start_tangent(int directions) const {
+  std::lock_guard lock(mutex_);
+  auto known = start_tangents_.find(directions);
+  if (known == start_tangents_.end()) {
+    const std::optional<Program> program = traced([&] { return trace_start_tangent(directions); });
+    known =
+        start_tangents_.emplace(directions, program ? std::make_unique<Executable>(plans_->compile(*program)) : nullptr)
+            .first;
+  }
+  return known->second.get();
 }
 
 }  // namespace lopt

@@ -64,6 +64,19 @@ class InnerProblem {
   const Executable& step_gradient(GradientForm form) const;
   /// (θ…, key, d state…) → d θ…; null where the initial state does not depend on θ.
   const Executable* start_gradient() const;
+  /// What a step is differentiated along, forward.
+  struct TangentForm {
+    int directions = 1;
+    bool along_theta = true;  // θ moves too; else the state alone
+    bool operator<(const TangentForm& other) const {
+      return std::pair(directions, along_theta) < std::pair(other.directions, other.along_theta);
+    }
+  };
+  /// (θ…, state…, batch…, key, iteration, length, then of each direction: [dθ…,] d state…) → state…, loss, then of each
+  /// direction: d state…, d loss. Tangents only for the float32 leaves of the state.
+  const Executable& step_tangent(TangentForm form) const;
+  /// (θ…, key, dθ… of each direction) → d state… of each; null where the initial state does not depend on θ.
+  const Executable* start_tangent(int directions) const;
   // The same computations traced anew, for who wants to look into them.
   TracedProgram traced_start() const;
   TracedProgram traced_step() const;
@@ -90,6 +103,10 @@ class InnerProblem {
   Start trace_start() const;
   Start trace_start(const Tree& theta, const Key& key) const;
   std::optional<Program> trace_start_gradient() const;
+  TracedProgram traced_tangent(TangentForm form) const;
+  std::optional<Program> trace_start_tangent(int directions) const;
+  /// Inputs NAME/PATH for the float32 leaves of a state, empty tensors for the others; those are added to `inputs`.
+  std::vector<Tensor> tangent_inputs(const std::string& name, std::vector<Tensor>& inputs) const;
   /// Runs a function that traces, and adds the task's name to what it throws.
   template <class Function>
   auto traced(Function function) const;
@@ -108,6 +125,8 @@ class InnerProblem {
   mutable std::unique_ptr<Executable> gradients_[2][2], params_of_state_;
   mutable std::map<std::int64_t, Executable> losses_;  // by the number of examples
   mutable std::optional<std::unique_ptr<Executable>> start_gradient_;
+  mutable std::map<TangentForm, Executable> tangents_;
+  mutable std::map<int, std::unique_ptr<Executable>> start_tangents_;  // by the number of directions
   mutable std::vector<std::string> metric_names_;
 };
 

@@ -27,14 +27,33 @@ LaneGradient::LaneGradient(const LaneStepper& stepper, const Values& theta, cons
       d_theta_(arrays_of(types_of(theta).leaves())) {}
 
 void LaneGradient::run(Lane& lane, bool from_start, float weight, float* losses, std::uint8_t* began,
-                       std::vector<Array>& gradient) {
+                       std::vector<Array>& gradient, OfState* of_state) {
   forward(lane, from_start, weight, losses, began);
+  if (of_state) {
+    const Values signs = random_signs(of_state->key, lane.state);
+    of_state->norm = static_cast<float>(std::sqrt(dot(signs, signs)));
+    for (Array& leaf : signs.leaves())
+      if (leaf.dtype() == DType::float32) d_state_.push_back(std::move(leaf));
+    go_back(From::state, of_state->gradient);
+    if (steps_.empty() && from_start) {
+      Step start;
+      start.lane.task = lane.task;
+      start.start_key = lane.key;
+      start_gradient(start, of_state->gradient);
+    }
+    d_state_.clear();
+  }
+  go_back(From::losses, gradient);
+}
+
+void LaneGradient::go_back(From from, std::vector<Array>& gradient) {
   for (std::size_t end = steps_.size(); end > 0;) {
     const std::size_t begin = (end - 1) / kept_every_ * kept_every_;
+    if (from == From::state && d_state_.empty()) return;
     restore_states(begin, end);
     for (std::size_t k = end; k-- > begin;) {
-      backward(k, gradient);
-      steps_[k].lane.state = Values();
+      if (from == From::losses || !d_state_.empty()) backward(k, from == From::losses ? steps_[k].slope : 0, gradient);
+      if (from == From::losses || k > begin) steps_[k].lane.state = Values();
     }
     end = begin;
   }
@@ -90,7 +109,7 @@ void LaneGradient::restore_states(std::size_t begin, std::size_t end) {
   }
 }
 
-void LaneGradient::backward(std::size_t k, std::vector<Array>& gradient) {
+void LaneGradient::backward(std::size_t k, float slope, std::vector<Array>& gradient) {
   const Step& step = steps_[k];
   const InnerProblem& problem = stepper_.problem(step.lane.task);
   const bool from_next = !d_state_.empty();
@@ -98,7 +117,7 @@ void LaneGradient::backward(std::size_t k, std::vector<Array>& gradient) {
   const std::vector<Array> state = step.lane.state.leaves();
   stepper_.set_inputs(step.lane, theta_, state, step.step_key, worker_);
   append_pointers(worker_.inputs, d_state_);
-  worker_.inputs.push_back(&step.slope);
+  worker_.inputs.push_back(&slope);
   std::vector<Array> d_before;
   if (to_state)
     for (std::size_t i = 0; i < state.size(); ++i)

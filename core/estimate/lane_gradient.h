@@ -11,8 +11,15 @@ class LaneGradient {
  public:
   LaneGradient(const LaneStepper& stepper, const Values& theta, const UnrollOptions& options, LaneWorker& worker);
 
+  /// νᵀ d(state after the last step)/dθ, ν = random_signs(key, state).
+  struct OfState {
+    HostKey key;
+    std::vector<Array>& gradient;  // leaves of θ, in order; added to
+    float norm = 0;                // ‖ν‖
+  };
   /// Unrolls the lane, and adds d(Σ weight · counted loss)/dθ to `gradient` (leaves of θ, in order).
-  void run(Lane& lane, bool from_start, float weight, float* losses, std::uint8_t* began, std::vector<Array>& gradient);
+  void run(Lane& lane, bool from_start, float weight, float* losses, std::uint8_t* began, std::vector<Array>& gradient,
+           OfState* of_state = nullptr);
 
  private:
   /// A step to be gone back through.
@@ -24,7 +31,10 @@ class LaneGradient {
   };
   void forward(Lane& lane, bool from_start, float weight, float* losses, std::uint8_t* began);
   void restore_states(std::size_t begin, std::size_t end);
-  void backward(std::size_t step, std::vector<Array>& gradient);
+  /// From the cotangent of the last state that is there, and with those of the losses or without.
+  enum class From { losses, state };
+  void go_back(From from, std::vector<Array>& gradient);
+  void backward(std::size_t step, float slope, std::vector<Array>& gradient);
   void start_gradient(const Step& step, std::vector<Array>& gradient);
 
   const LaneStepper& stepper_;

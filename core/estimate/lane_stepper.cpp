@@ -125,7 +125,7 @@ void LaneStepper::set_inputs(const Lane& lane, const std::vector<const void*>& t
 
 float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
                         HostKey step_key, std::vector<Array>& next, LaneWorker& w) const {
-  if (interrupt_ && interrupt_()) throw Interrupted();
+  require_uninterrupted();
   set_inputs(lane, theta, state, step_key, w);
   float loss = 0;
   w.outputs.clear();

@@ -70,6 +70,10 @@ class LaneStepper {
   /// Null: nobody looks on. While somebody does, lanes must be run by one thread.
   void set_observer(LaneObserver* observer) { observer_ = observer; }
   LaneObserver* observer() const { return observer_; }
+  /// Throws Interrupted where somebody wants the work to end.
+  void require_uninterrupted() const {
+    if (interrupt_ && interrupt_()) throw Interrupted();
+  }
   std::size_t task_count() const { return problems_.size(); }
   const InnerProblem& problem(std::size_t task) const { return *problems_[task]; }
   const Batches& batches(std::size_t task) const { return batches_[task]; }

@@ -3,6 +3,7 @@
 #include "data/batch.h"
 #include "estimate/handover.h"
 #include "estimate/lane_gradient.h"
+#include "estimate/lane_tangent.h"
 #include "estimate/allowance.h"
 
 #include <fmt/format.h>
@@ -148,21 +149,32 @@ Unrolled LaneUnroller::unroll(std::vector<Lane> lanes, std::span<const Values> t
   Unrolled result = make_result(std::move(lanes), options.steps);
   const auto steps = static_cast<std::size_t>(options.steps);
   for_lanes(result.lanes.size(), [&](std::size_t i, LaneWorker& worker) {
-    run_lane(result.lanes[i], thetas[i], options, &result.losses[i * steps], &result.began[i * steps], worker);
+    run_lane(result.lanes[i], thetas[i], options, result.losses.data() + i * steps, result.began.data() + i * steps,
+             worker);
   });
   return result;
 }
 
-Unrolled LaneUnroller::unroll_with_gradients(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
-                                             bool from_start, float weight,
-                                             std::vector<std::vector<Array>>& gradients) const {
+Unrolled LaneUnroller::unroll_with_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
+                                             const UnrollOptions& options, bool from_start, float weight,
+                                             std::span<const HostKey> signs, GradientRows& rows) const {
   Unrolled result = make_result(std::move(lanes), options.steps);
   const auto steps = static_cast<std::size_t>(options.steps);
-  gradients.resize(result.lanes.size());
-  for_lanes(result.lanes.size(), [&](std::size_t i, LaneWorker& worker) {
-    gradients[i] = arrays_of(types_of(theta).leaves());
-    LaneGradient(stepper_, theta, options, worker)
-        .run(result.lanes[i], from_start, weight, &result.losses[i * steps], &result.began[i * steps], gradients[i]);
+  const std::size_t count = result.lanes.size();
+  rows.of_losses.resize(count);
+  rows.of_states.resize(signs.empty() ? 0 : count);
+  rows.sign_norms.resize(rows.of_states.size());
+  for_lanes(count, [&](std::size_t i, LaneWorker& worker) {
+    const Types types = types_of(thetas[i]);
+    rows.of_losses[i] = arrays_of(types.leaves());
+    LaneGradient gradient(stepper_, thetas[i], options, worker);
+    float* losses = result.losses.data() + i * steps;
+    std::uint8_t* began = result.began.data() + i * steps;
+    if (signs.empty()) return gradient.run(result.lanes[i], from_start, weight, losses, began, rows.of_losses[i]);
+    rows.of_states[i] = arrays_of(types.leaves());
+    LaneGradient::OfState of_state{signs[i], rows.of_states[i]};
+    gradient.run(result.lanes[i], from_start, weight, losses, began, rows.of_losses[i], &of_state);
+    rows.sign_norms[i] = of_state.norm;
   });
   return result;
 }
@@ -170,10 +182,49 @@ Unrolled LaneUnroller::unroll_with_gradients(std::vector<Lane> lanes, const Valu
 Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                             bool from_start, Values& gradient) const {
   const float weight = 1.0F / static_cast<float>(lanes.size() * static_cast<std::size_t>(options.steps));
-  std::vector<std::vector<Array>> gradients;
-  Unrolled result = unroll_with_gradients(std::move(lanes), theta, options, from_start, weight, gradients);
-  clip_lanes(gradients, options.most_lane_norm);
-  gradient = sum_in_order(gradient, gradients);
+  GradientRows rows;
+  const std::vector<Values> thetas(lanes.size(), theta);
+  Unrolled result = unroll_with_gradients(std::move(lanes), thetas, options, from_start, weight, {}, rows);
+  clip_lanes(rows.of_losses, options.most_lane_norm);
+  gradient = sum_in_order(gradient, rows.of_losses);
+  return result;
+}
+
+Unrolled LaneUnroller::unroll_with_lane_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
+                                                  const UnrollOptions& options, bool from_start,
+                                                  std::span<const HostKey> signs, LaneGradients& gradients) const {
+  GradientRows rows;
+  Unrolled result = unroll_with_gradients(std::move(lanes), thetas, options, from_start,
+                                          1.0F / static_cast<float>(std::max(1, options.steps)), signs, rows);
+  gradients = {};
+  for (std::size_t i = 0; i < rows.of_losses.size(); ++i)
+    gradients.of_losses.push_back(thetas[i].with_leaves<Array>(rows.of_losses[i]));
+  for (std::size_t i = 0; i < rows.of_states.size(); ++i)
+    gradients.of_states.push_back(thetas[i].with_leaves<Array>(rows.of_states[i]));
+  gradients.sign_norms = std::move(rows.sign_norms);
+  return result;
+}
+
+void LaneUnroller::require_memory_for(std::size_t directions, std::size_t lanes) const {
+  require_memory(2 * stepper_.state_bytes() * (directions + 1) * lanes,
+                 fmt::format("forward mode along {} directions in each of {} inner problems", directions, lanes));
+}
+
+Unrolled LaneUnroller::unroll_with_tangents(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                            const TangentOptions& tangents, Slopes& slopes) const {
+  Unrolled result = make_result(std::move(lanes), options.steps);
+  const auto steps = static_cast<std::size_t>(options.steps);
+  slopes = {};
+  if (result.lanes.empty()) return result;
+  const std::size_t count = direction_count(theta, tangents);
+  require_memory_for(count, result.lanes.size());
+  slopes.losses.resize(result.lanes.size() * steps * count);
+  slopes.norms.resize(result.lanes.size() * count);
+  for_lanes(result.lanes.size(), [&](std::size_t i, LaneWorker& worker) {
+    LaneTangent(stepper_, theta, options, tangents, tangents.every_weight ? nullptr : &tangents.directions[i], worker)
+        .run(result.lanes[i], result.losses.data() + i * steps, result.began.data() + i * steps,
+             slopes.losses.data() + i * steps * count, &slopes.norms[i * count]);
+  });
   return result;
 }
 
@@ -205,6 +256,9 @@ void LaneUnroller::require_state(const Lane& lane) const {
   const Types& types = stepper_.problem(lane.task).state_types();
   if (types_of(lane.state).paths() != types.paths() || types_of(lane.state).leaves() != types.leaves())
     throw DataError("a lane's state has other names or shapes than this spec's");
+  for (const Values& tangent : lane.tangents)
+    if (types_of(tangent).paths() != types.paths() || types_of(tangent).leaves() != types.leaves())
+      throw DataError("a lane's tangent has other names or shapes than its state");
 }
 
 std::int64_t LaneUnroller::take_diverged() const {

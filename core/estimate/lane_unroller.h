@@ -27,9 +27,22 @@ class LaneUnroller final : public Unroller {
   Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                 bool from_start, Values& gradient) const override;
 
-  /// The same, but with each lane's own gradient of `weight` · Σ losses instead of their sum: [lane][leaf of θ].
-  Unrolled unroll_with_gradients(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
-                                 bool from_start, float weight, std::vector<std::vector<Array>>& gradients) const;
+  Unrolled unroll_with_tangents(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                const TangentOptions& tangents, Slopes& slopes) const override;
+  Unrolled unroll_with_lane_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
+                                      const UnrollOptions& options, bool from_start, std::span<const HostKey> signs,
+                                      LaneGradients& gradients) const override;
+
+  /// Each lane's own gradient of `weight` · Σ losses: [lane], leaf by leaf of θ.
+  struct GradientRows {
+    std::vector<std::vector<Array>> of_losses, of_states;
+    std::vector<float> sign_norms;
+  };
+  Unrolled unroll_with_gradients(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options,
+                                 bool from_start, float weight, std::span<const HostKey> signs,
+                                 GradientRows& rows) const;
+  /// Throws ShapeError where so many directions of so many lanes need more memory than there is.
+  void require_memory_for(std::size_t directions, std::size_t lanes) const;
 
   /// Where it says true, unrolling throws Interrupted. Empty: never.
   void set_interrupt(std::function<bool()> interrupt) { stepper_.set_interrupt(std::move(interrupt)); }

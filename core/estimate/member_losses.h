@@ -19,6 +19,16 @@ class MemberLosses final : public Unroller {
                                 bool from_start, Values& gradient) const override {
     return noted(inner_.unroll_with_gradient(std::move(lanes), theta, options, from_start, gradient), options.steps);
   }
+  Unrolled unroll_with_tangents(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                const TangentOptions& tangents, Slopes& slopes) const override {
+    return noted(inner_.unroll_with_tangents(std::move(lanes), theta, options, tangents, slopes), options.steps);
+  }
+  Unrolled unroll_with_lane_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
+                                      const UnrollOptions& options, bool from_start, std::span<const HostKey> signs,
+                                      LaneGradients& gradients) const override {
+    return noted(inner_.unroll_with_lane_gradients(std::move(lanes), thetas, options, from_start, signs, gradients),
+                 options.steps);
+  }
 
   /// Mean loss of each member since this was last asked; those that took no part are left out.
   std::map<std::uint32_t, double> take() const;

@@ -1,8 +1,8 @@
 #pragma once
 // Lanes shared among processes. Every rank runs the same meta-training: the same estimator, the same θ, the same noise
 // from the same keys; but of the lanes it steps its own alone. What travels is the lanes' losses, and for exact
-// gradients each lane's gradient; states never do. Sums are taken in the order of the lanes, so the results are the
-// same bits for any number of ranks.
+// gradients each lane's gradient or slopes; states never do. Sums are taken in the order of the lanes, so the results
+// are the same bits for any number of ranks.
 
 #include "estimate/communicator.h"
 #include "estimate/lane_unroller.h"
@@ -17,6 +17,11 @@ class RankUnroller final : public Unroller {
   Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const override;
   Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                 bool from_start, Values& gradient) const override;
+  Unrolled unroll_with_tangents(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                const TangentOptions& tangents, Slopes& slopes) const override;
+  Unrolled unroll_with_lane_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
+                                      const UnrollOptions& options, bool from_start, std::span<const HostKey> signs,
+                                      LaneGradients& gradients) const override;
 
   /// Lanes of all ranks that had a loss that was not finite, in the unrolls since this was last asked.
   std::int64_t take_diverged() const;
@@ -28,6 +33,12 @@ class RankUnroller final : public Unroller {
  private:
   std::uint32_t owner_of(std::size_t lane, std::size_t count) const;
   bool is_mine(const Lane& lane) const { return lane.owner == static_cast<std::uint32_t>(ranks_.rank()); }
+  /// Of a list with an entry for each lane, those of my lanes.
+  template <class T>
+  std::vector<T> of_mine(const std::vector<Lane>& lanes, std::span<const T> all) const;
+  /// Every lane's tree, structured as `theta`: mine are given leaf by leaf.
+  std::vector<std::vector<Array>> exchange_trees(const std::vector<Lane>& lanes, const Values& theta,
+                                                 const std::vector<std::vector<Array>>& mine) const;
   /// My lanes out of all, and what they become put back.
   std::vector<Lane> take_mine(std::vector<Lane>& lanes) const;
   Unrolled put_together(std::vector<Lane> lanes, Unrolled mine, const UnrollOptions& options) const;

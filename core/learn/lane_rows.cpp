@@ -10,17 +10,25 @@ json rows_of(const std::vector<Lane>& lanes) {
   json rows = json::array();
   for (const Lane& lane : lanes)
     rows.push_back({lane.stream, lane.position, lane.iteration, lane.key.high, lane.key.low, lane.task, lane.length,
-                    std::bit_cast<std::uint32_t>(lane.first_loss), std::bit_cast<std::uint32_t>(lane.least_loss)});
+                    std::bit_cast<std::uint32_t>(lane.first_loss), std::bit_cast<std::uint32_t>(lane.least_loss),
+                    lane.tangents.size()});
   return rows;
 }
 Values states_of(const std::vector<Lane>& lanes) {
   std::vector<Values::Entry> entries;
-  for (const Lane& lane : lanes) entries.emplace_back(std::to_string(entries.size()), lane.state);
+  for (const Lane& lane : lanes) {
+    entries.emplace_back(std::to_string(entries.size()), lane.state);
+    for (const Values& tangent : lane.tangents) entries.emplace_back(std::to_string(entries.size()), tangent);
+  }
   return Values(std::move(entries));
 }
 std::vector<Lane> lanes_from(const json& rows, const Values& states) {
-  if (rows.size() != states.entries().size()) throw DataError("the checkpoint has lanes without states");
   std::vector<Lane> lanes;
+  auto next = states.entries().begin();
+  const auto take = [&] {
+    if (next == states.entries().end()) throw DataError("the checkpoint has lanes without states");
+    return (next++)->second;
+  };
   for (const json& row : rows) {
     Lane lane;
     lane.stream = row.at(0).get<std::uint32_t>();
@@ -31,9 +39,12 @@ std::vector<Lane> lanes_from(const json& rows, const Values& states) {
     lane.length = row.at(6).get<std::int64_t>();
     lane.first_loss = std::bit_cast<float>(row.at(7).get<std::uint32_t>());
     lane.least_loss = std::bit_cast<float>(row.at(8).get<std::uint32_t>());
-    lane.state = states.entries()[lanes.size()].second;
+    lane.state = take();
+    for (auto left = row.size() > 9 ? row.at(9).get<std::size_t>() : 0; left > 0; --left)
+      lane.tangents.push_back(take());
     lanes.push_back(std::move(lane));
   }
+  if (next != states.entries().end()) throw DataError("the checkpoint has states without lanes");
   return lanes;
 }
 

@@ -8,7 +8,7 @@
 namespace lopt {
 
 Json rows_of(const std::vector<Lane>& lanes);
-/// Named "0", "1", …
+/// Each lane's state, and behind it its tangents; named "0", "1", …
 Values states_of(const std::vector<Lane>& lanes);
 /// The lanes of both. Throws DataError or Json::exception where they do not fit together.
 std::vector<Lane> lanes_from(const Json& rows, const Values& states);

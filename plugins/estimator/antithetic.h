@@ -10,16 +10,21 @@ struct AntitheticPairs {
   std::vector<Values> thetas;  // θ + ε of all tasks, then θ − ε of all tasks
 };
 
-/// ε = σ · normal, from each task's key.
-inline AntitheticPairs perturbed(const Values& theta, const std::vector<HostKey>& keys, float std) {
-  AntitheticPairs pairs;
-  for (HostKey key : keys) pairs.noise.push_back(normal_like(key, theta, std));
+/// Of an ε for each task.
+inline AntitheticPairs pairs_of(const Values& theta, std::vector<Values> noise) {
+  AntitheticPairs pairs{std::move(noise), {}};
   for (float sign : {1.0F, -1.0F})
     for (const Values& noise : pairs.noise) {
       pairs.thetas.push_back(theta);
       add_scaled(pairs.thetas.back(), sign, noise);
     }
   return pairs;
+}
+/// ε = σ · normal, from each task's key.
+inline AntitheticPairs perturbed(const Values& theta, const std::vector<HostKey>& keys, float std) {
+  std::vector<Values> noise;
+  for (HostKey key : keys) noise.push_back(normal_like(key, theta, std));
+  return pairs_of(theta, std::move(noise));
 }
 
 /// Losses of an unroll of such pairs.

@@ -99,7 +99,12 @@ const std::vector<std::string> estimators{"{plugin: full_gradient, tasks: 5, unr
                                           "{plugin: full_es, tasks: 5, unroll_length: 3}",
                                           "{plugin: truncated_gradient, tasks: 5, unroll_length: 3, problem_length: 7}",
                                           "{plugin: truncated_es, tasks: 5, unroll_length: 3, problem_length: 7}",
-                                          "{plugin: pes, tasks: 5, unroll_length: 3, problem_length: 7}"};
+                                          "{plugin: pes, tasks: 5, unroll_length: 3, problem_length: 7}",
+                                          "{plugin: pes_with_gradient, tasks: 5, unroll_length: 3, problem_length: 7}",
+                                          "{plugin: forward_gradient, tasks: 5, unroll_length: 3, problem_length: 7}",
+                                          "{plugin: uoro, tasks: 5, unroll_length: 3, problem_length: 7}",
+                                          "{plugin: rtrl, tasks: 3, unroll_length: 3, problem_length: 7}",
+                                          "{plugin: guided_es, tasks: 5, unroll_length: 3}"};
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-#include "../antithetic.h"
+#include "../directions.h"
 
 #include <lopt/plugin.h>
 
@@ -17,6 +17,7 @@ class FullEs final : public GradientEstimator {
             s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")),
         std_(static_cast<float>(
             double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        directions_(s),
         clip_(s) {}
 
   EstimatorState init(const Values&, HostKey, const Unroller&) const override {
@@ -26,7 +27,7 @@ class FullEs final : public GradientEstimator {
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     const std::int32_t position = state.values["position"].leaf().item<std::int32_t>();
     const std::vector<HostKey> keys = task_keys(key, tasks_);
-    const AntitheticPairs pairs = perturbed(theta, keys, std_);
+    const AntitheticPairs pairs = pairs_of(theta, directions_.draw(theta, keys, key, std_));
     std::vector<LaneStart> starts;
     for (std::size_t i = 0; i < pairs.thetas.size(); ++i) {
       const std::size_t task = i % keys.size();
@@ -48,6 +49,7 @@ class FullEs final : public GradientEstimator {
  private:
   int tasks_, unroll_length_;
   float std_;
+  Directions directions_;
   TaskClip clip_;
 };
 

@@ -15,6 +15,10 @@ class TruncatedEs final : public GradientEstimator {
         std_(static_cast<float>(
             double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
         clip_(s),
+        shared_noise_(
+            s.boolean("shared_noise", false)
+                .doc("all tasks of a meta-step have the same ε, so that what tasks differ in is not taken for "
+                     "what ε did")),
         as_in_tutorial_(
             s.boolean("as_in_tutorial", false).doc("divide by 2σ as the JAX tutorial does, not by the unbiased 2σ²")) {}
 
@@ -24,7 +28,7 @@ class TruncatedEs final : public GradientEstimator {
 
   Estimate estimate(const Values& theta, HostKey key, EstimatorState& state, const Unroller& unroller) const override {
     const std::vector<HostKey> keys = task_keys(key, truncation_.tasks);
-    const AntitheticPairs pairs = perturbed(theta, keys, std_);
+    const AntitheticPairs pairs = perturbed(theta, shared_noise_ ? std::vector<HostKey>(keys.size(), key) : keys, std_);
     std::vector<Lane> lanes = state.lanes;
     lanes.insert(lanes.end(), state.lanes.begin(), state.lanes.end());
     set_keys(lanes, keys);
@@ -46,7 +50,7 @@ class TruncatedEs final : public GradientEstimator {
   TruncationSettings truncation_;
   float std_;
   TaskClip clip_;
-  bool as_in_tutorial_;
+  bool shared_noise_, as_in_tutorial_;
 };
 
 LOPT_PLUGIN(TruncatedEs, "truncated_es",

@@ -23,6 +23,9 @@ struct Lane {
   // What the meta-objective remembers of the problem; known to the owner.
   float first_loss = std::numeric_limits<float>::quiet_NaN();  // NaN: none yet
   float least_loss = std::numeric_limits<float>::infinity();
+  /// Of the state, one for each direction that is followed: structured as the state, where integers are 0. Empty: no
+  /// direction is, or another process keeps them.
+  std::vector<Values> tangents = {};
 };
 
 /// Where a lane begins.
@@ -59,6 +62,35 @@ struct Unrolled {
   std::vector<std::uint8_t> began;  // 1 where a new problem began at this step
 };
 
+/// Directions in θ that a lane's tangents follow.
+struct LaneDirections {
+  std::vector<Values> now;    // of the problem under way; empty: θ stays, and the state's tangent alone moves
+  std::vector<Values> begun;  // of problems that begin within the unroll, as many; empty: the same
+};
+
+/// How an unroll is differentiated forward.
+struct TangentOptions {
+  /// [lane]; unused with `every_weight`.
+  std::span<const LaneDirections> directions = {};
+  /// A direction for each weight, in the order of θ's leaves.
+  bool every_weight = false;
+  /// The lanes have just been started, so their states move with θ too. Else a lane without tangents begins with 0.
+  bool from_start = false;
+};
+
+/// What comes out of it, beside the lanes, whose tangents are those after the last step.
+struct Slopes {
+  std::vector<float> losses;  // [lane, step, direction]: d loss / d direction
+  std::vector<float> norms;   // [lane, direction]: of the tangents
+};
+
+/// What each lane's own unroll gives backward.
+struct LaneGradients {
+  std::vector<Values> of_losses;  // [lane]: d(mean of its losses)/dθ
+  std::vector<Values> of_states;  // [lane]: νᵀ d(state after the last step)/dθ; empty where no signs are asked for
+  std::vector<float> sign_norms;  // [lane]: ‖ν‖
+};
+
 /// Runs inner problems. Implemented by the core; the results do not depend on the number of threads.
 class Unroller {
  public:
@@ -74,6 +106,17 @@ class Unroller {
   /// or restart within the unroll. `from_start`: the lanes have just been started, so their states depend on θ too.
   virtual Unrolled unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                         bool from_start, Values& gradient) const = 0;
+  /// Unrolls all lanes with θ, and their tangents with them: forward mode, whose cost grows with the directions and
+  /// whose memory does not grow with the steps. Throws ShapeError where the tangents need more memory than there is,
+  /// std::logic_error where the unroller has no forward mode.
+  virtual Unrolled unroll_with_tangents(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
+                                        const TangentOptions& tangents, Slopes& slopes) const;
+  /// Unrolls lane i with thetas[i], and goes back through each to its start or restart within the unroll. With `signs`,
+  /// a key for each lane, also from ν = random_signs(key, state) after the last step. Throws std::logic_error where the
+  /// unroller has none.
+  virtual Unrolled unroll_with_lane_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
+                                              const UnrollOptions& options, bool from_start,
+                                              std::span<const HostKey> signs, LaneGradients& gradients) const;
 };
 
 /// A meta-gradient and what comes with it.
@@ -107,8 +150,12 @@ class GradientEstimator {
 
 /// The keys of `count` tasks: one task uses the key as it is, more are split from it.
 std::vector<HostKey> task_keys(HostKey key, int count);
-/// target += scale · source, leaf by leaf.
+/// 1 or −1 with equal chance for each float32 element of a tree, and 0 for others: leaf i from fold_in(key, i).
+Values random_signs(HostKey key, const Values& tree);
+/// target += scale · source, float32 leaf by leaf; others stay.
 void add_scaled(Values& target, float scale, const Values& source);
 Values zeros_like(const Values& tree);
+/// Σ of products of float32 elements, in float64.
+double dot(const Values& a, const Values& b);
 
 }  // namespace lopt

@@ -1,0 +1,87 @@
+#pragma once
+// Directions for evolution strategies on whole problems: independent, orthogonal to each other, or of a low-discrepancy
+// sequence. Each alone is N(0, I), so that the estimates are unbiased; together they cover θ's space more evenly.
+
+#include "antithetic.h"
+
+#include <lopt/plugin.h>
+
+#include <boost/math/special_functions/erf.hpp>
+#include <boost/random/sobol.hpp>
+
+#include <cmath>
+
+namespace lopt {
+
+class Directions {
+ public:
+  explicit Directions(Settings& s)
+      : kind_(s.text("directions", "independent")
+                  .one_of({"independent", "orthogonal", "quasi_random"})
+                  .doc("of the perturbations: normal numbers; the same, made orthogonal to each other (Choromanski et "
+                       "al., 2018), as many at a time as θ has weights; or a Sobol sequence, shifted at random")) {}
+
+  /// ε = σ v, one for each key. Throws SettingsError where θ has more weights than the sequence has dimensions.
+  std::vector<Values> draw(const Values& theta, const std::vector<HostKey>& keys, HostKey key, float std) const {
+    if (kind_ == "quasi_random") return quasi_random(theta, keys.size(), key, std);
+    std::vector<Values> result;
+    for (const HostKey own : keys) result.push_back(normal_like(own, theta, std));
+    if (kind_ == "orthogonal") make_orthogonal(result);
+    return result;
+  }
+
+ private:
+  /// By Gram and Schmidt, twice; each keeps its length, which of a normal vector is independent of where it points.
+  static void make_orthogonal(std::vector<Values>& vectors) {
+    std::size_t weights = 0;
+    for (const Array& leaf : vectors[0].leaves()) weights += leaf.size();
+    std::vector<Values> basis;
+    for (Values& vector : vectors) {
+      if (basis.size() == weights) basis.clear();
+      const double length = std::sqrt(dot(vector, vector));
+      Values rest = scaled(vector, 1 / length);
+      for (int pass = 0; pass < 2; ++pass)
+        for (const Values& other : basis) add_scaled(rest, -static_cast<float>(dot(rest, other)), other);
+      basis.push_back(scaled(rest, 1 / std::sqrt(dot(rest, rest))));
+      vector = scaled(basis.back(), length);
+    }
+  }
+  static Values scaled(const Values& tree, double factor) {
+    Values result = zeros_like(tree);
+    add_scaled(result, static_cast<float>(factor), tree);
+    return result;
+  }
+
+  /// Points of Sobol's sequence, whose bits are turned by a random word for each dimension: every point is uniform, all
+  /// of them together are even. Normal by the inverse of the distribution function.
+  static std::vector<Values> quasi_random(const Values& theta, std::size_t count, HostKey key, float std) {
+    constexpr std::size_t most = 3667;  // dimensions of the tables (Joe and Kuo, 2008)
+    std::size_t weights = 0;
+    for (const Array& leaf : theta.leaves()) weights += leaf.size();
+    if (weights > most)
+      throw SettingsError("directions: quasi_random is for at most " + std::to_string(most) + " weights, and θ has " +
+                          std::to_string(weights) + "; `orthogonal` is for any number");
+    constexpr std::uint32_t shift_key = 0x736f626f;  // "sobo"
+    const Array shifts = random_bits(fold_in(key, shift_key), {static_cast<std::int64_t>(weights)});
+    boost::random::sobol_engine<std::uint32_t, 32> sequence(weights);
+    std::vector<Values> result;
+    for (std::size_t point = 0; point < count; ++point) {
+      std::size_t dimension = 0;
+      result.push_back(map(
+          [&](Array leaf) {
+            for (float& x : leaf.mutable_values<float>()) {
+              const std::uint32_t bits = sequence() ^ shifts.values<std::uint32_t>()[dimension++];
+              const double uniform = (static_cast<double>(bits) + 0.5) / 4294967296.0;
+              x = std * static_cast<float>(std::sqrt(2.0) * boost::math::erf_inv(2 * uniform - 1));
+            }
+            return leaf;
+          },
+          theta));
+    }
+    return result;
+  }
+
+  std::string kind_;
+};
+
+}  // namespace lopt
