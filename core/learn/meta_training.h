@@ -47,6 +47,10 @@ class MetaTraining {
   std::string explain() const;
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
 
+  /// Finds what losses are divided by, where the objective wants that and it is not known yet: what the first step
+  /// would do, for who uses the unroller alone. Throws Interrupted.
+  void find_baseline();
+
   int steps_done() const { return now_.step; }
   /// The stage that the next step belongs to, or the last one's: from 0, and what it asks for.
   std::size_t stage_index() const { return now_.stage; }
@@ -108,8 +112,6 @@ class MetaTraining {
   std::size_t stage_count() const { return std::max<std::size_t>(1, experiment_.stages.size()); }
   int stage_steps_done() const { return now_.step - now_.stage_begin; }
   void trace_optimizer();
-  /// The losses that those of inner problems are divided by, found where they are wanted and not yet known.
-  void find_baseline();
   void validate(MetaStep& step);
   std::string find_fault(const Now& before) const;
   /// Applies the rules to a gradient; false where the step is to be skipped.

@@ -1,5 +1,6 @@
 #include "report/curves.h"
 
+#include "report/axis.h"
 #include "report/page.h"
 #include "report/series.h"
 
@@ -13,15 +14,6 @@ namespace lopt {
 namespace {
 
 constexpr double width = 900, height = 480, left = 76, right = 250, top = 48, bottom = 60;
-constexpr const char* colours[] = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e",
-                                   "#17becf", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22"};
-
-/// 1, 2 or 5 times a power of ten: about `count` of them between low and high.
-double tick_step(double low, double high, int count) {
-  const double raw = (high - low) / count, power = std::pow(10, std::floor(std::log10(raw))), ratio = raw / power;
-  return power * (ratio < 1.5 ? 1 : ratio < 3.5 ? 2 : ratio < 7.5 ? 5 : 10);
-}
-
 /// low and high are of what is drawn: of values, or of their logarithms.
 struct Frame {
   double low, high, steps;
@@ -170,7 +162,8 @@ std::string curves_svg(const std::string& title, const std::string& x_label, con
       width, height, left, html_escaped(title));
   svg += axes(frame, x_label, y_label);
   for (std::size_t c = 0; c < curves.size(); ++c)
-    svg += drawn(frame, curves[c], limit, colours[c % std::size(colours)], top + 10 + 18 * static_cast<double>(c));
+    svg += drawn(frame, curves[c], limit, curve_colours[c % std::size(curve_colours)],
+                 top + 10 + 18 * static_cast<double>(c));
   return svg + "</svg>\n";
 }
 

@@ -54,6 +54,8 @@ void Page::images(Json images) {
   data_["images"].push_back(std::move(images));
 }
 
+void Page::picture(const std::string& svg) { body_ += "<figure class=\"picture\">" + svg + "</figure>\n"; }
+
 void Page::table(const std::vector<std::string>& head, const std::vector<std::vector<std::string>>& rows) {
   const auto is_number = [](const std::string& cell) {
     return cell.empty() || std::isdigit(static_cast<unsigned char>(cell[0])) || cell[0] == '-' || cell[0] == '+';

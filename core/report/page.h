@@ -20,6 +20,8 @@ class Page {
   void chart(Json chart);
   /// Squares of values: {"axis": [n], "maps": [{"label", "largest", "values": [n · n]}]}.
   void maps(const std::string& caption, Json maps);
+  /// An SVG as it is.
+  void picture(const std::string& svg);
   /// {"side", "labels": [n], "pixels": base64 of n · side² bytes}.
   void images(Json images);
   /// Columns whose cells all begin with a digit or a sign stand to the right.

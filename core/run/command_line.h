@@ -83,6 +83,7 @@ int run_check(int argc, char** argv);
 int run_sample(int argc, char** argv);
 int run_preview(int argc, char** argv);
 int run_plan(int argc, char** argv);
+int run_compare_estimators(int argc, char** argv);
 int run_list(int argc, char** argv);
 int run_describe(int argc, char** argv);
 int run_new_plugin(int argc, char** argv);

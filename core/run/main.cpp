@@ -29,6 +29,7 @@ constexpr Verb verbs[] = {
     {try_out, "sample", lopt::run_sample, "show members of a spec's task family"},
     {try_out, "preview", lopt::run_preview, "draw the first images of a spec's data, or a rate"},
     {try_out, "plan", lopt::run_plan, "show what a spec's programs are made of, and their time"},
+    {try_out, "compare-estimators", lopt::run_compare_estimators, "say which gradient estimator is best for a spec"},
     {try_out, "schema", lopt::run_schema, "write a JSON schema of specs, for editors"},
     {train, "train", lopt::run_train, "run a spec: an inner training, or a meta-training"},
     {train, "resume", lopt::run_resume, "go on with a run that ended early, or for longer"},
@@ -50,7 +51,7 @@ void print_help() {
   std::string_view group;
   for (const Verb& verb : verbs) {
     if (group != verb.group) fmt::print("\n{}\n", group = verb.group);
-    fmt::print("  {:<15}{}\n", verb.name, verb.summary);
+    fmt::print("  {:<20}{}\n", verb.name, verb.summary);
   }
   fmt::print(
       "\n`lopt-run VERB --help` explains each; --version shows the version.\n"

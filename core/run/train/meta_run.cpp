@@ -15,6 +15,19 @@
 namespace lopt {
 namespace {
 
+/// A θ of so few weights is written into each line of metrics.
+constexpr std::size_t most_shown_weights = 8;
+Json theta_json(const Values& theta) {
+  Json result = Json::object();
+  for (std::size_t leaf = 0; leaf < theta.leaf_count(); ++leaf) {
+    const Array values = theta.leaves()[leaf];
+    const std::string path = theta.paths()[leaf];
+    for (std::size_t i = 0; i < values.size(); ++i)
+      result[values.size() == 1 ? path : fmt::format("{}/{}", path, i)] = values.values<float>()[i];
+  }
+  return result;
+}
+
 class MetaRun {
  public:
   MetaRun(Session& session, const Checkpoint* from)
@@ -149,6 +162,7 @@ class MetaRun {
                  {"rolled_back", step.rolled_back},
                  {"lane_age", step.lane_age},
                  {"lane_length", step.lane_length}};
+    if (weights() <= most_shown_weights) metrics["theta"] = theta_json(step.theta);
     if (!experiment_.stages.empty()) metrics["stage"] = training_.stage_index();
     if (step.validation) add_validation(metrics, step);
     if (!step.member_losses.empty()) {
