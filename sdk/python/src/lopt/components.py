@@ -10,7 +10,6 @@ sweeps and distributions know. `lopt.setting` adds a meaning and a range.
 from __future__ import annotations
 
 import inspect
-
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -332,7 +331,7 @@ class _Rule(Component):
 
 
 def _params_in(state: Any) -> Any:
-    if isinstance(state, dict) and "params" in state:
+    if isinstance(state, Mapping) and "params" in state:
         return state["params"]
     if hasattr(state, "params"):
         return state.params

@@ -21,6 +21,7 @@ import numpy as np
 from . import random as symbolic
 from . import tree as trees
 from .errors import LoptError, UsageError, error_of
+from .messages import Message, plain_tree, receive, remembered, restored, tree_json
 
 Key = np.ndarray  # uint32 [2]
 
@@ -55,14 +56,14 @@ class Unroller:
 
     def start(self, starts: Sequence[tuple]) -> list[Lane]:
         """Problems at their start, of (θ, key, stream) each, and where the stream is if that is not 0."""
-        message = _message({"ask": "start"})
+        message = Message({"ask": "start"})
         message.json["starts"] = [{"theta": _put_tree(message, theta), "key": [int(n) for n in key], "stream": int(stream),
                                    "position": int(position[0]) if position else 0} for theta, key, stream, *position in starts]
         return [_lane(told) for told in self._ask(message).json["lanes"]]
 
     def unroll(self, lanes: Sequence[Lane], thetas: Sequence[Any], **options: Any) -> Unrolled:
         """Unrolls lane i with thetas[i]. Options: steps, problem_length, loss_clip, least_length."""
-        message = _message({"ask": "unroll", "lanes": [_told(lane) for lane in lanes], "options": options})
+        message = Message({"ask": "unroll", "lanes": [_told(lane) for lane in lanes], "options": options})
         if len(thetas) != len(lanes):
             raise UsageError(f"{len(thetas)} θ for {len(lanes)} lanes")
         message.json["thetas"] = [_put_tree(message, theta) for theta in thetas]
@@ -70,7 +71,7 @@ class Unroller:
 
     def unroll_with_gradient(self, lanes: Sequence[Lane], theta: Any, *, from_start: bool = False, **options: Any) -> Unrolled:
         """Unrolls all lanes with θ; `gradient` is d(mean of all losses)/dθ, back to each lane's start in the unroll."""
-        message = _message({"ask": "gradient", "lanes": [_told(lane) for lane in lanes], "options": options, "from_start": from_start})
+        message = Message({"ask": "gradient", "lanes": [_told(lane) for lane in lanes], "options": options, "from_start": from_start})
         message.json["theta"] = _put_tree(message, theta)
         answer = self._ask(message)
         return _unrolled(answer)._replace(gradient=_tree(answer, answer.json["gradient"]))
@@ -98,21 +99,11 @@ def _symbolic(key: Key):
     return current().constant(np.asarray(key, np.uint32))
 
 
-def _message(json_part: dict):
-    from .messages import Message
-
-    return Message(json_part)
-
-
 def _put_tree(message: Any, tree: Any) -> Any:
-    from .messages import tree_json
-
     return tree_json(tree, lambda leaf: message.put(np.asarray(leaf, None if np.asarray(leaf).dtype.kind in "iub" else np.float32)))
 
 
 def _tree(message: Any, told: Any) -> Any:
-    from .messages import plain_tree
-
     return plain_tree(told, message.array) if "array" not in told else message.array(told)
 
 
@@ -130,7 +121,6 @@ def _unrolled(answer: Any) -> Unrolled:
 
 def answer(estimator: Any, question: Any, connection: socket.socket) -> bytes:
     """A question of lopt to an estimator, which may ask back before it answers."""
-    from .messages import Message, receive, remembered, restored
     from .tracer import failure
 
     def ask(message: Any) -> Any:
@@ -151,7 +141,7 @@ def answer(estimator: Any, question: Any, connection: socket.socket) -> bytes:
             state = estimator.init(theta, key, unroller)
         else:
             state = {"lanes": [_lane(told) for told in asked["lanes"]],
-                     **_state_values(estimator, question, asked["values"], restored)}
+                     **restored(estimator, "values", asked["values"], question.array)}
             loss, gradient, state = estimator.estimate(theta, key, state, unroller)
             if trees.names(gradient) != trees.names(theta):
                 raise UsageError(f"the gradient has {{{', '.join(trees.names(gradient))}}}, and θ {{{', '.join(trees.names(theta))}}}")
@@ -162,7 +152,3 @@ def answer(estimator: Any, question: Any, connection: socket.socket) -> bytes:
         return out.encode()
     except Exception as error:
         return failure(error).encode()
-
-
-def _state_values(estimator: Any, question: Any, told: dict, restored: Callable) -> dict:
-    return restored(estimator, "values", told, question.array)

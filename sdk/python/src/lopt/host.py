@@ -29,6 +29,7 @@ from . import tree as trees
 from ._trace import Array, current
 from .components import Batches, Task, arguments_for
 from .errors import UsageError
+from .messages import HEAD, Message
 
 
 class HostTask(Task):
@@ -137,7 +138,6 @@ def from_function(init: Callable, loss_and_gradient: Callable, dataset: Any = No
 
 def become_worker(task: Any, connection: socket.socket) -> bytes | None:
     """Forks: the child answers on this connection, and the parent leaves it. None for the parent."""
-    from .messages import Message
     from .tracer import failure
 
     if not isinstance(task, HostTask):
@@ -186,7 +186,6 @@ def _one_thread() -> None:
 
 def _work(task: HostTask, connection: socket.socket) -> None:
     """Answers until the line is closed. What comes again and again is read into the same memory."""
-    from .messages import HEAD
     from .tracer import failure
 
     known: dict[bytes, dict] = {}  # settings by their text

@@ -9,8 +9,9 @@ from typing import Any
 from . import numpy as lnp
 from ._library import Error, library
 from ._trace import Array, current, named_tree
-from .components import InitContext, LearnedOptimizer, Optimizer, Schedule, Task, UpdateContext
+from .components import InitContext, LearnedOptimizer, Optimizer, Schedule, ScheduleContext, Task, UpdateContext
 from .errors import error_of
+from .messages import tree_json
 from .objects import find
 
 
@@ -20,8 +21,6 @@ def _apply(kind: str, spec: str, function: str, arguments: dict[str, Any], num_s
     values: list[int] = []
 
     def placed(tree: Any) -> Any:
-        from .messages import tree_json
-
         def leaf(x: Any) -> int:
             values.append(trace.value_of(lnp.asarray(x)))
             return len(values) - 1
@@ -43,78 +42,77 @@ def _of_update(context: UpdateContext) -> dict:
     return {"loss": context.loss, "iteration": context.iteration, "length": context.length, "key": context.key}
 
 
-class InnerOptimizer(Optimizer):
-    """An optimizer of lopt, by its spec, inside of a rule of Python."""
+class _Inner:
+    """A component of lopt, by its spec, inside of one of Python: its functions are asked for by name."""
+
+    kind: str
 
     def __init__(self, spec: str):
         self.spec = spec
+
+    def _ask(self, function: str, num_steps: int = 0, **arguments: Any) -> Any:
+        return _apply(self.kind, self.spec, function, arguments, num_steps)
+
+
+class InnerOptimizer(_Inner, Optimizer):
+    """An optimizer inside of a rule."""
 
     def init(self, params: Any, context: InitContext | None = None) -> Any:
         context = context or InitContext(0, None)
-        return _apply("optimizer", self.spec, "init", {"params": params, "key": context.key}, context.num_steps)
+        return self._ask("init", context.num_steps, params=params, key=context.key)
 
     def update(self, state: Any, grads: Any, context: UpdateContext) -> Any:
-        return _apply("optimizer", self.spec, "update", {"state": state, "grads": grads, **_of_update(context)}, context.num_steps)
+        return self._ask("update", context.num_steps, state=state, grads=grads, **_of_update(context))
 
     def params(self, *state: Any) -> Any:
-        return _apply("optimizer", self.spec, "params", {"state": state[-1]})
+        return self._ask("params", state=state[-1])
 
     def evaluation_params(self, state: Any) -> Any:
-        return _apply("optimizer", self.spec, "evaluation_params", {"state": state})
+        return self._ask("evaluation_params", state=state)
 
     def with_params(self, state: Any, params: Any) -> Any:
         """The state with other parameters."""
-        return _apply("optimizer", self.spec, "with_params", {"state": state, "params": params})
+        return self._ask("with_params", state=state, params=params)
 
 
-class InnerLearnedOptimizer(LearnedOptimizer):
-    """A learned optimizer of lopt, by its spec."""
-
-    def __init__(self, spec: str):
-        self.spec = spec
+class InnerLearnedOptimizer(_Inner, LearnedOptimizer):
+    """A learned optimizer inside of a rule."""
 
     def init(self, key: Array) -> Any:
-        return _apply("learned_optimizer", self.spec, "weights", {"key": key})
+        return self._ask("weights", key=key)
 
     def start(self, theta: Any, params: Any, context: InitContext) -> Any:
-        return _apply("learned_optimizer", self.spec, "init", {"theta": theta, "params": params, "key": context.key}, context.num_steps)
+        return self._ask("init", context.num_steps, theta=theta, params=params, key=context.key)
 
     def update(self, theta: Any, state: Any, grads: Any, context: UpdateContext) -> Any:
-        return _apply("learned_optimizer", self.spec, "update", {"theta": theta, "state": state, "grads": grads, **_of_update(context)},
-                      context.num_steps)
+        return self._ask("update", context.num_steps, theta=theta, state=state, grads=grads, **_of_update(context))
 
     def params(self, *state: Any) -> Any:
         theta, of = state
-        return _apply("learned_optimizer", self.spec, "params", {"theta": theta, "state": of})
+        return self._ask("params", theta=theta, state=of)
 
 
-class InnerTask(Task):
-    """A task of lopt, by its spec, inside of a task of Python."""
-
-    def __init__(self, spec: str):
-        self.spec = spec
+class InnerTask(_Inner, Task):
+    """A task inside of a task."""
 
     def init(self, key: Array) -> Any:
-        return _apply("task", self.spec, "init", {"key": key})
+        return self._ask("init", key=key)
 
     def loss(self, params: Any, batch: dict, key: Array) -> Any:
-        return _apply("task", self.spec, "loss", {"params": params, "batch": batch, "key": key})
+        return self._ask("loss", params=params, batch=batch, key=key)
 
 
-class InnerSchedule(Schedule):
-    """A schedule of lopt, by its spec: `schedule.at(context)` in an update."""
-
-    def __init__(self, spec: str):
-        self.spec = spec
+class InnerSchedule(_Inner, Schedule):
+    """A schedule inside of a rule: `schedule.at(context)` in an update."""
 
     def rate(self, context: Any) -> Any:
-        return _apply("schedule", self.spec, "rate", {"step": context.step, "steps": context.steps}, context.num_steps)
+        return self._ask("rate", context.num_steps, step=context.step, steps=context.steps)
 
     def at(self, context: UpdateContext) -> Any:
         """The rate of an update."""
         steps = context.length if context.length is not None else context.num_steps or None
-        return _apply("schedule", self.spec, "rate", {"step": lnp.astype(context.iteration, lnp.float32),
-                                                     "steps": None if steps is None else lnp.astype(steps, lnp.float32)}, context.num_steps)
+        return self.rate(ScheduleContext(lnp.astype(context.iteration, lnp.float32),
+                                         None if steps is None else lnp.astype(steps, lnp.float32), context.num_steps))
 
 
 class Spec(str):

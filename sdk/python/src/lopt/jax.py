@@ -20,7 +20,7 @@ from . import numpy as lnp
 from . import tree as trees
 from .jaxpr import arrays_of
 from ._trace import Array
-from .components import Batches, Dataset, InitContext, LearnedOptimizer, Optimizer, Task, TaskFamily, UpdateContext, arguments_for
+from .components import Batches, Dataset, InitContext, LearnedOptimizer, Optimizer, Task, TaskFamily, UpdateContext, _params_in, arguments_for
 from .errors import UsageError
 
 
@@ -327,10 +327,6 @@ class JaxLearnedOptimizer(_JaxRule, LearnedOptimizer):
 
     def evaluation_params(self, theta: Any, state: Any) -> Any:
         return self.params(theta, state)
-
-
-def _params_in(state: Any) -> Any:
-    return state["params"] if isinstance(state, Mapping) else state.params
 
 
 def _start_names(context: InitContext | None) -> dict:

@@ -22,9 +22,9 @@ import numpy as np
 
 from . import numpy as lnp
 from . import tree as trees
-from ._trace import DTYPES, Array, Trace
-from .components import InitContext, ScheduleContext, Setting, UpdateContext, call, declarations
-from .errors import LoptError, UsageError
+from ._trace import DTYPES, Array, Trace, storable
+from .components import InitContext, ScheduleContext, UpdateContext, arguments_for, call, declarations
+from .errors import LoptError, UsageError, code_of
 from .messages import Message, receive, remembered, restored, tree_json
 from .objects import find, spec_line
 
@@ -72,8 +72,6 @@ class Answers:
 
 def failure(error: BaseException) -> Message:
     """An exception, with the line of the user's file in which it arose."""
-    from .errors import code_of
-
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not os.path.realpath(f.filename).startswith(_PACKAGE + os.sep)
               and "/importlib/" not in f.filename and not f.filename.startswith(("<frozen", "<__array_function__"))]
     own = [f for f in frames if "site-packages" not in f.filename and "dist-packages" not in f.filename] or frames
@@ -143,8 +141,6 @@ def _examples(component: Any, asked: dict) -> Message:
 
 
 def _example_array(name: str, array: Any) -> np.ndarray:
-    from ._trace import storable
-
     array = np.asarray(array)
     if array.ndim == 0:
         raise UsageError(f"the examples '{name}' are a scalar; the first dimension is the example")
@@ -176,8 +172,6 @@ class Results:
         self.arrays: list[Array] = []
 
     def leaf(self, value: Any) -> str:
-        if isinstance(value, Setting) or value is None or isinstance(value, str):
-            raise UsageError(f"a {type(value).__name__} where an array or a number was expected")
         if not isinstance(value, (Array, np.ndarray, np.generic, int, float, bool)):
             raise UsageError(f"a {type(value).__name__} where an array or a number was expected; trees are of dictionaries, "
                              "lists and tuples")
@@ -219,13 +213,10 @@ def _traced_once(component: Any, asked: dict) -> bytes:
 
         # Arguments become inputs in the order in which they were told.
         told = asked["arguments"]
-        inputs = {name: restored(component, ROLES.get(name, name), tree, leaf) for name, tree in told.items()}
+        inputs = {name: restored(component, name, tree, leaf) for name, tree in told.items()}
         results = Results()
         answer = FUNCTIONS[component.kind](component, asked["function"], inputs, asked.get("numbers", {}), results)
         return trace.message(results.arrays, answer)
-
-
-ROLES = {"grads": "grads"}
 
 
 def _task_function(task: Any, function: str, given: dict, numbers: dict, out: Results) -> dict:
@@ -293,8 +284,6 @@ def _rule_function(rule: Any, function: str, given: dict, numbers: dict, out: Re
         _check_state(state, after)
         return {"result": out.tree(after)}
     give = rule.params if function == "params" else rule.evaluation_params
-    from .components import arguments_for
-
     wants_theta = theta and len(arguments_for(give, [0, 0])) == 2
     return {"result": out.tree(give(*theta, state) if wants_theta else give(state))}
 
@@ -323,7 +312,6 @@ def listen() -> None:
         _listening.listen(64)
         os.environ["LOPT_TRACER"] = name
         threading.Thread(target=_accept, args=(_listening,), daemon=True).start()
-        os.register_at_fork(after_in_child=_forget)
 
 
 def _forget() -> None:
@@ -333,6 +321,9 @@ def _forget() -> None:
         _listening.close()
         _listening = None
         listen()
+
+
+os.register_at_fork(after_in_child=_forget)
 
 
 def _accept(listening: socket.socket) -> None:

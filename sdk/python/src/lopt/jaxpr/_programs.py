@@ -11,7 +11,7 @@ import numpy as np
 from jax.extend import core as jax_core
 
 from .. import numpy as lnp
-from .._trace import Array, current
+from .._trace import Array
 from ..errors import UsageError
 from ._interpreter import Value, _MOST_UNROLLED, _array, _dtype, _rule, _run, arrays_of
 
@@ -94,18 +94,12 @@ def _scan(equation: Any, *x: Value, jaxpr: Any, length: int, reverse: bool, num_
 
 
 def _scanned(body: Callable, carry: list[Array], sequences: list[Array], length: int, reverse: bool) -> list[Value]:
-    dtypes = [c.dtype for c in carry]
-    kinds: list[np.dtype] = []
+    def step(at: list[Array], elements: list[Array] | None) -> tuple[list[Array], list[Array]]:
+        made = [_array(v) for v in body(at, elements or [])]
+        return [lnp.broadcast_to(v, c.shape) for v, c in zip(made, carry)], made[len(carry):]
 
-    def step(at: list[Array], elements: list[Array]) -> tuple[list[Array], list[Array]]:
-        made = [_array(v) for v in body([lnp.as_was(c, d) for c, d in zip(at, dtypes)], elements)]
-        kinds[:] = [v.dtype for v in made[len(carry):]]
-        after = [lnp.broadcast_to(lnp.astype(v, d), c.shape) for v, d, c in zip(made, dtypes, carry)]
-        return [lnp.as_real(v) for v in after], [lnp.as_real(v) for v in made[len(carry):]]
-
-    made = current().scan(step, [lnp.as_real(c) for c in carry], sequences, {"reverse": bool(reverse), "length": int(length)})
-    last = [lnp.as_was(v, d) for v, d in zip(made, dtypes)]
-    return [*last, *(lnp.as_was(v, d) for v, d in zip(made[len(carry):], kinds))]
+    last, outputs = lnp.scan(step, carry, sequences or None, int(length), bool(reverse))
+    return [*last, *outputs]
 
 
 @_rule("while")
