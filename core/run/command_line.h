@@ -72,6 +72,10 @@ int run_sweep(int argc, char** argv);
 /// The same for a sweep's folder.
 bool is_sweep(const std::string& run_folder);
 int resume_sweep(const Options& options);
+int run_reproduce(int argc, char** argv);
+/// The same for a paper's folder.
+bool is_paper(const std::string& run_folder);
+int resume_paper(Options options);
 int run_new_experiment(int argc, char** argv);
 int run_report(int argc, char** argv);
 int run_diff(int argc, char** argv);

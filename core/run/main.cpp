@@ -35,6 +35,7 @@ constexpr Verb verbs[] = {
     {train, "resume", lopt::run_resume, "go on with a run that ended early, or for longer"},
     {train, "sweep", lopt::run_sweep, "run a spec with many values of some of its keys"},
     {train, "evaluate", lopt::run_evaluate, "train tasks by optimizers, and say which is better"},
+    {train, "reproduce", lopt::run_reproduce, "run a paper's experiment, and say whether its claim holds"},
     {look, "report", lopt::run_report, "write a page of one run, or of several beside each other"},
     {look, "diff", lopt::run_diff, "say what differs between two runs"},
     {look, "explain", lopt::run_explain, "say where values that are not finite come from in a step"},

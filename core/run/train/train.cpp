@@ -133,6 +133,10 @@ int run_resume(int argc, char** argv) {
     if (!o.overrides.empty()) throw UsageError("nothing can be changed in a sweep that goes on");
     return resume_sweep(o);
   }
+  if (is_paper(o.spec)) {
+    if (!o.overrides.empty()) throw UsageError("nothing can be changed in a paper's experiment that goes on");
+    return resume_paper(o);
+  }
   const std::string path = o.spec;
   o.spec = path + "/spec.yaml";
   for (const std::string& assignment : o.overrides)
