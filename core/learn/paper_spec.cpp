@@ -23,6 +23,12 @@ class PaperLoader {
     for (const std::string& file : std::vector<std::string>(
              settings_.texts("runs", std::vector<std::string>{}).doc("specs of meta-trainings, beside this file")))
       result_.runs.push_back({std::filesystem::path(file).stem().string(), existing(file, "runs")});
+    if (const std::string file =
+            settings_.text("worth", "")
+                .doc("the spec whose meta-objective of whole problems, at a run's last θ, is its `loss`");
+        !file.empty())
+      result_.worth = existing(file, "worth");
+    result_.worth_problems = settings_.integer("worth_problems", 16).between(1, 100000).doc("problems for that");
     each("figures", [this](const SpecNode& node, const std::string& path) { load_figure(node, path); });
     each("holds", [this](const SpecNode& node, const std::string& path) { load_claim(node, path); });
     reader_.check_unknown();

@@ -55,6 +55,8 @@ struct PaperClaim {
 struct PaperSpec {
   std::string name, paper, claim;
   std::vector<PaperRun> runs;
+  std::string worth;  // the spec whose meta-objective of whole problems at a run's last θ is its "loss"; empty: none
+  std::int64_t worth_problems = 0;
   std::vector<PaperFigure> figures;
   std::vector<PaperClaim> holds;
 };

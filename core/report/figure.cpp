@@ -115,9 +115,11 @@ class Drawing {
     for (std::size_t i = 0; i < surface.values.size(); ++i) {
       if (!std::isfinite(surface.values[i])) continue;
       const double share = most > least ? (surface.values[i] - least) / (most - least) : 0;
-      out_ += fmt::format("<rect x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\" fill=\"{}\"/>\n",
-                          x_.from + w * static_cast<double>(i % surface.columns),
-                          y_.from - h * static_cast<double>(i / surface.columns + 1), w + 0.3, h + 0.3, shade(share));
+      out_ += fmt::format(
+          "<rect x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\" fill=\"{}\" "
+          "shape-rendering=\"crispEdges\"/>\n",
+          x_.from + w * static_cast<double>(i % surface.columns),
+          y_.from - h * static_cast<double>(i / surface.columns + 1), w + 0.3, h + 0.3, shade(share));
     }
     // The scale of the shades, beside the legend.
     const double x = whole_width - margin_right + 18, bar = 120, y = whole_height - margin_bottom - bar;

@@ -65,6 +65,9 @@ class TruncationSettings {
   /// Inner steps of the longest problem; 0: they have no end.
   std::int64_t problem_steps() const { return truncation_ == "never" ? 0 : problem_length_; }
 
+  /// What losses count at most.
+  float loss_clip() const { return loss_clip_; }
+
   int tasks, unroll_length;
 
  private:

@@ -33,7 +33,7 @@ class Reproduction {
 
   int run() {
     for (const PaperRun& run : spec_.runs) {
-      const int code = run_child(run.label, {"train", run.file}, "summary.json");
+      const int code = run_child(run.label, {"train", run.file});
       if (code != success) return code;
       series_[run.label] = read_series(folder_.file(run.label));
       numbers_[run.label] = last_numbers(series_[run.label]);
@@ -41,6 +41,7 @@ class Reproduction {
       if (summary.contains("applied") && !summary["applied"].empty() && summary["applied"][0]["mean_loss"].is_number())
         numbers_[run.label]["applied"] = summary["applied"][0]["mean_loss"].get<double>();
     }
+    if (!spec_.worth.empty()) find_worth();
     for (const PaperFigure& figure : spec_.figures) {
       const int code = add(figure);
       if (code != success) return code;
@@ -55,12 +56,10 @@ class Reproduction {
     std::fflush(stdout);
   }
 
-  /// A run of its own in a folder of its own, begun or gone on with, unless `done` is there already.
-  int run_child(const std::string& label, std::vector<std::string> words, const std::string& done) {
+  /// A run of its own in a folder of its own, begun or gone on with, unless it came to its end before: LABEL.json says.
+  int run_child(const std::string& label, std::vector<std::string> words) {
     const std::string path = folder_.file(label);
-    if (std::filesystem::exists(path + "/" + done) &&
-        !object_in_file(path + "/summary.json").value("interrupted", false))
-      return success;
+    if (object_in_file(path + ".json").value("ended", false)) return success;
     say(fmt::format("{} …", label));
     if (std::filesystem::exists(path + "/run.json")) {
       words = {"resume", path, "--quiet"};
@@ -74,7 +73,10 @@ class Reproduction {
     const std::string log = path + ".log";
     const EndedRun ended = wait_for_run({start_run(words, log)});
     if (stop_wanted() || ended.code == interrupted) return stopped();
-    if (ended.code == success) return success;
+    if (ended.code == success) {
+      folder_.write_json(label + ".json", {{"ended", true}});
+      return success;
+    }
     std::ifstream stream(log);
     std::string last;
     for (std::string line; std::getline(stream, line);)
@@ -131,7 +133,20 @@ class Reproduction {
     return ready_spec(o, registry);
   }
 
-  /// The surface, and each run's way over it; what its last θ is worth becomes its "loss".
+  /// The loss of whole problems at each run's last θ, and at that all began from.
+  void find_worth() {
+    say("what each θ is worth …");
+    Registry registry;
+    const SpecNode spec = spec_of(spec_.worth, registry);
+    const Experiment experiment = load_experiment(spec, registry);
+    const LossSurface surface(experiment, threads_, static_cast<int>(spec_.worth_problems));
+    numbers_["start"]["loss"] = surface.losses({surface.theta()})[0];
+    for (const PaperRun& run : spec_.runs)
+      numbers_[run.label]["loss"] =
+          surface.losses({read_theta(*experiment.learned_optimizer, folder_.file(run.label) + "/theta.npz")})[0];
+  }
+
+  /// The surface, and each run's way over it.
   void add_surface(const PaperFigure& figure) {
     say(figure.title + " …");
     Registry registry;
@@ -177,10 +192,6 @@ class Reproduction {
       FigureCurve way = curve_of(series, label, "theta." + figure.up, "steps");
       way.x = curve_of(series, label, "theta." + figure.across, "steps").y;
       result.curves.push_back(std::move(way));
-      const auto& numbers = numbers_[label];
-      const double loss =
-          surface.losses({theta_at(numbers.at("theta." + figure.across), numbers.at("theta." + figure.up))})[0];
-      numbers_[label]["loss"] = loss;
     }
     figures_.push_back(std::move(result));
   }
@@ -230,7 +241,7 @@ class Reproduction {
       const double share = std::isfinite(second) ? -first / (second - first) : 1;
       const double length =
           std::exp(std::log(static_cast<double>(before)) * (1 - share) + std::log(static_cast<double>(after)) * share);
-      numbers_["crossing"]["length"] = length;
+      numbers_["crossing, " + figure.title]["length"] = length;
       result.x_marks.emplace_back(fmt::format("from {:.0f} steps {} is less noisy", length, figure.crossing[1]),
                                   length);
       return;
@@ -239,7 +250,7 @@ class Reproduction {
 
   int add_evaluation(const PaperFigure& figure) {
     const std::string label = std::filesystem::path(figure.spec).stem().string();
-    const int code = run_child(label, {"evaluate", figure.spec}, "evaluation.json");
+    const int code = run_child(label, {"evaluate", figure.spec});
     if (code != success) return code;
     const Json report = object_in_file(folder_.file(label) + "/evaluation.json");
     for (const Json& sentence : report["verdict"]) remarks_.push_back(sentence.get<std::string>());

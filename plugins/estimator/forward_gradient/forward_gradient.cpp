@@ -115,6 +115,7 @@ class ForwardGradient final : public GradientEstimator {
     }
     UnrollOptions options;
     options.steps = truncation_.unroll_length;
+    options.loss_clip = truncation_.loss_clip();
     Slopes slopes;
     const Unrolled unrolled = unroller.unroll_with_tangents(unroller.start(starts), theta, options,
                                                             {.directions = directions, .from_start = true}, slopes);

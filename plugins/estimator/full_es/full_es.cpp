@@ -1,4 +1,5 @@
 #include "../directions.h"
+#include "../loss_clip.h"
 
 #include <lopt/plugin.h>
 
@@ -18,6 +19,7 @@ class FullEs final : public GradientEstimator {
         std_(static_cast<float>(
             double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
         directions_(s),
+        loss_clip_(loss_clip_of(s)),
         clip_(s) {}
 
   EstimatorState init(const Values&, HostKey, const Unroller&) const override {
@@ -35,6 +37,7 @@ class FullEs final : public GradientEstimator {
     }
     UnrollOptions options;
     options.steps = unroll_length_;
+    options.loss_clip = loss_clip_;
     const Unrolled unrolled = unroller.unroll(unroller.start(starts), pairs.thetas, options);
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(unroll_length_)};
     MeanGradient gradient(theta, keys.size(), clip_);
@@ -50,6 +53,7 @@ class FullEs final : public GradientEstimator {
   int tasks_, unroll_length_;
   float std_;
   Directions directions_;
+  float loss_clip_;
   TaskClip clip_;
 };
 

@@ -1,4 +1,5 @@
 #include "../task_clip.h"
+#include "../loss_clip.h"
 
 #include <lopt/plugin.h>
 
@@ -17,6 +18,7 @@ class FullGradient final : public GradientEstimator {
             s.integer("unroll_length", 10).between(1, 1 << 20).unit("steps").doc("inner steps of a problem")),
         recompute_states_(s.boolean("recompute_states", false)
                               .doc("keep every √n-th state and compute the others again: less memory, more time")),
+        loss_clip_(loss_clip_of(s)),
         clip_(s) {}
 
   EstimatorState init(const Values&, HostKey, const Unroller&) const override {
@@ -31,6 +33,7 @@ class FullGradient final : public GradientEstimator {
     Estimate result{0, zeros_like(theta)};
     UnrollOptions options;
     options.steps = unroll_length_;
+    options.loss_clip = loss_clip_;
     options.recompute_states = recompute_states_;
     options.most_lane_norm = clip_.most_norm();
     const Unrolled unrolled =
@@ -46,6 +49,7 @@ class FullGradient final : public GradientEstimator {
  private:
   int tasks_, unroll_length_;
   bool recompute_states_;
+  float loss_clip_;
   TaskClip clip_;
 };
 

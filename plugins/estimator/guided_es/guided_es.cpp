@@ -1,4 +1,5 @@
 #include "../antithetic.h"
+#include "../loss_clip.h"
 
 #include <lopt/plugin.h>
 
@@ -28,6 +29,7 @@ class GuidedEs final : public GradientEstimator {
         history_(s.integer("history", 4).between(1, 1024).doc("k, surrogate gradients that are remembered")),
         alpha_(s.real("alpha", 0.5).between(0, 1).doc("α, share of the variance outside of the surrogates' plane")),
         beta_(static_cast<float>(double{s.real("beta", 2).above(0).at_most(1e9).doc("β, the scale of the gradient")})),
+        loss_clip_(loss_clip_of(s)),
         clip_(s) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
@@ -53,6 +55,7 @@ class GuidedEs final : public GradientEstimator {
       starts.push_back({pairs.thetas[i], keys[i % keys.size()], static_cast<std::uint32_t>(i % keys.size()), position});
     UnrollOptions options;
     options.steps = unroll_length_;
+    options.loss_clip = loss_clip_;
     const Unrolled unrolled = unroller.unroll(unroller.start(starts), pairs.thetas, options);
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(unroll_length_)};
     MeanGradient gradient(theta, keys.size(), clip_);
@@ -130,6 +133,7 @@ class GuidedEs final : public GradientEstimator {
   int history_;
   double alpha_;
   float beta_;
+  float loss_clip_;
   TaskClip clip_;
 };
 

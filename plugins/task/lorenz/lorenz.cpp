@@ -8,13 +8,15 @@ using namespace lopt;
 class Lorenz final : public Task {
  public:
   explicit Lorenz(Settings& s)
-      : start_(s.reals("start", std::vector<double>{1.2, 1.3, 1.6}).doc("x, y and z at the start")) {
+      : start_(s.reals("start", std::vector<double>{1.2, 1.3, 1.6}).doc("x, y and z at the start")),
+        noise_(
+            s.real("start_noise", 0).at_least(0).doc("standard deviation of what is added to each, for each problem")) {
     if (start_.size() != 3) throw std::invalid_argument("`start` must be three numbers: x, y and z");
   }
 
-  Tree init(Key) const override {
+  Tree init(Key key) const override {
     const std::vector<float> start(start_.begin(), start_.end());
-    const Tensor both(Array({3}, start));
+    const Tensor both = Tensor(Array({3}, start)) + noise_ * normal(key, {3});
     return {{"model", both}, {"truth", both}};
   }
   Tensor loss(const Tree& params, const Tree&, Key) const override {
@@ -23,6 +25,7 @@ class Lorenz final : public Task {
 
  private:
   std::vector<double> start_;
+  double noise_;
 };
 
 LOPT_PLUGIN(Lorenz, "lorenz",
