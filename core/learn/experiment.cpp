@@ -177,7 +177,7 @@ class Loader {
 
   void load_sections() {
     const bool is_meta = result_.kind == Experiment::Kind::meta_training;
-    for (const char* key : {"meta_objective", "meta_gradient", "validate"})
+    for (const char* key : {"meta_objective", "meta_gradient", "validate", "meta_training"})
       if (!is_meta && spec_.find(key)) complain(key, "needs an `estimator` beside it");
     if (is_meta && spec_.find("metrics"))
       complain("metrics", "goes with an inner training; here `apply` measures on test data at its end");
@@ -191,6 +191,12 @@ class Loader {
     if (spec_.find("validate"))
       load_section("validate", "{every: 100, tasks: [mlp_classifier], steps: 100}",
                    [&](const SpecSection& s) { read_validation(s, result_.validation, train_length_); });
+    if (spec_.find("meta_training")) {
+      load_section("meta_training", "{population: 8, vary: {estimator.std: {log_uniform: [0.003, 0.03]}}}",
+                   [&](const SpecSection& s) { read_population(s, result_.population); });
+      result_.population.spec = spec_;
+      std::erase_if(result_.population.spec.entries, [](const auto& entry) { return entry.first == "meta_training"; });
+    }
     if (result_.relative_to && result_.estimator && result_.estimator->problem_steps() == 0)
       complain("meta_objective", "relative_to needs an estimator whose problems have an end");
   }
@@ -339,7 +345,8 @@ std::vector<SpecKey> experiment_keys() {
   // One of each kind that there is, with the keys that change what is asked for.
   std::vector<SpecKey> keys;
   Registry nothing;
-  for (const char* text : {"{learned_optimizer: a, estimator: a, init_theta: a, task: a, apply: {}, validate: {}}",
+  for (const char* text : {"{learned_optimizer: a, estimator: a, init_theta: a, task: a, apply: {}, validate: {}, "
+                           "meta_training: {}}",
                            "{learned_optimizer: a, theta: a, task_family: a}", "{learned_optimizer: a, task: a}",
                            "{optimizer: a, task: a}"}) {
     const SpecNode spec = parse_spec(text, "a description");
@@ -354,6 +361,9 @@ std::vector<SpecKey> experiment_keys() {
 
 Experiment load_experiment(const SpecNode& spec, Registry& registry, std::optional<int> train_length) {
   const SpecNode* stages = spec.find("stages");
+  if (const SpecNode* population = spec.find("meta_training");
+      population && stages && stages->kind != SpecNode::Kind::null)
+    refuse(population->where, "meta_training: a population has no stages: take one of the two out");
   if (stages && stages->kind != SpecNode::Kind::null) return StagesLoader(spec, registry, train_length).load();
   return Loader(spec, registry, train_length).load();
 }

@@ -60,6 +60,18 @@ struct ValidationRules {
   std::optional<Comparison> against;  // losses are divided by those of this one
 };
 
+/// Several meta-trainings beside each other, the better of which the worse go on from (Jaderberg et al., Population
+/// based training of neural networks, 2017; arXiv 1711.09846).
+struct PopulationRules {
+  int size = 0;          // members; 0: no population
+  int every_steps = 0;   // meta-steps between two exchanges
+  double replaced = 0;   // share of the members that go on from better ones
+  double resampled = 0;  // chance of a setting to be drawn anew there, and not moved
+  /// Key paths, and what their values are drawn from.
+  std::vector<std::pair<std::string, SpecNode>> varied;
+  SpecNode spec;  // of a member, as it was written, without values for these
+};
+
 struct Experiment {
   enum class Kind {
     inner_training,  // a task trained by an optimizer
@@ -86,6 +98,7 @@ struct Experiment {
   MeasureRules measure;
   std::optional<Comparison> relative_to;  // whose losses those of inner problems are divided by
   ValidationRules validation;
+  PopulationRules population;
   std::optional<int> most_steps = {};  // of every loop, where it is limited: LOPT_TRAIN_LENGTH
   /// Meta-trainings that follow each other, each from the θ of the one before. Then what stands here is the last one's,
   /// and `steps` those of all together.

@@ -1,5 +1,7 @@
 #include "learn/experiment_sections.h"
 
+#include "spec/distribution.h"
+
 #include <charconv>
 #include <cmath>
 
@@ -133,6 +135,34 @@ void read_validation(const SpecSection& section, ValidationRules& rules, std::op
   rules.problems =
       read_named_families(section.reader, section.node, section.path + ".", "tasks", section.registry, section.errors);
   rules.against = comparison_at(section, "against", "an optimizer whose losses those of the tasks are divided by");
+}
+
+void read_population(const SpecSection& section, PopulationRules& rules) {
+  Settings& s = section.settings;
+  rules.size = s.integer("population").between(2, 10000).doc("members: meta-trainings beside each other");
+  rules.every_steps = s.integer("every", 20)
+                          .between(1, most_count)
+                          .unit("meta-steps")
+                          .doc("after which the worst members go on from better ones");
+  rules.replaced = s.real("replaced", 0.25).above(0).at_most(0.5).doc("share of the members that do");
+  rules.resampled = s.real("resampled", 0.25)
+                        .between(0, 1)
+                        .doc("chance of a setting to be drawn anew then; else it moves by a fifth");
+  const SpecNode* varied = section.reader.take("vary", "mapping of distributions",
+                                               "settings by which members differ, as in {meta_optimizer.learning_rate: "
+                                               "{log_uniform: [0.0001, 0.01]}}");
+  if (!varied) return;
+  if (!varied->is_mapping() || varied->entries.empty())
+    return section.reader.error(*varied, "vary",
+                                "must be a mapping of key paths to distributions, as in {estimator.std: {log_uniform: "
+                                "[0.003, 0.03]}}");
+  for (const auto& [path, distribution] : varied->entries) {
+    static_cast<void>(SpecDraw(HostKey{}).of(distribution, section.path + ".vary." + path, section.errors));
+    if (!distribution.is_mapping())
+      section.reader.error(distribution, "vary", "'" + path + "' must be a distribution, as in {uniform: [1, 2]}");
+    rules.varied.emplace_back(path, distribution);
+  }
+  section.reader.set_resolved("vary", *varied);
 }
 
 }  // namespace lopt

@@ -22,5 +22,7 @@ void read_gradient_rules(const SpecSection& section, GradientRules& rules);
 void read_checkpoint_rules(const SpecSection& section, CheckpointRules& rules);
 void read_measure_rules(const SpecSection& section, MeasureRules& rules);
 void read_validation(const SpecSection& section, ValidationRules& rules, std::optional<int> length);
+/// Of `meta_training`; all but the spec of a member.
+void read_population(const SpecSection& section, PopulationRules& rules);
 
 }  // namespace lopt

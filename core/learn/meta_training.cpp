@@ -79,6 +79,18 @@ void MetaTraining::begin_stage(std::size_t index, Values whole) {
   if (has_average_) now_.average = now_.theta;
 }
 
+void MetaTraining::inherit(const Inheritance& from, HostKey key) {
+  now_.step = from.step;
+  now_.key = key;
+  now_.theta = from.theta;
+  const Types types = types_of(from.optimizer);
+  if (types.paths() == optimizer_types_.paths() && types.leaves() == optimizer_types_.leaves())
+    now_.optimizer = from.optimizer;
+  if (has_average_) now_.average = from.average.leaf_count() > 0 ? from.average : from.theta;
+  now_.state = stage_->estimator->init(now_.theta, now_.key, *unroller_);
+  now_.recent.clear();
+}
+
 void MetaTraining::find_baseline() {
   if (!baseline_ || baseline_->filled()) return;
   constexpr std::uint64_t first_seed = std::uint64_t{1} << 57U;

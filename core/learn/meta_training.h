@@ -73,6 +73,17 @@ class MetaTraining {
   float best_loss() const { return validates() ? best_validated_.loss : best_.loss; }
   bool validates() const { return stage_->validation.every_steps > 0; }
 
+  /// What another meta-training of the same rule can go on from: θ and all that its meta-optimizer remembers.
+  struct Inheritance {
+    int step = 0;
+    Values theta, optimizer, average;
+  };
+  Inheritance inheritance() const { return {now_.step, now_.theta, now_.optimizer, now_.average}; }
+  /// Goes on from there with problems of its own, which begin now; the randomness ahead is the key's. A meta-optimizer
+  /// of another structure begins anew.
+  void inherit(const Inheritance& from, HostKey key);
+  HostKey key() const { return now_.key; }
+
   /// Every lane's state comes to rank 0, where processes share them. All of them must call it.
   void gather_lanes();
   /// Call gather_lanes() before.

@@ -2,6 +2,7 @@
 
 #include "data/printable.h"
 #include "report/evaluation_report.h"
+#include "report/lineage.h"
 #include "report/page.h"
 #include "spec/differences.h"
 
@@ -116,6 +117,7 @@ void show_facts(Page& page, const RunFiles& files, int level) {
 
 void show_training(Page& page, const RunFiles& files, const RunRecord& record, int level) {
   page.chart(record.main_chart(files.summary));
+  if (files.shown.contains("population")) page.picture(lineage_svg(files.shown["population"]));
   if (files.shown.contains("applied")) {
     Json applied = chart("Tried on fresh problems", "inner step", "training loss", files.shown["applied"], false,
                          "Mean over problems; shaded: from the least to the largest of them.");

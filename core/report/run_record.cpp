@@ -80,6 +80,11 @@ void RunRecord::add_meta(double step, const Json& line) {
     of(validation_, "of averaged θ").add(step, as_number(line["validation_of_average"]));
   if (line.contains("validation_losses"))
     for (const auto& [task, loss] : line["validation_losses"].items()) of(validation_, task).add(step, as_number(loss));
+  if (line.contains("population"))
+    for (const auto& [member, loss] : line["population"].items())
+      of(population_, "member " + member, parts_of_a_member).add(step, as_number(loss));
+  if (line.contains("theta"))
+    for (const auto& [weight, value] : line["theta"].items()) of(theta_, weight).add(step, as_number(value));
   if (line.contains("member_losses"))
     for (const auto& [member, loss] : line["member_losses"].items())
       of(members_, member, parts_of_a_member).add(step, as_number(loss));
@@ -161,6 +166,10 @@ Json RunRecord::other_charts() const {
     result.push_back(
         chart("Validation", "meta-step", "mean loss", curves(validation_, 2), false,
               "On tasks that are not trained on: the score, and each task's loss, which the buttons show."));
+  if (!population_.empty())
+    result.push_back(chart("Members of the population", "meta-step", "meta-loss", curves(population_, 8), false,
+                           "Of a member that goes on from another one, the curve goes on with it."));
+  if (!theta_.empty()) result.push_back(chart("θ", "meta-step", "weight", curves(theta_, 8)));
   if (!members_.empty())
     result.push_back(chart("Members of the family", "meta-step", "mean loss", curves(members_, 6), true,
                            "By number, as `lopt-run sample` has them; the buttons show more."));

@@ -30,7 +30,7 @@ class RunRecord {
 
   bool empty_ = true, is_meta_ = false;
   Series loss_, gradient_norm_, seconds_, diverged_, skipped_;
-  ByName validation_, members_, losses_, measured_;
+  ByName validation_, members_, population_, theta_, losses_, measured_;
 };
 
 /// {"title", "x", "y", "curves"} of a page.

@@ -6,9 +6,6 @@
 
 #include <lopt/plugin.h>
 
-#include <boost/math/special_functions/erf.hpp>
-#include <boost/random/sobol.hpp>
-
 #include <cmath>
 
 namespace lopt {
@@ -52,32 +49,23 @@ class Directions {
     return result;
   }
 
-  /// Points of Sobol's sequence, whose bits are turned by a random word for each dimension: every point is uniform, all
-  /// of them together are even. Normal by the inverse of the distribution function.
   static std::vector<Values> quasi_random(const Values& theta, std::size_t count, HostKey key, float std) {
-    constexpr std::size_t most = 3667;  // dimensions of the tables (Joe and Kuo, 2008)
-    std::size_t weights = 0;
-    for (const Array& leaf : theta.leaves()) weights += leaf.size();
-    if (weights > most)
-      throw SettingsError("directions: quasi_random is for at most " + std::to_string(most) + " weights, and θ has " +
-                          std::to_string(weights) + "; `orthogonal` is for any number");
+    std::int64_t weights = 0;
+    for (const Array& leaf : theta.leaves()) weights += static_cast<std::int64_t>(leaf.size());
+    if (weights > most_quasi_dimensions)
+      throw SettingsError("directions: quasi_random is for at most " + std::to_string(most_quasi_dimensions) +
+                          " weights, and θ has " + std::to_string(weights) + "; `orthogonal` is for any number");
     constexpr std::uint32_t shift_key = 0x736f626f;  // "sobo"
-    const Array shifts = random_bits(fold_in(key, shift_key), {static_cast<std::int64_t>(weights)});
-    boost::random::sobol_engine<std::uint32_t, 32> sequence(weights);
+    const Array points = quasi_normal(fold_in(key, shift_key), static_cast<std::int64_t>(count), weights);
     std::vector<Values> result;
-    for (std::size_t point = 0; point < count; ++point) {
-      std::size_t dimension = 0;
+    std::size_t next = 0;
+    for (std::size_t point = 0; point < count; ++point)
       result.push_back(map(
           [&](Array leaf) {
-            for (float& x : leaf.mutable_values<float>()) {
-              const std::uint32_t bits = sequence() ^ shifts.values<std::uint32_t>()[dimension++];
-              const double uniform = (static_cast<double>(bits) + 0.5) / 4294967296.0;
-              x = std * static_cast<float>(std::sqrt(2.0) * boost::math::erf_inv(2 * uniform - 1));
-            }
+            for (float& x : leaf.mutable_values<float>()) x = std * points.values<float>()[next++];
             return leaf;
           },
           theta));
-    }
     return result;
   }
 

@@ -1,5 +1,7 @@
 #include "run/train/session.h"
 
+#include "run/train/population_run.h"
+
 #include "data/printable.h"
 #include "kernels/kernels.h"
 #include "registry/foreign.h"
@@ -326,6 +328,7 @@ int Session::finish(bool is_meta, int steps_done) {
 }
 
 int run_session(Session& session, const Checkpoint* from) {
+  if (session.experiment().population.size > 0) return run_population(session, from);
   return session.experiment().kind == Experiment::Kind::meta_training ? run_meta_training(session, from)
                                                                       : run_inner_training(session, from);
 }

@@ -35,6 +35,7 @@ class Session {
   const Options& options() const { return options_; }
   Experiment& experiment() { return experiment_; }
   Communicator* ranks() { return ranks_; }
+  const Registry& registry() const { return registry_; }
   int threads() const { return threads_; }
   Tracer& tracer() { return tracer_; }
   bool writes() const { return !ranks_ || ranks_->rank() == 0; }

@@ -44,6 +44,13 @@ Array randint(HostKey key, const Shape& shape, std::int32_t low, std::int32_t hi
 /// int32, a random order of 0 … n − 1.
 Array permutation(HostKey key, std::int32_t n);
 
+/// Dimensions that quasi_normal() has at most.
+inline constexpr std::int64_t most_quasi_dimensions = 3667;
+/// float32 [count, dimensions]: points of Sobol's sequence, whose bits a random word turns for each dimension, as
+/// normal numbers. Each point is N(0, I) by itself, and all of them together cover the space evenly. Throws
+/// std::invalid_argument for more dimensions than there are.
+Array quasi_normal(HostKey key, std::int64_t count, std::int64_t dimensions);
+
 /// Normal noise shaped like a tree: leaf i from fold_in(key, i), times the standard deviation.
 Values normal_like(HostKey key, const Values& tree, float standard_deviation);
 
