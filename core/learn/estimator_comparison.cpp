@@ -106,15 +106,23 @@ double number(const SpecNode& node, std::string_view key, double otherwise) {
 }
 SpecNode text_node(const std::string& yaml) { return parse_spec(yaml, "a comparison of estimators"); }
 
+/// The meta-training of a spec. Throws SpecError where it is none, or has stages.
+Experiment meta_training_of(const SpecNode& spec, Registry& registry) {
+  if (const SpecNode* stages = spec.find("stages"); stages && stages->kind != SpecNode::Kind::null)
+    refuse(stages->where, "estimators are compared in one stage: take `stages` out, or put one of them in their place");
+  Experiment result = load_experiment(spec, registry);
+  if (result.kind != Experiment::Kind::meta_training)
+    refuse(spec.where, "is no meta-training: estimators are compared at the θ of one, so it needs an `estimator`");
+  return result;
+}
+
 class Measuring {
  public:
   Measuring(const SpecNode& spec, Registry& registry, int threads, const std::function<bool()>& interrupt)
       : spec_(spec), registry_(registry), threads_(threads), interrupt_(interrupt) {
-    for (const char* key : {"apply", "compare", "checkpoint", "validate"})
+    for (const char* key : {"apply", "compare", "checkpoint", "validate", "meta_training"})
       std::erase_if(spec_.entries, [&](const auto& entry) { return entry.first == key; });
-    own_ = load_experiment(spec_, registry_);
-    if (own_.kind != Experiment::Kind::meta_training)
-      refuse(spec.where, "is no meta-training: estimators are compared at the θ of one, so it needs an `estimator`");
+    own_ = meta_training_of(spec_, registry_);
     settings_ = *own_.resolved.find("estimator");
     clip_ = static_cast<float>(number(settings_, "loss_clip", std::numeric_limits<double>::infinity()));
   }
@@ -252,9 +260,7 @@ double EstimatorComparison::error_after(const EstimatorMeasure& measure, double 
 }
 
 std::vector<ComparedEstimator> usual_estimators(const SpecNode& spec, Registry& registry) {
-  const Experiment own = load_experiment(spec, registry);
-  if (own.kind != Experiment::Kind::meta_training)
-    refuse(spec.where, "is no meta-training: estimators are compared at the θ of one, so it needs an `estimator`");
+  const Experiment own = meta_training_of(spec, registry);
   const SpecNode& settings = *own.resolved.find("estimator");
   const std::string own_name = settings.find("plugin")->text;
   std::vector<ComparedEstimator> result{{own_name, settings}};
@@ -283,8 +289,6 @@ EstimatorComparison compare_estimators(const SpecNode& spec, Registry& registry,
                                        std::vector<std::int64_t> lengths, double seconds, int threads,
                                        const std::function<bool()>& interrupt,
                                        const std::function<void(const std::string&)>& note) {
-  if (const SpecNode* stages = spec.find("stages"); stages && stages->kind != SpecNode::Kind::null)
-    refuse(stages->where, "estimators are compared in one stage: take `stages` out, or put one of them in their place");
   const Measuring measuring(spec, registry, threads, interrupt);
   if (lengths.empty()) lengths.push_back(measuring.own_length() > 0 ? measuring.own_length() : 100);
   const double share = seconds / static_cast<double>(lengths.size()) / (static_cast<double>(estimators.size()) + 4);

@@ -56,6 +56,17 @@ MemberSettings settings_from(const Json& json) {
   return result;
 }
 
+Json losses_json(const std::vector<float>& losses) {
+  Json json = Json::array();
+  for (const float loss : losses) json.push_back(std::isfinite(loss) ? Json(loss) : Json());
+  return json;
+}
+std::vector<float> losses_from(const Json& json) {
+  std::vector<float> losses;
+  for (const Json& loss : json) losses.push_back(loss.is_number() ? loss.get<float>() : std::nanf(""));
+  return losses;
+}
+
 std::string prefix_of(std::size_t member) { return fmt::format("member {}/", member); }
 
 }  // namespace
@@ -69,10 +80,11 @@ Json to_json(const Descent& descent) {
 
 Population::Population(const Experiment& experiment, const Registry& registry, int threads, Communicator* ranks)
     : experiment_(experiment), registry_(registry), threads_(threads), ranks_(ranks) {
-  for (int member = 0; member < size(); ++member) settings_.push_back(drawn(member));
-  scores_.assign(settings_.size(), std::numeric_limits<double>::infinity());
+  for (int member = 0; member < size(); ++member) now_.settings.push_back(drawn(member));
+  now_.scores.assign(now_.settings.size(), std::numeric_limits<double>::infinity());
+  now_.losses.assign(now_.settings.size(), {});
   for (int member = 0; member < size(); ++member) {
-    members_.push_back(is_mine(member) ? made(settings_[static_cast<std::size_t>(member)]) : Member{});
+    members_.push_back(is_mine(member) ? made(now_.settings[static_cast<std::size_t>(member)]) : Member{});
     // From the same θ, with randomness of their own.
     if (MetaTraining* training = members_.back().training.get())
       training->inherit(training->inheritance(), key_of(experiment_, settings_key + 2, member));
@@ -106,42 +118,43 @@ double Population::score_of(const MetaTraining& training, const std::vector<floa
 
 Population::Round Population::advance(const std::function<bool()>& interrupt) {
   Round round;
-  round.first_step = step_;
-  const int steps = std::min(experiment_.population.every_steps, experiment_.steps - step_);
-  std::vector<std::string> told(settings_.size());
+  round.first_step = now_.step;
+  // Rounds end where they would if the run were longer, so that it can be made longer.
+  const int every = experiment_.population.every_steps, done = now_.step % every;
+  if (now_.step > 0 && done == 0) round.descents = exchange();
+  if (done == 0) now_.losses.assign(now_.settings.size(), {});
+  const int steps = std::min(every - done, experiment_.steps - now_.step);
+  std::vector<std::string> told(now_.settings.size());
   for (std::size_t i = 0; i < members_.size(); ++i) {
     MetaTraining* training = members_[i].training.get();
     if (!training) continue;
     training->set_interrupt(interrupt);
     const auto start = std::chrono::steady_clock::now();
-    std::vector<float> losses;
+    std::vector<float> losses = now_.losses[i];
     for (int k = 0; k < steps; ++k) {
       if (interrupt && interrupt()) throw Interrupted();
       losses.push_back(training->step().loss);
     }
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    Json json{{"score", score_of(*training, losses)}, {"seconds", seconds}, {"losses", Json::array()}};
-    for (const float loss : losses) json["losses"].push_back(std::isfinite(loss) ? Json(loss) : Json());
-    told[i] = to_text(json);
+    told[i] =
+        to_text(Json{{"score", score_of(*training, losses)}, {"seconds", seconds}, {"losses", losses_json(losses)}});
   }
   for (std::size_t i = 0; i < told.size(); ++i) {
     if (ranks_) told[i] = texts_of_all(*ranks_, told[i])[i % static_cast<std::size_t>(ranks_->size())];
     const Json json = parse_json(told[i]);
-    scores_[i] = json["score"].is_number() ? json["score"].get<double>() : std::numeric_limits<double>::infinity();
+    now_.scores[i] = json["score"].is_number() ? json["score"].get<double>() : std::numeric_limits<double>::infinity();
     round.seconds.push_back(json["seconds"].get<double>());
-    round.losses.emplace_back();
-    for (const Json& loss : json["losses"])
-      round.losses.back().push_back(loss.is_number() ? loss.get<float>() : std::nanf(""));
+    now_.losses[i] = losses_from(json["losses"]);
+    round.losses.emplace_back(now_.losses[i].end() - steps, now_.losses[i].end());
   }
-  step_ += steps;
-  round.scores = scores_;
-  if (!is_done()) round.descents = exchange();
+  now_.step += steps;
+  round.scores = now_.scores;
   remember();
   return round;
 }
 
 int Population::best() const {
-  return static_cast<int>(std::min_element(scores_.begin(), scores_.end()) - scores_.begin());
+  return static_cast<int>(std::min_element(now_.scores.begin(), now_.scores.end()) - now_.scores.begin());
 }
 
 MemberSettings Population::explored(const MemberSettings& of_parent, HostKey key) const {
@@ -158,25 +171,25 @@ MemberSettings Population::explored(const MemberSettings& of_parent, HostKey key
 }
 
 std::vector<Descent> Population::exchange() {
-  std::vector<int> order(settings_.size());
+  std::vector<int> order(now_.settings.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return scores_[static_cast<std::size_t>(a)] < scores_[static_cast<std::size_t>(b)];
+    return now_.scores[static_cast<std::size_t>(a)] < now_.scores[static_cast<std::size_t>(b)];
   });
   const auto replaced = static_cast<std::size_t>(
       std::max(1.0, std::floor(experiment_.population.replaced * static_cast<double>(order.size()))));
   std::vector<Descent> descents;
   for (std::size_t i = 0; i < replaced; ++i) {
     const int member = order[order.size() - 1 - i];
-    const HostKey key = fold_in(key_of(experiment_, exchange_key, step_), static_cast<std::uint32_t>(member));
+    const HostKey key = fold_in(key_of(experiment_, exchange_key, now_.step), static_cast<std::uint32_t>(member));
     const int parent = order[static_cast<std::size_t>(unit(fold_in(key, 100)) * static_cast<double>(replaced))];
-    if (scores_[static_cast<std::size_t>(parent)] >= scores_[static_cast<std::size_t>(member)]) continue;
-    descents.push_back({step_, member, parent, explored(settings_[static_cast<std::size_t>(parent)], key)});
+    if (now_.scores[static_cast<std::size_t>(parent)] >= now_.scores[static_cast<std::size_t>(member)]) continue;
+    descents.push_back({now_.step, member, parent, explored(now_.settings[static_cast<std::size_t>(parent)], key)});
   }
   for (const Descent& descent : descents) {
     const auto child = static_cast<std::size_t>(descent.member), parent = static_cast<std::size_t>(descent.parent);
-    settings_[child] = descent.settings;
-    lineage_.push_back(descent);
+    now_.settings[child] = descent.settings;
+    now_.lineage.push_back(descent);
     // Parents are never replaced in the same exchange, so they are as they were.
     std::string bytes;
     if (const MetaTraining* training = members_[parent].training.get()) {
@@ -191,12 +204,13 @@ std::vector<Descent> Population::exchange() {
     members_[child] = made(descent.settings);
     members_[child].training->inherit(
         {from.facts.at("step").get<int>(), from.tree("theta"), from.tree("optimizer"), from.tree("average")},
-        fold_in(key_of(experiment_, exchange_key + 1, step_), static_cast<std::uint32_t>(child)));
+        fold_in(key_of(experiment_, exchange_key + 1, now_.step), static_cast<std::uint32_t>(child)));
   }
   return descents;
 }
 
 void Population::remember() {
+  kept_ = now_;
   encoded_.assign(members_.size(), "");
   for (std::size_t i = 0; i < members_.size(); ++i)
     if (members_[i].training) encoded_[i] = encode_checkpoint(members_[i].training->checkpoint());
@@ -210,33 +224,36 @@ Checkpoint Population::checkpoint() const {
         ranks_ ? texts_of_all(*ranks_, encoded_[i])[i % static_cast<std::size_t>(ranks_->size())] : encoded_[i];
     Checkpoint member =
         decode_checkpoint({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "a member");
-    members.push_back({{"settings", settings_json(settings_[i])},
+    members.push_back({{"settings", settings_json(kept_.settings[i])},
                        {"facts", std::move(member.facts)},
-                       {"score", std::isfinite(scores_[i]) ? Json(scores_[i]) : Json()}});
+                       {"losses", losses_json(kept_.losses[i])},
+                       {"score", std::isfinite(kept_.scores[i]) ? Json(kept_.scores[i]) : Json()}});
     for (auto& [name, tree] : member.trees) result.trees.emplace_back(prefix_of(i) + name, std::move(tree));
   }
   Json lineage = Json::array();
-  for (const Descent& descent : lineage_) lineage.push_back(to_json(descent));
-  result.facts = {{"step", step_}, {"members", std::move(members)}, {"lineage", std::move(lineage)}};
+  for (const Descent& descent : kept_.lineage) lineage.push_back(to_json(descent));
+  result.facts = {{"step", kept_.step}, {"members", std::move(members)}, {"lineage", std::move(lineage)}};
   return result;
 }
 
 void Population::restore(const Checkpoint& checkpoint) {
   try {
     const Json& members = checkpoint.facts.at("members");
-    if (members.size() != settings_.size())
-      throw DataError(fmt::format("the checkpoint has {} members, and this spec {}", members.size(), settings_.size()));
-    step_ = checkpoint.facts.at("step").get<int>();
-    lineage_.clear();
+    if (members.size() != now_.settings.size())
+      throw DataError(
+          fmt::format("the checkpoint has {} members, and this spec {}", members.size(), now_.settings.size()));
+    now_.step = checkpoint.facts.at("step").get<int>();
+    now_.lineage.clear();
     for (const Json& one : checkpoint.facts.at("lineage"))
-      lineage_.push_back({one.at("step").get<int>(), one.at("member").get<int>(), one.at("parent").get<int>(),
-                          settings_from(one.at("settings"))});
-    for (std::size_t i = 0; i < settings_.size(); ++i) {
-      settings_[i] = settings_from(members[i].at("settings"));
-      scores_[i] = members[i].at("score").is_number() ? members[i].at("score").get<double>()
-                                                      : std::numeric_limits<double>::infinity();
+      now_.lineage.push_back({one.at("step").get<int>(), one.at("member").get<int>(), one.at("parent").get<int>(),
+                              settings_from(one.at("settings"))});
+    for (std::size_t i = 0; i < now_.settings.size(); ++i) {
+      now_.settings[i] = settings_from(members[i].at("settings"));
+      now_.losses[i] = losses_from(members[i].at("losses"));
+      now_.scores[i] = members[i].at("score").is_number() ? members[i].at("score").get<double>()
+                                                          : std::numeric_limits<double>::infinity();
       if (!is_mine(static_cast<int>(i))) continue;
-      members_[i] = made(settings_[i]);
+      members_[i] = made(now_.settings[i]);
       Checkpoint own{members[i].at("facts"), {}};
       for (const auto& [name, tree] : checkpoint.trees)
         if (name.starts_with(prefix_of(i))) own.trees.emplace_back(name.substr(prefix_of(i).size()), tree);

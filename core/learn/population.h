@@ -24,17 +24,17 @@ class Population {
   Population(const Experiment& experiment, const Registry& registry, int threads, Communicator* ranks);
 
   int size() const { return experiment_.population.size; }
-  int steps_done() const { return step_; }
-  bool is_done() const { return step_ >= experiment_.steps; }
+  int steps_done() const { return now_.step; }
+  bool is_done() const { return now_.step >= experiment_.steps; }
 
   /// The meta-losses of a round, [member][step], and its scores.
   struct Round {
     int first_step = 0;
     std::vector<std::vector<float>> losses;
     std::vector<double> scores, seconds;  // by member: less is better; of the whole round
-    std::vector<Descent> descents;        // after it
+    std::vector<Descent> descents;        // before it
   };
-  /// Every member's next steps, and the exchange behind them. Throws Interrupted where `interrupt` says so; the
+  /// The exchange that is due, and every member's next steps. Throws Interrupted where `interrupt` says so; the
   /// population is then as it was at the last round's end in all that checkpoint() gives.
   Round advance(const std::function<bool()>& interrupt);
 
@@ -42,9 +42,9 @@ class Population {
   Checkpoint checkpoint() const;
   void restore(const Checkpoint& checkpoint);
 
-  const std::vector<Descent>& lineage() const { return lineage_; }
-  const std::vector<MemberSettings>& settings() const { return settings_; }
-  const std::vector<double>& scores() const { return scores_; }
+  const std::vector<Descent>& lineage() const { return now_.lineage; }
+  const std::vector<MemberSettings>& settings() const { return now_.settings; }
+  const std::vector<double>& scores() const { return now_.scores; }
   /// The member whose score was least in the last round, and its θ, which all ranks get.
   int best() const;
   Values best_theta() const;
@@ -68,12 +68,19 @@ class Population {
   Registry registry_;
   int threads_;
   Communicator* ranks_;
-  int step_ = 0;
-  std::vector<MemberSettings> settings_;
+  /// All that changes, but for the members themselves.
+  struct Now {
+    int step = 0;
+    std::vector<MemberSettings> settings;
+    std::vector<double> scores;
+    std::vector<std::vector<float>> losses;  // since the last exchange, by member
+    std::vector<Descent> lineage;
+  };
+  Now now_;
   std::vector<Member> members_;  // those of other ranks are empty
-  std::vector<double> scores_;
-  std::vector<Descent> lineage_;
-  std::vector<std::string> encoded_;  // each own member's checkpoint at the last round's end
+  // As they were at the last round's end: an interrupted round leaves them.
+  Now kept_;
+  std::vector<std::string> encoded_;  // each own member's checkpoint
 };
 
 Json to_json(const Descent& descent);

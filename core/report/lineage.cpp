@@ -67,13 +67,15 @@ std::string lineage_svg(const Json& population) {
   const auto x = [&](double step) { return left_margin + row_width * step / steps; };
   const auto y = [&](int member) { return top_margin + row_height * (member + 0.5); };
 
+  const Json& settings = population.at("settings").at(0);
+  const std::string title =
+      "Who went on from whom" + (settings.empty() ? "" : ", by " + settings.at(0).at(0).get<std::string>());
   const double height = top_margin + row_height * members + 50;
   std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 900 {0:.0f}\" width=\"900\" height=\"{0:.0f}\" "
       "font-family=\"system-ui, sans-serif\" font-size=\"13\">\n<rect width=\"900\" height=\"{0:.0f}\" "
-      "fill=\"#ffffff\"/>\n<text x=\"{1}\" y=\"28\" font-size=\"16\" font-weight=\"600\">Who went on from "
-      "whom</text>\n",
-      height, left_margin);
+      "fill=\"#ffffff\"/>\n<text x=\"{1}\" y=\"28\" font-size=\"16\" font-weight=\"600\">{2}</text>\n",
+      height, left_margin, html_escaped(title));
   for (const Stretch& s : stretches)
     svg += fmt::format(
         "<line x1=\"{:.1f}\" x2=\"{:.1f}\" y1=\"{:.1f}\" y2=\"{:.1f}\" stroke=\"{}\" "
@@ -107,13 +109,10 @@ std::string lineage_svg(const Json& population) {
                        top_margin + row_height * members + 20, steps * k / 4);
   svg += fmt::format("<text x=\"{}\" y=\"{:.1f}\" text-anchor=\"middle\">meta-step</text>\n",
                      left_margin + row_width / 2, height - 8);
-  const Json& settings = population.at("settings").at(0);
   if (!settings.empty() && high >= low)
-    svg += fmt::format(
-        "<text x=\"{0}\" y=\"{1}\">{2}</text><text x=\"{0}\" y=\"{3}\" fill=\"{4}\">■ {5:.3g}</text>"
-        "<text x=\"{0}\" y=\"{6}\" fill=\"{7}\">■ {8:.3g}</text>\n",
-        left_margin + row_width + 16, top_margin + 10, html_escaped(settings.at(0).at(0).get<std::string>()),
-        top_margin + 30, colour(std::exp(low)), std::exp(low), top_margin + 50, colour(std::exp(high)), std::exp(high));
+    for (const auto& [row, value] : {std::pair(0, low), std::pair(1, high)})
+      svg += fmt::format("<text x=\"{}\" y=\"{}\" fill=\"{}\">■ {:.3g}</text>\n", left_margin + row_width + 16,
+                         top_margin + 14 + 20 * row, colour(std::exp(value)), std::exp(value));
   return svg + "</svg>\n";
 }
 

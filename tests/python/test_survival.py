@@ -23,7 +23,10 @@ estimators = {"full_gradient": "{plugin: full_gradient, tasks: 3, unroll_length:
               "full_es": "{plugin: full_es, tasks: 4, unroll_length: 4}",
               "truncated_gradient": "{plugin: truncated_gradient, tasks: 3, unroll_length: 4, problem_length: 9}",
               "truncated_es": "{plugin: truncated_es, tasks: 4, unroll_length: 4, problem_length: 9}",
-              "pes": "{plugin: pes, tasks: 4, unroll_length: 4, problem_length: 9}"}
+              "pes": "{plugin: pes, tasks: 4, unroll_length: 4, problem_length: 9}",
+              "uoro": "{plugin: uoro, tasks: 3, unroll_length: 4, problem_length: 9}",
+              "forward_gradient": "{plugin: forward_gradient, tasks: 3, unroll_length: 4, problem_length: 9}"}
+populations = "{population: 3, every: 4, vary: {meta_optimizer.learning_rate: {log_uniform: [0.001, 0.1]}}}"
 spec = """name: survival
 seed: 3
 steps: %d

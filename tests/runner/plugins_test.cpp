@@ -265,6 +265,7 @@ TEST_CASE("check-plugin: the plugins that lopt has pass, those that need setting
     const std::string more = settings != needs.end()         ? settings->second
                              : name == "mixture"             ? "'tasks=[ackley, quadratic]'"
                              : name == "averaged_estimators" ? "'estimators=[pes, {plugin: nres, tasks: 8}]'"
+                             : name == "combined"            ? "'estimators=[truncated_es, {plugin: pes, tasks: 8}]'"
                                                              : "";
     const Result result = run("check-plugin " + entry.path().string() + " " + more + " --time-limit 20", 100);
     INFO(result.output);

@@ -1,7 +1,8 @@
 // lopt-run check, sample and plan: looking without running.
 #include "kernels/kernels.h"
 #include "learn/evaluation.h"
-#include "learn/meta_training.h"
+#include "learn/paper_spec.h"
+#include "learn/population.h"
 #include "plan/cost.h"
 #include "report/text_width.h"
 #include "run/command_line.h"
@@ -41,13 +42,20 @@ int run_check(int argc, char** argv) {
     fmt::print("{}", print ? to_yaml(evaluated.resolved) : o.spec + ": fine\n");
     return success;
   }
+  if (o.spec != "-" && read_spec(o.spec).find("claim")) {
+    load_paper(read_spec(o.spec), std::filesystem::absolute(o.spec).parent_path().string());
+    fmt::print("{}: fine\n", o.spec);
+    return success;
+  }
   SpecNode written;
   const Experiment experiment = experiment_of(o, registry, &written);
   if (print) {
     fmt::print("{}", to_yaml_with_places(experiment.resolved, written));
     return success;
   }
-  if (experiment.kind == Experiment::Kind::meta_training)
+  if (experiment.population.size > 0)
+    Population(experiment, registry, 1, nullptr);
+  else if (experiment.kind == Experiment::Kind::meta_training)
     MetaTraining(experiment, 1);
   else
     make_inner_training(experiment, 1);
@@ -127,7 +135,9 @@ int run_plan(int argc, char** argv) {
   auto print_problem = [&](const InnerProblem& problem, bool gradients) {
     print_plan(problem.start(), peak, pace);
     print_plan(problem.step(), peak, pace);
-    if (gradients) print_plan(problem.step_gradient({true, true}), peak, pace);
+    if (!gradients) return;
+    print_plan(problem.step_gradient({true, true}), peak, pace);
+    print_plan(problem.step_tangent({1, true}), peak, pace);
   };
   if (experiment.kind == Experiment::Kind::meta_training) {
     const MetaTraining training(experiment, 1);

@@ -12,13 +12,20 @@ using Grads = std::vector<Tensor>;
 
 Tensor product(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b);
 
-/// d(A B) = dA B + A dB.
+/// Rows for each column of a factor, from which on a product is a layer in a region of rows, where columns of several
+/// tensors are its input as they lie.
+constexpr std::int64_t tall = 32;
+
+/// d(A B) = dA B + A dB; of a layer, whose A is tall, [dA A] [B; dB]: one layer of twice the inputs.
 template <class Product>
 Tensor product_tangent(const Jvp& j, Product product) {
   const Transposed t = std::get<Transposed>(j.attributes);
+  const Tensor &a = j.x[0], &b = j.x[1];
+  if (j.dx[0] && j.dx[1] && a.rank() == 2 && !t.a && a.dim(0) >= tall * a.dim(1))
+    return product(concatenate({j.dx[0], a}, 1), concatenate({b, j.dx[1]}, t.b ? 1 : 0), false, t.b);
   Tensor of_a, of_b;
-  if (j.dx[0]) of_a = product(j.dx[0], j.x[1], t.a, t.b);
-  if (j.dx[1]) of_b = product(j.x[0], j.dx[1], t.a, t.b);
+  if (j.dx[0]) of_a = product(j.dx[0], b, t.a, t.b);
+  if (j.dx[1]) of_b = product(a, j.dx[1], t.a, t.b);
   return sum_of_tangents(of_a, of_b);
 }
 
