@@ -71,6 +71,7 @@ BoundInstructions bind_instructions(const Region& region, const std::vector<Buff
     if (!i.layers.empty()) bound.layer_columns += size(i.layers[0].inputs);
     if (i.kind == Kind::outer) bound.layer_columns += size(i.inner + i.columns);
     if (i.kind == Kind::hidden_backward) bound.layer_columns += size(i.layers[1].inputs);
+    if (i.kind == Kind::dense && !i.right.empty()) bound.layer_columns += size(i.columns);
   }
   return bound;
 }
@@ -143,7 +144,8 @@ void TileRunner::find_operands(std::size_t k) {
   if (i.kind == Kind::outer || !i.layers.empty()) {
     operands.columns = add_columns(i.operands, i.kind == Kind::outer ? i.inner : i.layers[0].inputs, in_blocks);
     if (!i.right.empty())
-      operands.right = add_columns(i.right, i.kind == Kind::outer ? i.columns : i.layers[1].inputs, in_blocks);
+      operands.right =
+          add_columns(i.right, i.kind == Kind::hidden_backward ? i.layers[1].inputs : i.columns, in_blocks);
     return;
   }
   for (std::size_t n = 0; n < i.operands.size(); ++n) {
@@ -251,9 +253,11 @@ void TileRunner::run(std::size_t k, const Rows& rows) const {
         std::memcpy(operands.out, in.data, rows.vectors_of * 4);
       return;
     case Kind::zero: return static_cast<void>(std::memset(operands.out, 0, rows.vectors_of * 4));
-    case Kind::dense:
-      return kernels::layers().dense(columns(operands.columns), layer(i.layers[0]), out, operands.out_stride,
-                                     rows.vectors_of);
+    case Kind::dense: {
+      kernels::Layer dense = layer(i.layers[0]);
+      if (!i.right.empty()) dense.gate = columns(operands.right);
+      return kernels::layers().dense(columns(operands.columns), dense, out, operands.out_stride, rows.vectors_of);
+    }
     case Kind::chain:
       return kernels::layers().chain(columns(operands.columns), layer(i.layers[0]), layer(i.layers[1]), out,
                                      operands.out_stride, rows.vectors_of);

@@ -67,6 +67,7 @@ struct Layer {
   const float* bias = nullptr;  // null: none
   std::ptrdiff_t bias_stride = 0;
   bool relu = false;
+  const float* const* gate = nullptr;  // of each output a column: where it is not above 0, the output is 0; null: none
 };
 
 /// Backward through h = relu(x W + b), y = h U, given dy, for `rows` rows (any number):

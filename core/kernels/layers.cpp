@@ -47,6 +47,12 @@ HWY_INLINE void dense_block(const float* const* x, std::size_t row, const Layer&
       }
     }
   }
+  if (layer.gate)
+    for (std::size_t j = 0; j < count; ++j)
+      for (std::size_t v = 0; v < vectors; ++v) {
+        const V gate = hn::LoadU(d, layer.gate[first + j] + row + v * lanes);
+        sum[j][v] = hn::IfThenElseZero(hn::Gt(gate, hn::Zero(d)), sum[j][v]);
+      }
   for (std::size_t j = 0; j < count; ++j)
     for (std::size_t v = 0; v < vectors; ++v)
       hn::StoreU(

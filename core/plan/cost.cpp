@@ -62,7 +62,8 @@ std::string describe_instruction(const TileInstruction& i) {
     case Kind::copy: return "copy";
     case Kind::zero: return "zero";
     case Kind::dense:
-      return fmt::format("dense {}→{}{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[0].relu ? " relu" : "");
+      return fmt::format("dense {}→{}{}{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[0].relu ? " relu" : "",
+                         i.right.empty() ? "" : " gated");
     case Kind::chain:
       return fmt::format("chain {}→{}→{}", i.layers[0].inputs, i.layers[0].outputs, i.layers[1].outputs);
     case Kind::hidden_backward:

@@ -71,7 +71,7 @@ struct TileInstruction {
     elementwise,  // `primitive`
     copy,         // operand 0 to the result columns
     zero,
-    dense,             // layers[0]
+    dense,             // layers[0]; 0 where `right`, if there is any, is not above 0
     chain,             // layers[0], then layers[1], the columns between in registers
     column_reduction,  // over groups of `inner` columns of operand 0: sum or max
     row_sum,           // adds the rows of operand 0 to memory
@@ -86,7 +86,7 @@ struct TileInstruction {
   /// Of dense, chain, outer and hidden_backward: the columns of x (of outer: of a), one operand with all or one for
   /// each.
   std::vector<TileOperand> operands;
-  std::vector<TileOperand> right;  // the columns of outer's b, and of hidden_backward's dy, in the same way
+  std::vector<TileOperand> right;  // the columns of outer's b, hidden_backward's dy or dense's gate, in the same way
   std::uint32_t group = 0;         // result: group of scratch columns
   std::int64_t columns = 1;        // of the result
   std::int64_t inner = 1;

@@ -1,6 +1,7 @@
 #include "plan/region.h"
 
 #include "plan/direct_stores.h"
+#include "plan/gated_layers.h"
 #include "plan/hidden_backward.h"
 #include "plan/instruction_order.h"
 #include "plan/scratch.h"
@@ -28,6 +29,7 @@ class Lowering {
     for (ValueId value : region_.operations)
       if (!done_.contains(value)) lower(value);
     fuse_hidden_backward(region_);
+    fuse_gates(region_);
     order_instructions(region_, group_columns_);
     store_directly(region_, context_.has_room);
     join_elementwise(region_);

@@ -190,15 +190,6 @@ TEST_CASE("reproduce: a paper's experiment, its figure and its sentence; resumed
   refused("name: a\npaper: b\n", "claim: is missing");
 }
 
-TEST_CASE("the papers' specs are fine") {
-  for (const auto& entry : fs::recursive_directory_iterator(LOPT_SOURCE "/configs/papers"))
-    if (entry.path().extension() == ".yaml" && entry.path().filename() != "base.yaml") {
-      const Result result = run("check " + entry.path().string());
-      INFO(result.output);
-      CHECK(result.code == 0);
-    }
-}
-
 TEST_CASE("influence balancing: the estimators that see the long run arrive, the others go the other way") {
   const TemporaryFolder folder;
   const Result result = run("reproduce configs/papers/influence_balancing --out " + folder.file("out"), 300);
