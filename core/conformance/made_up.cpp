@@ -155,11 +155,11 @@ Unrolled QuadraticProblems::unroll_with_lane_gradients(std::vector<Lane> lanes, 
     }
     gradients.of_losses.push_back(shaped(of_losses, thetas[i]));
     if (signs.empty()) continue;
-    const Values nu = random_signs(signs[i], result.lanes[i].state);
-    const std::vector<float> of_mean = flat({{"mean", nu["mean"]}});
+    const ScaledSigns nu = scaled_signs(signs[i], result.lanes[i].state);
+    const std::vector<float> of_mean = flat({{"mean", nu.cotangent["mean"]}});
     for (std::size_t k = 0; k < size; ++k) of_state[k] = static_cast<double>(mean.depends * of_mean[k]);
     gradients.of_states.push_back(shaped(of_state, thetas[i]));
-    gradients.sign_norms.push_back(static_cast<float>(std::sqrt(dot(nu, nu))));
+    gradients.sign_norms.push_back(static_cast<float>(std::sqrt(dot(nu.tangent, nu.tangent))));
   }
   return result;
 }

@@ -37,6 +37,29 @@ Values random_signs(HostKey key, const Values& tree) {
       tree);
 }
 
+ScaledSigns scaled_signs(HostKey key, const Values& state) {
+  const Values signs = random_signs(key, state);
+  const auto scaled = [&](bool inverse) {
+    return map(
+        [&](Array sign, const Array& leaf) {
+          if (sign.dtype() != DType::float32) return sign;
+          const auto values = leaf.values<float>();
+          double square = 0;
+          for (const float x : values) square += static_cast<double>(x) * static_cast<double>(x);
+          const double share = 0.1 * std::sqrt(square / static_cast<double>(std::max<std::size_t>(1, values.size())));
+          const auto to = sign.mutable_values<float>();
+          for (std::size_t i = 0; i < to.size(); ++i) {
+            const double unit =
+                share > 0 && std::isfinite(share) ? std::abs(static_cast<double>(values[i])) + share : 1;
+            to[i] = static_cast<float>(static_cast<double>(to[i]) * (inverse ? 1 / unit : unit));
+          }
+          return sign;
+        },
+        signs, state);
+  };
+  return {scaled(false), scaled(true)};
+}
+
 double dot(const Values& a, const Values& b) {
   double total = 0;
   const std::vector<Array> left = a.leaves(), right = b.leaves();

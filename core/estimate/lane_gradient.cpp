@@ -30,9 +30,9 @@ void LaneGradient::run(Lane& lane, bool from_start, float weight, float* losses,
                        std::vector<Array>& gradient, OfState* of_state) {
   forward(lane, from_start, weight, losses, began);
   if (of_state) {
-    const Values signs = random_signs(of_state->key, lane.state);
-    of_state->norm = static_cast<float>(std::sqrt(dot(signs, signs)));
-    for (Array& leaf : signs.leaves())
+    const ScaledSigns signs = scaled_signs(of_state->key, lane.state);
+    of_state->norm = static_cast<float>(std::sqrt(dot(signs.tangent, signs.tangent)));
+    for (Array& leaf : signs.cotangent.leaves())
       if (leaf.dtype() == DType::float32) d_state_.push_back(std::move(leaf));
     go_back(From::state, of_state->gradient);
     if (steps_.empty() && from_start) {

@@ -11,11 +11,11 @@ class LaneGradient {
  public:
   LaneGradient(const LaneStepper& stepper, const Values& theta, const UnrollOptions& options, LaneWorker& worker);
 
-  /// νᵀ d(state after the last step)/dθ, ν = random_signs(key, state).
+  /// cotangentᵀ d(state after the last step)/dθ of scaled_signs(key, state).
   struct OfState {
     HostKey key;
     std::vector<Array>& gradient;  // leaves of θ, in order; added to
-    float norm = 0;                // ‖ν‖
+    float norm = 0;                // of their tangent
   };
   /// Unrolls the lane, and adds d(Σ weight · counted loss)/dθ to `gradient` (leaves of θ, in order).
   void run(Lane& lane, bool from_start, float weight, float* losses, std::uint8_t* began, std::vector<Array>& gradient,

@@ -144,11 +144,11 @@ TEST_CASE("forward: signs of the last state go back to what their tangents come 
     const Unrolled forward = problem.unroller().unroll_with_tangents(
         lanes, theta, options, {.directions = directions, .from_start = true}, slopes);
     for (std::size_t task = 0; task < tasks; ++task) {
-      const Values nu = random_signs(signs[task], forward.lanes[task].state);
-      const double along = dot(nu, forward.lanes[task].tangents[0]);
+      const ScaledSigns nu = scaled_signs(signs[task], forward.lanes[task].state);
+      const double along = dot(nu.cotangent, forward.lanes[task].tangents[0]);
       CHECK(dot(own.of_states[task], directions[task].now[0]) == Approx(along).epsilon(1e-3).margin(1e-5));
       CHECK(own.of_losses[task].leaves() == plain.of_losses[task].leaves());
-      CHECK(static_cast<double>(own.sign_norms[task]) == Approx(std::sqrt(dot(nu, nu))));
+      CHECK(static_cast<double>(own.sign_norms[task]) == Approx(std::sqrt(dot(nu.tangent, nu.tangent))));
       CHECK(static_cast<double>(slopes.norms[task]) ==
             Approx(std::sqrt(dot(forward.lanes[task].tangents[0], forward.lanes[task].tangents[0]))));
     }

@@ -13,6 +13,8 @@ using namespace lopt;
 ///   gradient = (∂L/∂s · s̃) θ̃ + ∂L/∂θ,
 ///   s̃ ← ρ₀ ∂F/∂s s̃ + ρ₁ ν,  θ̃ ← θ̃ / ρ₀ + νᵀ ∂F/∂θ / ρ₁,
 ///   ρ₀ = √(‖θ̃‖ / ‖∂F/∂s s̃‖),  ρ₁ = √(‖νᵀ ∂F/∂θ‖ / ‖ν‖).
+/// Where ν meets s̃ it is in the units of the state, D ν, and where it meets θ̃ in their inverse, D⁻¹ ν: the mean is the
+/// same, and a state of parts of very different sizes (parameters, second moments) does not drown in its smallest.
 /// The first product is forward mode, the others go back through the segment; `unroll_length: 1` is the paper's own,
 /// longer ones are its memory-T form. Unbiased at any length; the noise grows with the state.
 class Uoro final : public GradientEstimator {
@@ -103,7 +105,7 @@ class Uoro final : public GradientEstimator {
   static void set_tangent(Lane& lane, float of_state, float of_signs, HostKey key) {
     if (lane.state.leaf_count() == 0) return;
     Values tangent = lane.tangents.empty() ? zeros_like(lane.state) : scaled(lane.tangents[0], of_state);
-    if (of_signs > 0) add_scaled(tangent, of_signs, random_signs(key, lane.state));
+    if (of_signs > 0) add_scaled(tangent, of_signs, scaled_signs(key, lane.state).tangent);
     lane.tangents = {std::move(tangent)};
   }
 

@@ -87,8 +87,9 @@ struct Slopes {
 /// What each lane's own unroll gives backward.
 struct LaneGradients {
   std::vector<Values> of_losses;  // [lane]: d(mean of its losses)/dθ
-  std::vector<Values> of_states;  // [lane]: νᵀ d(state after the last step)/dθ; empty where no signs are asked for
-  std::vector<float> sign_norms;  // [lane]: ‖ν‖
+  /// [lane]: cotangentᵀ d(state after the last step)/dθ of scaled_signs(); empty where no signs are asked for.
+  std::vector<Values> of_states;
+  std::vector<float> sign_norms;  // [lane]: of their tangent
 };
 
 /// Runs inner problems. Implemented by the core; the results do not depend on the number of threads.
@@ -112,7 +113,7 @@ class Unroller {
   virtual Unrolled unroll_with_tangents(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                         const TangentOptions& tangents, Slopes& slopes) const;
   /// Unrolls lane i with thetas[i], and goes back through each to its start or restart within the unroll. With `signs`,
-  /// a key for each lane, also from ν = random_signs(key, state) after the last step. Throws std::logic_error where the
+  /// a key for each lane, also from scaled_signs(key, state) after the last step. Throws std::logic_error where the
   /// unroller has none.
   virtual Unrolled unroll_with_lane_gradients(std::vector<Lane> lanes, std::span<const Values> thetas,
                                               const UnrollOptions& options, bool from_start,
@@ -152,6 +153,12 @@ class GradientEstimator {
 std::vector<HostKey> task_keys(HostKey key, int count);
 /// 1 or −1 with equal chance for each float32 element of a tree, and 0 for others: leaf i from fold_in(key, i).
 Values random_signs(HostKey key, const Values& tree);
+/// ν of such signs in the units of a state, and in their inverse: E tangent cotangentᵀ is 1, whatever the units are. An
+/// element's unit is its own size and a tenth of the root mean square of its leaf, or 1 in a leaf of zeros.
+struct ScaledSigns {
+  Values tangent, cotangent;
+};
+ScaledSigns scaled_signs(HostKey key, const Values& state);
 /// target += scale · source, float32 leaf by leaf; others stay.
 void add_scaled(Values& target, float scale, const Values& source);
 Values zeros_like(const Values& tree);
