@@ -78,40 +78,43 @@ class PaperLoader {
     figure.runs = s.texts("runs", std::vector<std::string>{});
     for (const std::string& label : figure.runs) require_run(label, node, path + ".runs");
     if (kind == "curves") {
-      figure.kind = PaperFigure::Kind::curves;
       figure.what = s.text("what", "meta_loss");
       figure.by = s.text("by", "steps").one_of({"steps", "seconds"});
     } else {
       figure.spec = (std::filesystem::path(folder_) / std::string{s.text("spec")}).string();
       if (!std::filesystem::is_regular_file(figure.spec))
         errors_.add(node.where, path + ".spec", fmt::format("there is no file {}", figure.spec));
-    }
-    if (kind == "surface") {
-      figure.kind = PaperFigure::Kind::surface;
-      figure.across = s.text("across");
-      figure.up = s.text("up");
-      figure.across_range = s.reals("across_range");
-      figure.up_range = s.reals("up_range");
-      for (const auto* range : {&figure.across_range, &figure.up_range})
-        if (range->size() != 2 || !((*range)[0] < (*range)[1]))
-          errors_.add(node.where, path, "across_range and up_range are two numbers each, the lower first");
-      figure.cells = s.integer("cells", 32).between(2, 200);
-      figure.problems = s.integer("problems", 4).between(1, 10000);
-      figure.largest = s.real("largest", std::numeric_limits<double>::max());
-    } else if (kind == "estimators") {
-      figure.kind = PaperFigure::Kind::estimators;
-      figure.estimators = s.texts("estimators").not_empty();
-      figure.lengths = s.integers("lengths").between(1, 1 << 30);
-      figure.seconds = s.real("seconds", 60).above(0);
-      figure.shown = s.text("show", "noise").one_of({"bias", "noise"});
-      figure.crossing = s.texts("crossing", std::vector<std::string>{});
-      if (!figure.crossing.empty() && figure.crossing.size() != 2)
-        errors_.add(node.where, path + ".crossing", "must be two estimators");
-    } else if (kind == "evaluation") {
-      figure.kind = PaperFigure::Kind::evaluation;
+      if (kind == "surface") load_surface(figure, s, node, path);
+      if (kind == "estimators") load_estimators(figure, s, node, path);
+      if (kind == "evaluation") figure.kind = PaperFigure::Kind::evaluation;
     }
     reader.check_unknown();
     result_.figures.push_back(std::move(figure));
+  }
+
+  void load_surface(PaperFigure& figure, Settings& s, const SpecNode& node, const std::string& path) {
+    figure.kind = PaperFigure::Kind::surface;
+    figure.across = s.text("across");
+    figure.up = s.text("up");
+    figure.across_range = s.reals("across_range");
+    figure.up_range = s.reals("up_range");
+    for (const auto* range : {&figure.across_range, &figure.up_range})
+      if (range->size() != 2 || !((*range)[0] < (*range)[1]))
+        errors_.add(node.where, path, "across_range and up_range are two numbers each, the lower first");
+    figure.cells = s.integer("cells", 32).between(2, 200);
+    figure.problems = s.integer("problems", 4).between(1, 10000);
+    figure.largest = s.real("largest", std::numeric_limits<double>::max());
+  }
+
+  void load_estimators(PaperFigure& figure, Settings& s, const SpecNode& node, const std::string& path) {
+    figure.kind = PaperFigure::Kind::estimators;
+    figure.estimators = s.texts("estimators").not_empty();
+    figure.lengths = s.integers("lengths").between(1, 1 << 30);
+    figure.seconds = s.real("seconds", 60).above(0);
+    figure.shown = s.text("show", "noise").one_of({"bias", "noise"});
+    figure.crossing = s.texts("crossing", std::vector<std::string>{});
+    if (!figure.crossing.empty() && figure.crossing.size() != 2)
+      errors_.add(node.where, path + ".crossing", "must be two estimators");
   }
 
   void load_claim(const SpecNode& node, const std::string& path) {

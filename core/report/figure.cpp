@@ -65,9 +65,9 @@ std::string shade(double share) {
                      part(0.02 + 0.9 * t), part(0.34 + 0.45 * t - 0.95 * t * t));
 }
 
-class Drawing {
+class FigureDrawing {
  public:
-  explicit Drawing(const Figure& figure) : figure_(figure) {
+  explicit FigureDrawing(const Figure& figure) : figure_(figure) {
     x_.log = figure.log_x, y_.log = figure.log_y;
     x_.from = margin_left, x_.to = whole_width - margin_right, y_.from = whole_height - margin_bottom,
     y_.to = margin_top;
@@ -218,6 +218,6 @@ class Drawing {
 
 }  // namespace
 
-std::string figure_svg(const Figure& figure) { return Drawing(figure).svg(); }
+std::string figure_svg(const Figure& figure) { return FigureDrawing(figure).svg(); }
 
 }  // namespace lopt

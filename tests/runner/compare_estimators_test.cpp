@@ -121,6 +121,17 @@ TEST_CASE("estimators of estimators, histories and directions that do not fit ar
   CHECK_THAT(many.output, Contains("at most 3667 weights"));
 }
 
+TEST_CASE("estimators are unbiased in all of their forms") {
+  for (const char* form : {"full_es.so directions=orthogonal tasks=2", "full_es.so directions=quasi_random tasks=4",
+                           "forward_gradient.so through=problems", "forward_gradient.so direction=signs directions=3",
+                           "uoro.so unroll_length=1", "pes_with_gradient.so truncation=log_uniform"}) {
+    const Result result = run(std::string("check-plugin ") + LOPT_BINARY "/lib/lopt/plugins/" + form);
+    INFO(result.output);
+    CHECK(result.code == 0);
+    CHECK_THAT(result.output, Contains("unbiased ") && Contains(" of the gradient, "));
+  }
+}
+
 TEST_CASE("combined: of an estimator without noise and one with, the one without counts") {
   const TemporaryFolder folder;
   const std::string file = folder.write("spec.yaml", spec);
