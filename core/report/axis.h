@@ -5,8 +5,8 @@
 
 namespace lopt {
 
-inline constexpr const char* curve_colours[] = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e",
-                                                "#17becf", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22"};
+inline constexpr const char* curve_colours[] = {"#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf",
+                                                "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#393b79", "#637939"};
 
 /// 1, 2 or 5 times a power of ten: about `count` of them between low and high.
 inline double tick_step(double low, double high, int count) {

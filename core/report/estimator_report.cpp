@@ -7,9 +7,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace lopt {
 namespace {
+
+/// Where the axis of a figure of biases ends.
+constexpr double most_bias = 2;
 
 std::string interval_text(const Interval& x) {
   return fmt::format("{:.3g} ({:.2g} to {:.2g})", x.value, x.low, x.high);
@@ -147,7 +151,7 @@ std::vector<Figure> EstimatorReport::figures() const {
     Figure figure{
         .title = noise ? "Noise at equal cost, by the length of the problems" : "Bias, by the length of the problems",
         .x = "steps of a problem",
-        .y = "over the meta-gradient's norm",
+        .y = noise ? "over the meta-gradient's norm" : "over the meta-gradient's norm; more counts as 2",
         .log_x = true,
         .log_y = noise};
     for (const std::string& label : labels) {
@@ -156,9 +160,11 @@ std::vector<Figure> EstimatorReport::figures() const {
         if (m.label != label || !m.refused.empty()) continue;
         const Interval& shown = noise ? m.noise : m.bias;
         curve.x.push_back(static_cast<double>(m.length));
-        curve.y.push_back(shown.value);
-        curve.low.push_back(shown.low);
-        curve.high.push_back(shown.high);
+        // A bias that is not known to within twice the gradient would make all others flat.
+        const double most = noise ? std::numeric_limits<double>::infinity() : most_bias;
+        curve.y.push_back(std::min(shown.value, most));
+        curve.low.push_back(std::min(shown.low, most));
+        curve.high.push_back(std::min(shown.high, most));
       }
       figure.curves.push_back(std::move(curve));
     }

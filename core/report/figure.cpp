@@ -162,13 +162,16 @@ class FigureDrawing {
             "y=\"{5:.1f}\" text-anchor=\"end\" fill=\"#555\">{6}</text>\n",
             margin_left, whole_width - margin_right, y_.pixel(value), dashes, whole_width - margin_right - 6,
             y_.pixel(value) - 5, html_escaped(words));
-    for (const auto& [words, value] : figure_.x_marks)
-      if (x_.shows(value))
-        out_ += fmt::format(
-            "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" {3}/><text x=\"{4:.1f}\" y=\"{5}\" "
-            "fill=\"#555\">{6}</text>\n",
-            x_.pixel(value), margin_top, whole_height - margin_bottom, dashes, x_.pixel(value) + 5, margin_top + 14,
-            html_escaped(words));
+    for (const auto& [words, value] : figure_.x_marks) {
+      if (!x_.shows(value)) continue;
+      // On the side where there is more room.
+      const bool to_the_left = x_.pixel(value) > (x_.from + x_.to) / 2;
+      out_ += fmt::format(
+          "<line x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\" {3}/><text x=\"{4:.1f}\" y=\"{5}\" "
+          "text-anchor=\"{6}\" fill=\"#555\">{7}</text>\n",
+          x_.pixel(value), margin_top, whole_height - margin_bottom, dashes, x_.pixel(value) + (to_the_left ? -6 : 6),
+          margin_top + 14, to_the_left ? "end" : "start", html_escaped(words));
+    }
   }
 
   void draw(const FigureCurve& curve, std::size_t index) {
