@@ -71,13 +71,13 @@ TracerMessage Exchange::ask(const TracerMessage& question, const std::string& tr
   const std::string key = to_text(question.json);
   if (const std::string* answer = answered(key, traced)) {
     const auto [at, is_new] = answers_.try_emplace(key, *answer);
-    if (is_new && kept_) kept_->add(encode(question) + at->second);
+    if (is_new) keep(encode(question) + at->second);
     return decode(at->second);
   }
   TracerMessage answer = line_.ask(question, nullptr);
   raise_error(answer);
   const std::string& text = answers_.insert_or_assign(key, encode(answer)).first->second;
-  if (kept_) kept_->add(encode(question) + text);
+  keep(encode(question) + text);
   return answer;
 }
 
@@ -95,9 +95,17 @@ void Exchange::read_traced(const std::string& file) {
 void Exchange::keep_traced(const std::string& file) {
   const std::lock_guard lock(mutex_);
   const TracedFile there(file);
-  kept_ = std::make_unique<LineFile>(file, there.size());
+  kept_file_ = file;
+  kept_size_ = there.size();
+  kept_.reset();
   for (const auto& [question, answer] : answers_)
-    if (!there.find(question)) kept_->add(encode(TracerMessage{parse_json(question), ""}) + answer);
+    if (!there.find(question)) keep(encode(TracerMessage{parse_json(question), ""}) + answer);
+}
+
+void Exchange::keep(const std::string& record) {
+  if (kept_file_.empty()) return;
+  if (!kept_) kept_ = std::make_unique<LineFile>(kept_file_, kept_size_);
+  kept_->add(record);
 }
 
 }  // namespace lopt

@@ -79,6 +79,11 @@ class Exchange {
   std::map<std::string, TracedFile> files_;     // by path
   std::string first_;                           // asked first for all
   std::map<std::string, std::string> answers_;  // of this process
+  /// Adds to the file of keep_traced(), which is opened for the first record: most runs have none.
+  void keep(const std::string& record);
+
+  std::string kept_file_;
+  std::size_t kept_size_ = 0;
   std::unique_ptr<LineFile> kept_;
 };
 

@@ -182,4 +182,17 @@ void FaultFinder::after_gradient(const Lane& lane, const InnerProblem& problem, 
       lane, problem, worker, [&] { return problem.traced_gradient(form); }, false);
 }
 
+void FaultFinder::after_tangent(const Lane& lane, const InnerProblem& problem, InnerProblem::TangentForm form,
+                                const LaneWorker& worker, std::span<const std::vector<Array>> d_next,
+                                std::span<const float> d_loss) {
+  const auto finite = [](const std::vector<Array>& leaves) {
+    return std::all_of(leaves.begin(), leaves.end(), all_finite);
+  };
+  if (!sentence_.empty() || (std::all_of(d_next.begin(), d_next.end(), finite) &&
+                             std::all_of(d_loss.begin(), d_loss.end(), [](float x) { return std::isfinite(x); })))
+    return;
+  report(
+      lane, problem, worker, [&] { return problem.traced_tangent(form); }, false);
+}
+
 }  // namespace lopt

@@ -19,6 +19,9 @@ class FaultFinder final : public LaneObserver {
   void after_gradient(const Lane& lane, const InnerProblem& problem, InnerProblem::GradientForm form,
                       const LaneWorker& worker, const std::vector<Array>& d_theta,
                       const std::vector<Array>& d_state) override;
+  void after_tangent(const Lane& lane, const InnerProblem& problem, InnerProblem::TangentForm form,
+                     const LaneWorker& worker, std::span<const std::vector<Array>> d_next,
+                     std::span<const float> d_loss) override;
 
   /// A sentence, as in "problem 3, inner step 7: derivative of sqrt at 0 in learned optimizer 'la', update, leaf w0: 12
   /// of 8,192 elements; …"; empty where all was finite.

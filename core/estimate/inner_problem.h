@@ -81,6 +81,7 @@ class InnerProblem {
   TracedProgram traced_start() const;
   TracedProgram traced_step() const;
   TracedProgram traced_gradient(GradientForm form) const;
+  TracedProgram traced_tangent(TangentForm form) const;
 
   /// Which leaves of the state are float32.
   const std::vector<bool>& differentiable() const { return differentiable_; }
@@ -103,7 +104,6 @@ class InnerProblem {
   Start trace_start() const;
   Start trace_start(const Tree& theta, const Key& key) const;
   std::optional<Program> trace_start_gradient() const;
-  TracedProgram traced_tangent(TangentForm form) const;
   std::optional<Program> trace_start_tangent(int directions) const;
   /// Inputs NAME/PATH for the float32 leaves of a state, empty tensors for the others; those are added to `inputs`.
   std::vector<Tensor> tangent_inputs(const std::string& name, std::vector<Tensor>& inputs) const;

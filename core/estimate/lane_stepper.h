@@ -58,6 +58,10 @@ class LaneObserver {
   virtual void after_gradient(const Lane& lane, const InnerProblem& problem, InnerProblem::GradientForm form,
                               const LaneWorker& worker, const std::vector<Array>& d_theta,
                               const std::vector<Array>& d_state) = 0;
+  /// The tangents of the state after the step, of each direction, and of the loss, that came out of a step with them.
+  virtual void after_tangent(const Lane& lane, const InnerProblem& problem, InnerProblem::TangentForm form,
+                             const LaneWorker& worker, std::span<const std::vector<Array>> d_next,
+                             std::span<const float> d_loss) = 0;
 };
 
 class LaneStepper {

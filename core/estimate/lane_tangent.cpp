@@ -126,10 +126,18 @@ float LaneTangent::step(const Lane& lane, HostKey step_key, const std::vector<Ar
       for (Array& leaf : next_[d]) worker_.outputs.push_back(leaf.mutable_data());
       worker_.outputs.push_back(slopes + d);
     }
-    problem.step_tangent({group.size, along_theta_}).run(worker_.inputs, worker_.outputs, worker_.arena, worker_.team);
+    const InnerProblem::TangentForm form{group.size, along_theta_};
+    problem.step_tangent(form).run(worker_.inputs, worker_.outputs, worker_.arena, worker_.team);
+    LaneObserver* observer = stepper_.observer();
+    if (!observer) continue;
+    const auto size = static_cast<std::size_t>(group.size);
+    const std::vector<const void*> all = worker_.inputs;
     worker_.inputs.resize(own_inputs);
+    if (group.first == 0) observer->after_step(lane, problem, worker_, next, loss);
+    worker_.inputs = all;
+    observer->after_tangent(lane, problem, form, worker_, std::span(next_).subspan(group.first, size),
+                            {slopes + group.first, size});
   }
-  if (LaneObserver* observer = stepper_.observer()) observer->after_step(lane, problem, worker_, next, loss);
   std::swap(now_, next_);
   return loss;
 }

@@ -86,6 +86,9 @@ class Schema(unittest.TestCase):
         files = glob.glob(source + "/configs/**/*.yaml", recursive=True)
         self.assertGreater(len(files), 30)
         for path in files:
+            if os.path.basename(path) == "paper.yaml":  # what `lopt-run reproduce` reads: runs and figures, no spec
+                self.assertEqual(call(runner, "check", path), path + ": fine\n")
+                continue
             with self.subTest(path), open(path) as file:
                 named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.readline())
                 self.assertEqual(os.path.normpath(os.path.join(os.path.dirname(path), named.group(1))),

@@ -37,6 +37,22 @@ TEST_CASE("Adam's formula, as anybody writes it, has a meta-gradient where gradi
   CHECK(run("check-plugin " + rules + "/adam_by_theta.so", 60).code == 0);
 }
 
+TEST_CASE("forward mode: derivatives at 0 are 0 where they must be, and one that breaks is named") {
+  for (const std::string estimator : {"forward_gradient", "rtrl"}) {
+    INFO(estimator);
+    const std::string forward =
+        " 'estimator={plugin: " + estimator + ", tasks: 2, unroll_length: 5, problem_length: 20}' ";
+    const Trained good("adam_by_theta", forward);
+    INFO(good.result.output);
+    CHECK(good.result.code == 0);
+    CHECK_THAT(good.result.output, !Contains("skipped"));
+    const Trained bad("{plugin: breaks, how: root}", forward);
+    INFO(bad.result.output);
+    CHECK(bad.result.code == 1);
+    CHECK_THAT(bad.result.output, Contains("derivative of sqrt at 0") && Contains("in learned optimizer 'breaks'"));
+  }
+}
+
 TEST_CASE("a formula that breaks is named: plugin, function, operation, leaf, elements, and what helps") {
   const std::vector<std::pair<std::string, std::vector<std::string>>> cases{
       {"root", {"derivative of sqrt at 0", "under the root", " elements "}},

@@ -100,4 +100,11 @@ TEST_CASE("population: what does not fit is refused") {
   refused("meta_training.vary={estimator.std: {uniform: [-2, -1]}}", "std: must be above 0");
   refused("meta_training.evry=3", "did you mean 'every'");
   refused("stages=[{steps: 3}]", "a population has no stages");
+  const std::string out = folder.file("traced");
+  CHECK(run("train " + file + " -q --trace " + folder.file("t.npz") + " --out " + out).code == 2);
+  REQUIRE(run("train " + file + " -q steps=4 --out " + out).code == 0);
+  CHECK_FALSE(fs::exists(out + "/traced.lopt"));
+  const Result explained = run("explain " + out + " 1");
+  CHECK(explained.code == 2);
+  CHECK_THAT(explained.output, Contains("is a population"));
 }

@@ -44,6 +44,9 @@ int run_explain(int argc, char** argv) {
   const Experiment experiment = experiment_of(o, registry);
   if (experiment.kind != Experiment::Kind::meta_training)
     throw UsageError(words[0] + ": is no meta-training; only those have meta-steps");
+  if (experiment.population.size > 0)
+    throw UsageError(words[0] +
+                     ": is a population: what one of its members did is not explained; a run of its settings is");
   MetaTraining training(experiment, o.threads ? o.threads : allowed_threads().threads);
   if (const std::optional<Checkpoint> from = RunFolder::checkpoint_before(words[0], step)) training.restore(*from);
   while (training.steps_done() < step) training.step();

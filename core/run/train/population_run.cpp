@@ -162,6 +162,11 @@ class PopulationRun {
 
 }  // namespace
 
-int run_population(Session& session, const Checkpoint* from) { return PopulationRun(session, from).run(); }
+int run_population(Session& session, const Checkpoint* from) {
+  if (!session.options().trace.empty())
+    throw UsageError(
+        "--trace is for one meta-training: of a population, population.json and metrics.jsonl say who did what");
+  return PopulationRun(session, from).run();
+}
 
 }  // namespace lopt

@@ -15,6 +15,8 @@ using namespace lopt;
 ///   ρ₀ = √(‖θ̃‖ / ‖∂F/∂s s̃‖),  ρ₁ = √(‖νᵀ ∂F/∂θ‖ / ‖ν‖).
 /// Where ν meets s̃ it is in the units of the state, D ν, and where it meets θ̃ in their inverse, D⁻¹ ν: the mean is the
 /// same, and a state of parts of very different sizes (parameters, second moments) does not drown in its smallest.
+/// Every element of the state is moved, also one that θ never moves: a rule whose derivative is infinite there (√v at
+/// v = 0) has no UORO, though it has a gradient.
 /// The first product is forward mode, the others go back through the segment; `unroll_length: 1` is the paper's own,
 /// longer ones are its memory-T form. Unbiased at any length; the noise grows with the state.
 class Uoro final : public GradientEstimator {
