@@ -46,11 +46,19 @@ TEST_CASE("forward mode: derivatives at 0 are 0 where they must be, and one that
     INFO(good.result.output);
     CHECK(good.result.code == 0);
     CHECK_THAT(good.result.output, !Contains("skipped"));
-    const Trained bad("{plugin: breaks, how: root}", forward);
+    // What a problem's state never leaves 0 by is no harm forward: its tangent is 0.
+    const Trained root("{plugin: breaks, how: root}", forward);
+    INFO(root.result.output);
+    CHECK(root.result.code == 0);
+    const Trained bad("{plugin: breaks, how: logarithm}", forward);
     INFO(bad.result.output);
     CHECK(bad.result.code == 1);
-    CHECK_THAT(bad.result.output, Contains("derivative of sqrt at 0") && Contains("in learned optimizer 'breaks'"));
+    CHECK_THAT(bad.result.output, Contains("log of 0") && Contains("in learned optimizer 'breaks'"));
   }
+  // UORO moves every element of the state, also one that stays at 0.
+  const Trained moved("adam_by_theta", "'estimator={plugin: uoro, tasks: 2, unroll_length: 5, problem_length: 20}'");
+  INFO(moved.result.output);
+  CHECK_THAT(moved.result.output, Contains("derivative of sqrt at 0 in learned optimizer 'adam_by_theta'"));
 }
 
 TEST_CASE("a formula that breaks is named: plugin, function, operation, leaf, elements, and what helps") {
