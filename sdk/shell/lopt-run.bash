@@ -1,7 +1,7 @@
 # Completion of lopt-run for bash.
 _lopt_run() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-  local verbs="train resume evaluate sweep report diff schema explain check sample preview plan list describe new-experiment new-plugin check-plugin replay-updates help"
+  local verbs="train resume evaluate sweep reproduce compare-estimators report diff schema explain check sample preview plan list describe new-experiment new-plugin check-plugin replay-updates help"
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "$verbs --help --version" -- "$word"))
@@ -15,6 +15,8 @@ _lopt_run() {
   case $verb in
     evaluate) options+=" --out --threads --seed --data --plugin-path --quiet" ;;
     sweep) options+=" --trials --jobs --halving --by --out --threads --seed --data --plugin-path --quiet" ;;
+    reproduce) options+=" --out --threads --plugin-path --quiet" ;;
+    compare-estimators) options+=" --theta --budget --estimator --lengths --out --threads --seed --data --plugin-path --quiet" ;;
     report) options+=" --out" ;;
     schema) options+=" --out --plugin-path" ;;
     new-experiment) options+=" --out --plugin-path" ;;
@@ -36,7 +38,7 @@ _lopt_run() {
     return
   fi
   case $verb in
-    train | evaluate | sweep | check | sample | preview | plan)
+    train | evaluate | sweep | compare-estimators | check | sample | preview | plan)
       # Behind the spec stand its key paths.
       local spec i
       for ((i = 2; i < COMP_CWORD; ++i)); do [[ ${COMP_WORDS[i]} == *.yaml ]] && spec=${COMP_WORDS[i]}; done
@@ -48,7 +50,7 @@ _lopt_run() {
       fi
       ;;
     list) COMPREPLY=($(compgen -W "runs keys" -- "$word") $(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word")) ;;
-    resume | explain | report | diff) COMPREPLY=($(compgen -d -- "$word")) ;;
+    resume | explain | report | diff | reproduce) COMPREPLY=($(compgen -d -- "$word")) ;;
     describe | new-experiment) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" list 2>/dev/null | awk '/^  [a-z0-9_]+ /{print $1}')" -- "$word")) ;;
     new-plugin)
       [ "$COMP_CWORD" -eq 2 ] &&
