@@ -175,6 +175,15 @@ TEST_CASE("one of two branches runs, in the value and in the gradient") {
   check({-1, -2, -4}, -7 + 2 * 14 + 6, {1, 1, 1}, {5, 9, 13});
   CHECK(first == 4);  // by two executors, and again for the gradient
   CHECK(second == 2);
+  // Forward, through branches and what plugins bring, the slope is that of the gradients.
+  const Tensor u(Array({3}, std::vector<float>{0.5F, -1, 2})), v(Array({3}, std::vector<float>{-3, 1, 0.25F}));
+  const Program along = make_program(
+      "along", {x, w}, {jacobian_vector({loss}, {x, w}, {u, v})[0], sum(outputs[1] * u) + sum(outputs[2] * v)});
+  for (const std::vector<float>& at : {std::vector<float>{1, 2, 4}, std::vector<float>{-1, -2, -4}}) {
+    const std::vector<Array> inputs{Array({3}, at), Array({3}, std::vector<float>{1, 2, 3})};
+    for (const std::vector<Array>& made : {compile(along).run(inputs), evaluate_reference(along, inputs)})
+      CHECK(made[0].item<float>() == Approx(made[1].item<float>()));
+  }
   CHECK_THROWS_WITH(cond(
                         x > 0, [](const auto& a) { return a; }, [](const auto& a) { return a; }, {x}),
                     Contains("not a bool scalar"));
