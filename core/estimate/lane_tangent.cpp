@@ -25,23 +25,22 @@ LaneTangent::LaneTangent(const LaneStepper& stepper, const Values& theta, const 
     : stepper_(stepper),
       options_(options),
       tangents_(tangents),
-      directions_(directions),
       worker_(worker),
       theta_leaves_(theta.leaves()),
       theta_(pointers_of(theta_leaves_)),
       count_(direction_count(theta, tangents)),
       along_theta_(tangents.every_weight || !directions->now.empty()) {
-  if (!tangents.every_weight) return;
+  for (std::size_t first = 0; first < count_; first += most_directions)
+    groups_.push_back({first, static_cast<int>(std::min(most_directions, count_ - first))});
+  if (!tangents.every_weight) {
+    for (const Values& way : directions->now) ways_.push_back(way.leaves());
+    for (const Values& way : directions->begun) begun_ways_.push_back(way.leaves());
+    if (begun_ways_.empty()) begun_ways_ = ways_;
+    return;
+  }
   for (std::size_t leaf = 0; leaf < theta_leaves_.size(); ++leaf)
     for (std::size_t i = 0; i < theta_leaves_[leaf].size(); ++i) places_.emplace_back(leaf, i);
-  units_.assign(std::min(count_, most_directions), arrays_of(types_of(theta).leaves()));
-}
-
-std::vector<LaneTangent::Group> LaneTangent::groups() const {
-  std::vector<Group> result;
-  for (std::size_t first = 0; first < count_; first += most_directions)
-    result.push_back({first, static_cast<int>(std::min(most_directions, count_ - first))});
-  return result;
+  units_.assign(std::min(count_, most_directions), {arrays_of(types_of(theta).leaves()), 0});
 }
 
 std::vector<Array> LaneTangent::zero_tangent(const Lane& lane) const {
@@ -52,23 +51,25 @@ std::vector<Array> LaneTangent::zero_tangent(const Lane& lane) const {
 }
 
 void LaneTangent::append_directions(const Group& group) {
-  const auto own = [&](std::size_t direction) -> std::vector<Array> {
-    const std::vector<Values>& list = begun_ && !directions_->begun.empty() ? directions_->begun : directions_->now;
-    return list[direction].leaves();
-  };
   for (std::size_t i = 0; i < static_cast<std::size_t>(group.size); ++i) {
-    if (along_theta_) {
-      if (!tangents_.every_weight) {
-        append_pointers(worker_.inputs, own(group.first + i));  // the direction keeps its arrays
-      } else {
-        const auto [leaf, element] = places_[group.first + i];
-        for (Array& array : units_[i]) std::ranges::fill(array.mutable_values<float>(), 0.0F);
-        units_[i][leaf].mutable_values<float>()[element] = 1;
-        append_pointers(worker_.inputs, units_[i]);
-      }
+    if (tangents_.every_weight) {
+      turn_to(i, group.first + i);
+      append_pointers(worker_.inputs, units_[i].way);
+    } else if (along_theta_) {
+      append_pointers(worker_.inputs, (begun_ ? begun_ways_ : ways_)[group.first + i]);
     }
     if (!now_.empty()) append_pointers(worker_.inputs, now_[group.first + i]);
   }
+}
+
+void LaneTangent::turn_to(std::size_t unit, std::size_t weight) {
+  const auto set = [&](std::size_t at, float value) {
+    const auto [leaf, element] = places_[at];
+    units_[unit].way[leaf].mutable_values<float>()[element] = value;
+  };
+  set(units_[unit].weight, 0);
+  set(weight, 1);
+  units_[unit].weight = weight;
 }
 
 void LaneTangent::begin(const Lane& lane) {
@@ -87,7 +88,7 @@ void LaneTangent::start_tangents(const Lane& lane) {
   std::vector<std::vector<Array>> started(count_, zero_tangent(lane));
   if (along_theta_) {
     now_.clear();
-    for (const Group& group : groups()) {
+    for (const Group& group : groups_) {
       const Executable* program = problem.start_tangent(group.size);
       if (!program) break;
       worker_.key[0] = lane.key.high;
@@ -116,7 +117,7 @@ float LaneTangent::step(const Lane& lane, HostKey step_key, const std::vector<Ar
   stepper_.require_uninterrupted();
   const InnerProblem& problem = stepper_.problem(lane.task);
   float loss = 0;
-  for (const Group& group : groups()) {
+  for (const Group& group : groups_) {
     stepper_.set_inputs(lane, theta_, state, step_key, worker_);
     const std::size_t own_inputs = worker_.inputs.size();
     append_directions(group);

@@ -25,26 +25,33 @@ class LaneTangent {
     std::size_t first;
     int size;
   };
-  std::vector<Group> groups() const;
   void begin(const Lane& lane);
   void restart(Lane& lane);
   void start_tangents(const Lane& lane);
   float step(const Lane& lane, HostKey step_key, const std::vector<Array>& state, std::vector<Array>& next,
              float* slopes);
   void append_directions(const Group& group);
+  /// Makes a unit the direction of a weight.
+  void turn_to(std::size_t unit, std::size_t weight);
   std::vector<Array> zero_tangent(const Lane& lane) const;
 
   const LaneStepper& stepper_;
   const UnrollOptions& options_;
   const TangentOptions& tangents_;
-  const LaneDirections* directions_;
   LaneWorker& worker_;
   std::vector<Array> theta_leaves_;
   std::vector<const void*> theta_;
   std::size_t count_;
   bool along_theta_;
-  bool begun_ = false;                                       // a problem began within the unroll
-  std::vector<std::vector<Array>> units_;                    // with every weight: a group's directions
+  bool begun_ = false;  // a problem began within the unroll
+  std::vector<Group> groups_;
+  std::vector<std::vector<Array>> ways_, begun_ways_;  // leaves of the directions, now and for problems that begin
+  /// A direction of one weight, which is moved from weight to weight.
+  struct Unit {
+    std::vector<Array> way;
+    std::size_t weight = 0;
+  };
+  std::vector<Unit> units_;                                  // with every weight: of a group
   std::vector<std::pair<std::size_t, std::size_t>> places_;  // with every weight: leaf and element of each
   std::vector<std::vector<Array>> now_, next_;               // tangents of the state: float32 leaves
 };

@@ -3,6 +3,7 @@
 // sequence. Each alone is N(0, I), so that the estimates are unbiased; together they cover θ's space more evenly.
 
 #include "antithetic.h"
+#include "vectors.h"
 
 #include <lopt/plugin.h>
 
@@ -28,30 +29,21 @@ class Directions {
   }
 
  private:
-  /// By Gram and Schmidt, twice; each keeps its length, which of a normal vector is independent of where it points.
+  /// Each keeps its length, which of a normal vector is independent of where it points.
   static void make_orthogonal(std::vector<Values>& vectors) {
-    std::size_t weights = 0;
-    for (const Array& leaf : vectors[0].leaves()) weights += leaf.size();
+    const auto weights = static_cast<std::size_t>(weights_of(vectors[0]));
     std::vector<Values> basis;
     for (Values& vector : vectors) {
       if (basis.size() == weights) basis.clear();
       const double length = std::sqrt(dot(vector, vector));
-      Values rest = scaled(vector, 1 / length);
-      for (int pass = 0; pass < 2; ++pass)
-        for (const Values& other : basis) add_scaled(rest, -static_cast<float>(dot(rest, other)), other);
+      const Values rest = orthogonal_part(scaled(vector, 1 / length), basis);
       basis.push_back(scaled(rest, 1 / std::sqrt(dot(rest, rest))));
       vector = scaled(basis.back(), length);
     }
   }
-  static Values scaled(const Values& tree, double factor) {
-    Values result = zeros_like(tree);
-    add_scaled(result, static_cast<float>(factor), tree);
-    return result;
-  }
 
   static std::vector<Values> quasi_random(const Values& theta, std::size_t count, HostKey key, float std) {
-    std::int64_t weights = 0;
-    for (const Array& leaf : theta.leaves()) weights += static_cast<std::int64_t>(leaf.size());
+    const std::int64_t weights = weights_of(theta);
     if (weights > most_quasi_dimensions)
       throw SettingsError("directions: quasi_random is for at most " + std::to_string(most_quasi_dimensions) +
                           " weights, and θ has " + std::to_string(weights) + "; `orthogonal` is for any number");

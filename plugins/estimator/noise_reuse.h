@@ -23,9 +23,7 @@ class NoiseReuse : public GradientEstimator {
         clip_(s) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
-    EstimatorState state = truncation_.start(theta, key, unroller);
-    const std::vector<Lane> negative = state.lanes;
-    state.lanes.insert(state.lanes.end(), negative.begin(), negative.end());
+    EstimatorState state = truncation_.start_pairs(theta, key, unroller);
     state.values.set("noise", stacked_zeros(theta, truncation_.tasks));
     state.values.set("accumulator", stacked_zeros(theta, truncation_.tasks));
     const std::vector<std::int32_t> yes(static_cast<std::size_t>(truncation_.tasks), 1);
@@ -49,13 +47,7 @@ class NoiseReuse : public GradientEstimator {
       sums.push_back(begins ? zeros_like(theta) : row_of(state.values["accumulator"], task));
       if (draws) add_scaled(sums.back(), 1, noise.back());
     }
-    std::vector<Values> thetas;
-    for (const float sign : {1.0F, -1.0F})
-      for (const Values& one : noise) {
-        thetas.push_back(theta);
-        add_scaled(thetas.back(), sign, one);
-      }
-    Unrolled unrolled = unroller.unroll(std::move(state.lanes), thetas, options);
+    Unrolled unrolled = unroller.unroll(std::move(state.lanes), pairs_of(theta, noise).thetas, options);
     const PairLosses losses{unrolled, keys.size(), static_cast<std::size_t>(truncation_.unroll_length)};
     MeanGradient gradient(theta, keys.size(), clip_);
     const float scale = 2 * std_ * std_ * static_cast<float>(truncation_.unroll_length);

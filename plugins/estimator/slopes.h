@@ -1,5 +1,5 @@
 #pragma once
-// What the forward estimators share: slopes of losses along directions.
+// Means of an unroll: of its losses, and of their slopes along directions.
 
 #include <lopt/estimator.h>
 

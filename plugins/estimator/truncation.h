@@ -54,6 +54,14 @@ class TruncationSettings {
     return state;
   }
 
+  /// The same twice: the lanes of one sign, then those of the other, from one state.
+  EstimatorState start_pairs(const Values& theta, HostKey key, const Unroller& unroller) const {
+    EstimatorState state = start(theta, key, unroller);
+    const std::vector<Lane> negative = state.lanes;
+    state.lanes.insert(state.lanes.end(), negative.begin(), negative.end());
+    return state;
+  }
+
   /// How the next segment is unrolled; to be asked once a meta-step.
   UnrollOptions next_options(EstimatorState& state) const {
     const UnrollOptions result = options(state);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 #include <fcntl.h>
+#include <fstream>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <thread>
@@ -57,6 +58,14 @@ pid_t start_run(const std::vector<std::string>& arguments, const std::string& ou
                                 pointers(environment).data());
   if (error != 0) throw std::runtime_error(fmt::format("{}: cannot be started: {}", program, std::strerror(error)));
   return process;
+}
+
+std::string last_sentence(const std::string& output) {
+  std::ifstream stream(output);
+  std::string found;
+  for (std::string line; std::getline(stream, line);)
+    if (line.starts_with("lopt-run: ")) found = line.substr(10);
+  return found.empty() ? "it ended without a word" : found;
 }
 
 EndedRun wait_for_run(const std::vector<pid_t>& processes) {

@@ -12,6 +12,9 @@ namespace lopt {
 /// run by itself. Throws std::runtime_error.
 pid_t start_run(const std::vector<std::string>& arguments, const std::string& output);
 
+/// The sentence in which a run said why it failed: the last that the runner printed into its output.
+std::string last_sentence(const std::string& output);
+
 /// A process that ended: its exit code, or 128 + the signal that ended it.
 struct EndedRun {
   pid_t process;

@@ -15,7 +15,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 namespace lopt {
 namespace {
@@ -77,11 +76,7 @@ class Reproduction {
       folder_.write_json(label + ".json", {{"ended", true}});
       return success;
     }
-    std::ifstream stream(log);
-    std::string last;
-    for (std::string line; std::getline(stream, line);)
-      if (line.starts_with("lopt-run: ")) last = line.substr(10);
-    fmt::print(stderr, "lopt-run: {} failed: {}\n", label, last.empty() ? "it ended without a word" : last);
+    fmt::print(stderr, "lopt-run: {} failed: {}\n", label, last_sentence(log));
     return ended.code > 0 && ended.code < interrupted ? ended.code : failed;
   }
 

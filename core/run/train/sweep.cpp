@@ -57,15 +57,6 @@ std::optional<std::pair<std::string, double>> score_in(const Json& summary, cons
   return std::nullopt;
 }
 
-/// The sentence in which a run said why it failed: the last that the runner printed.
-std::string last_sentence(const std::string& log) {
-  std::ifstream stream(log);
-  std::string found;
-  for (std::string line; std::getline(stream, line);)
-    if (line.starts_with("lopt-run: ")) found = line.substr(10);
-  return found.empty() ? "it ended without a word" : found;
-}
-
 class Sweep {
  public:
   Sweep(std::string folder, SweepPlan plan, int threads, bool quiet, Communicator* ranks)

@@ -1,9 +1,8 @@
+#include "../slopes.h"
 #include "../task_clip.h"
 #include "../loss_clip.h"
 
 #include <lopt/plugin.h>
-
-#include <numeric>
 
 using namespace lopt;
 
@@ -38,8 +37,7 @@ class FullGradient final : public GradientEstimator {
     options.most_lane_norm = clip_.most_norm();
     const Unrolled unrolled =
         unroller.unroll_with_gradient(unroller.start(starts), theta, options, true, result.gradient);
-    result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
-                                     static_cast<double>(unrolled.losses.size()));
+    result.loss = mean_loss(unrolled);
     state.values = {{"position", Array::scalar<std::int32_t>(position + unroll_length_)}};
     return result;
   }

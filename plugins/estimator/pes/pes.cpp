@@ -25,9 +25,7 @@ class Pes final : public GradientEstimator {
                             .doc("divide by 2σ, and credit a new problem one step late, as the JAX tutorial does")) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
-    EstimatorState state = truncation_.start(theta, key, unroller);
-    const std::vector<Lane> negative = state.lanes;
-    state.lanes.insert(state.lanes.end(), negative.begin(), negative.end());
+    EstimatorState state = truncation_.start_pairs(theta, key, unroller);
     state.values.set("accumulator", stacked_zeros(theta, truncation_.tasks));
     return state;
   }

@@ -22,9 +22,7 @@ class PesWithGradient final : public GradientEstimator {
         clip_(s) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
-    EstimatorState state = truncation_.start(theta, key, unroller);
-    const std::vector<Lane> negative = state.lanes;
-    state.lanes.insert(state.lanes.end(), negative.begin(), negative.end());
+    EstimatorState state = truncation_.start_pairs(theta, key, unroller);
     state.values.set("accumulator", stacked_zeros(theta, truncation_.tasks));
     return state;
   }

@@ -1,9 +1,8 @@
+#include "../slopes.h"
 #include "../task_clip.h"
 #include "../truncation.h"
 
 #include <lopt/plugin.h>
-
-#include <numeric>
 
 using namespace lopt;
 
@@ -28,8 +27,7 @@ class TruncatedGradient final : public GradientEstimator {
     options.recompute_states = recompute_states_;
     options.most_lane_norm = clip_.most_norm();
     Unrolled unrolled = unroller.unroll_with_gradient(std::move(state.lanes), theta, options, false, result.gradient);
-    result.loss = static_cast<float>(std::accumulate(unrolled.losses.begin(), unrolled.losses.end(), 0.0) /
-                                     static_cast<double>(unrolled.losses.size()));
+    result.loss = mean_loss(unrolled);
     state.lanes = std::move(unrolled.lanes);
     return result;
   }

@@ -1,6 +1,7 @@
 #include "../antithetic.h"
 #include "../slopes.h"
 #include "../truncation.h"
+#include "../vectors.h"
 
 #include <lopt/plugin.h>
 
@@ -97,11 +98,6 @@ class Uoro final : public GradientEstimator {
     next = scaled(next, factors.of_state > 0 ? 1 / factors.of_state : 0);
     if (factors.of_signs > 0) add_scaled(next, 1 / factors.of_signs, of_signs);
     return next;
-  }
-  static Values scaled(const Values& tree, float factor) {
-    Values result = zeros_like(tree);
-    if (factor != 0) add_scaled(result, factor, tree);
-    return result;
   }
   /// s̃ ← ρ₀ s̃ + ρ₁ ν, where this process keeps the state.
   static void set_tangent(Lane& lane, float of_state, float of_signs, HostKey key) {
