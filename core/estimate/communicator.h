@@ -1,6 +1,7 @@
 #pragma once
-// Processes that share the lanes of a meta-training: what they must be able to do. MPI is behind it (core/mpi), in a
-// library of its own; a test has one of threads.
+// Processes that share the lanes of a meta-training: what they must be able to do, which is to send each other
+// messages. MPI is behind it (core/mpi), in a library of its own; tests have one of threads, and one of threads whose
+// clocks are simulated. What several ranks do together stands in collectives.h, once for all.
 
 #include "registry/registry.h"
 
@@ -16,26 +17,42 @@ class RankError : public CoreError {
   using CoreError::CoreError;
 };
 
+/// What a rank has sent, and how many seconds it has waited for others.
+struct Traffic {
+  std::uint64_t bytes = 0, messages = 0;
+  double waited = 0;
+};
+
 class Communicator {
  public:
   virtual ~Communicator() = default;
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// Every rank gives the bytes of its part, and gets those of all, rank after rank. `sizes[r]` is the size of rank r's
-  /// part, which all know. All ranks must call it in the same order. Throws RankError.
-  virtual std::vector<std::byte> all_gather(std::span<const std::byte> part, std::span<const std::size_t> sizes) = 0;
-  /// The same, but rank 0 alone gets the parts, the others nothing.
-  virtual std::vector<std::byte> gather(std::span<const std::byte> part, std::span<const std::size_t> sizes) = 0;
-  /// Bytes that this rank has sent.
-  virtual std::uint64_t bytes_sent() const = 0;
+  /// A message to another rank. Those of one rank to another arrive in their order. Returns when `bytes` may change.
+  /// Throws RankError where the other does not take it.
+  virtual void send(int to, std::span<const std::byte> bytes) = 0;
+  /// The next message of another rank. `patience`: how many times as long as usual that may take; who waits for a rank
+  /// that may wait itself waits longer, so that the one that does not answer is named by who waits for it alone. Throws
+  /// RankError.
+  virtual std::vector<std::byte> receive(int from, double patience = 1) = 0;
+
+  virtual Traffic traffic() const = 0;
 };
 
-/// The largest number that a rank gives.
-std::int64_t most(Communicator& ranks, std::int64_t number);
-/// A text of rank 0, for all.
-std::string from_rank_0(Communicator& ranks, const std::string& text);
-/// Every rank's text, by rank.
-std::vector<std::string> texts_of_all(Communicator& ranks, const std::string& text);
+/// Some of the ranks, which follow one another, as a communicator of their own.
+class RankGroup final : public Communicator {
+ public:
+  RankGroup(Communicator& all, int first, int size) : all_(all), first_(first), size_(size) {}
+  int rank() const override { return all_.rank() - first_; }
+  int size() const override { return size_; }
+  void send(int to, std::span<const std::byte> bytes) override { all_.send(first_ + to, bytes); }
+  std::vector<std::byte> receive(int from, double patience) override { return all_.receive(first_ + from, patience); }
+  Traffic traffic() const override { return all_.traffic(); }
+
+ private:
+  Communicator& all_;
+  int first_, size_;
+};
 
 }  // namespace lopt

@@ -1,5 +1,7 @@
 #include "estimate/fault.h"
 
+#include "estimate/shard.h"
+
 #include "execute/non_finite.h"
 #include "trace/origin.h"
 
@@ -136,8 +138,10 @@ void FaultFinder::report(const Lane& lane, const InnerProblem& problem, const La
     std::rotate(program.output_names.begin(), program.output_names.end() - 1, program.output_names.end());
   }
   const auto source = find_non_finite(program.outputs, program.inputs, worker.inputs);
-  const std::string place = fmt::format("problem {}{}, inner step {}", lane.stream,
-                                        lane.task > 0 ? fmt::format(" (task {})", lane.task) : "", lane.iteration);
+  const std::string place = fmt::format(
+      "{}problem {}{}, inner step {}",
+      lane.stream < streams_a_shard ? "" : fmt::format("shard {}, ", lane.stream / streams_a_shard),
+      lane.stream % streams_a_shard, lane.task > 0 ? fmt::format(" (task {})", lane.task) : "", lane.iteration);
   if (!source) {
     sentence_ = fmt::format("{}: θ or the state was not finite before", place);
     return;

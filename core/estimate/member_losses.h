@@ -2,8 +2,15 @@
 #include <lopt/estimator.h>
 
 #include <map>
+#include <utility>
 
 namespace lopt {
+
+/// Losses of a member: their sum, and how many they are.
+struct LossSum {
+  double total = 0;
+  std::int64_t count = 0;
+};
 
 /// An unroller that remembers which members of a family had which losses.
 class MemberLosses final : public Unroller {
@@ -30,18 +37,14 @@ class MemberLosses final : public Unroller {
                  options.steps);
   }
 
-  /// Mean loss of each member since this was last asked; those that took no part are left out.
-  std::map<std::uint32_t, double> take() const;
+  /// Each member's losses since this was last asked; those that took no part are left out.
+  std::map<std::uint32_t, LossSum> take() const { return std::exchange(sums_, {}); }
 
  private:
-  struct Sum {
-    double total = 0;
-    std::int64_t count = 0;
-  };
   Unrolled noted(Unrolled unrolled, int steps) const;
 
   const Unroller& inner_;
-  mutable std::map<std::uint32_t, Sum> sums_;
+  mutable std::map<std::uint32_t, LossSum> sums_;
 };
 
 }  // namespace lopt

@@ -1,20 +1,11 @@
 #include "estimate/rank_unroller.h"
 
+#include "estimate/lane_rows.h"
 #include "estimate/lane_tangent.h"
 
 #include <cstring>
-#include <numeric>
 
 namespace lopt {
-
-namespace {
-/// Where each rank's part begins among the parts of all.
-std::vector<std::size_t> starts_of(const std::vector<std::size_t>& sizes) {
-  std::vector<std::size_t> starts(sizes.size(), 0);
-  std::partial_sum(sizes.begin(), sizes.end() - 1, starts.begin() + 1);
-  return starts;
-}
-}  // namespace
 
 std::uint32_t RankUnroller::owner_of(std::size_t lane, std::size_t count) const {
   return static_cast<std::uint32_t>(lane * static_cast<std::size_t>(ranks_.size()) / count);
@@ -49,35 +40,46 @@ std::vector<Lane> RankUnroller::take_mine(std::vector<Lane>& lanes) const {
 
 std::vector<float> RankUnroller::exchange(const std::vector<Lane>& lanes, std::span<const float> mine,
                                           std::size_t width) const {
-  std::vector<std::size_t> sizes(static_cast<std::size_t>(ranks_.size()), 0);
-  for (const Lane& lane : lanes) sizes[lane.owner] += width * sizeof(float);
-  const std::vector<std::byte> bytes = ranks_.all_gather(std::as_bytes(mine), sizes);
-  std::vector<std::size_t> next = starts_of(sizes);  // where a rank's rows go on
+  const std::vector<std::vector<std::byte>> parts = all_gather(ranks_, std::as_bytes(mine));
+  std::vector<std::size_t> next(parts.size(), 0);  // where a rank's rows go on
   std::vector<float> rows(lanes.size() * width);
   for (std::size_t i = 0; i < lanes.size() && width > 0; ++i) {
-    std::memcpy(&rows[i * width], &bytes[next[lanes[i].owner]], width * sizeof(float));
-    next[lanes[i].owner] += width * sizeof(float);
+    std::size_t& at = next[lanes[i].owner];
+    std::memcpy(&rows[i * width], &parts[lanes[i].owner][at], width * sizeof(float));
+    at += width * sizeof(float);
   }
   return rows;
 }
 
 Unrolled RankUnroller::put_together(std::vector<Lane> lanes, Unrolled mine, const UnrollOptions& options) const {
   const auto steps = static_cast<std::size_t>(options.steps);
+  // What travels of a lane: its losses, and which task it has by now.
+  std::vector<float> rows;
+  for (std::size_t i = 0; i < mine.lanes.size(); ++i) {
+    const auto losses = std::span(mine.losses).subspan(i * steps, steps);
+    rows.insert(rows.end(), losses.begin(), losses.end());
+    rows.push_back(static_cast<float>(mine.lanes[i].task));
+  }
+  rows = exchange(lanes, rows, steps + 1);
   Unrolled result{std::move(lanes), {}, {}};
-  result.losses = exchange(result.lanes, mine.losses, steps);
-  result.began.resize(result.losses.size());
+  result.losses.reserve(result.lanes.size() * steps);
+  result.began.resize(result.lanes.size() * steps);
   std::size_t next = 0;
   for (std::size_t i = 0; i < result.lanes.size(); ++i) {
-    if (!is_mine(result.lanes[i])) {
-      result.lanes[i].state = Values();
-      result.lanes[i].tangents.clear();
-      LaneStepper::follow(result.lanes[i], options, &result.began[i * steps]);
+    Lane& lane = result.lanes[i];
+    const float* row = &rows[i * (steps + 1)];
+    result.losses.insert(result.losses.end(), row, row + steps);
+    if (!is_mine(lane)) {
+      lane.state = Values();
+      lane.tangents.clear();
+      LaneStepper::follow(lane, options, result.began.data() + i * steps);
+      lane.task = static_cast<std::uint32_t>(row[steps]);
       continue;
     }
-    std::copy_n(&mine.began[next * steps], steps, &result.began[i * steps]);
-    const std::uint32_t owner = result.lanes[i].owner;
-    result.lanes[i] = std::move(mine.lanes[next++]);
-    result.lanes[i].owner = owner;
+    std::copy_n(mine.began.data() + next * steps, steps, result.began.data() + i * steps);
+    const std::uint32_t owner = lane.owner;
+    lane = std::move(mine.lanes[next++]);
+    lane.owner = owner;
   }
   return result;
 }
@@ -167,65 +169,26 @@ Unrolled RankUnroller::unroll_with_lane_gradients(std::vector<Lane> lanes, std::
   return put_together(std::move(lanes), std::move(mine), options);
 }
 
-std::int64_t RankUnroller::take_diverged() const {
-  const float mine = static_cast<float>(lanes_.take_diverged());
-  const std::vector<std::size_t> sizes(static_cast<std::size_t>(ranks_.size()), sizeof mine);
-  const std::vector<std::byte> bytes = ranks_.all_gather(std::as_bytes(std::span(&mine, 1)), sizes);
-  std::int64_t total = 0;
-  for (std::size_t rank = 0; rank < sizes.size(); ++rank) {
-    float count = 0;
-    std::memcpy(&count, &bytes[rank * sizeof count], sizeof count);
-    total += static_cast<std::int64_t>(count);
-  }
-  return total;
-}
+std::int64_t RankUnroller::take_diverged() const { return total(ranks_, lanes_.take_diverged()); }
 
 void RankUnroller::gather(std::vector<Lane>& lanes) const {
-  // What a lane's task is, and so what its state is made of, its owner knows, and which losses it had.
-  constexpr std::size_t facts = 4;
-  std::vector<float> known;
+  std::vector<Lane> mine;
   for (const Lane& lane : lanes)
-    if (is_mine(lane))
-      known.insert(known.end(), {static_cast<float>(lane.task), lane.first_loss, lane.least_loss,
-                                 static_cast<float>(lane.tangents.size())});
-  const std::vector<float> of_all = exchange(lanes, known, facts);
-  const auto trees_of = [&](std::size_t lane) { return 1 + static_cast<std::size_t>(of_all[lane * facts + 3]); };
-  std::vector<std::size_t> sizes(static_cast<std::size_t>(ranks_.size()), 0);
-  std::vector<std::byte> mine;
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    lanes[i].task = static_cast<std::uint32_t>(of_all[i * facts]);
-    lanes[i].first_loss = of_all[i * facts + 1];
-    lanes[i].least_loss = of_all[i * facts + 2];
-    for (const Type& type : lanes_.problem(lanes[i].task).state_types().leaves())
-      sizes[lanes[i].owner] += 4 * trees_of(i) * static_cast<std::size_t>(element_count(type.shape));
-    if (!is_mine(lanes[i])) continue;
-    std::vector<const Values*> trees{&lanes[i].state};
-    for (const Values& tangent : lanes[i].tangents) trees.push_back(&tangent);
-    for (const Values* tree : trees)
-      for (const Array& leaf : tree->leaves()) {
-        const auto* bytes = static_cast<const std::byte*>(leaf.data());
-        mine.insert(mine.end(), bytes, bytes + leaf.size() * 4);
-      }
-  }
-  const std::vector<std::byte> all = ranks_.gather(mine, sizes);
+    if (is_mine(lane)) mine.push_back(lane);
+  const std::string own = encode_checkpoint({rows_of(mine), {{"states", states_of(mine)}}});
+  const std::vector<std::vector<std::byte>> parts = lopt::gather(ranks_, bytes_of(own));
   if (ranks_.rank() != 0) return;
-  std::vector<std::size_t> next = starts_of(sizes);
-  for (std::size_t i = 0; i < lanes.size(); ++i) {
-    Lane& lane = lanes[i];
-    const Types& types = lanes_.problem(lane.task).state_types();
-    for (std::size_t tree = 0; tree < trees_of(i); ++tree) {
-      std::vector<Array> leaves = arrays_of(types.leaves());
-      for (Array& leaf : leaves) {
-        std::memcpy(leaf.mutable_data(), &all[next[lane.owner]], leaf.size() * 4);
-        next[lane.owner] += leaf.size() * 4;
-      }
-      if (is_mine(lane)) continue;
-      Values values = types.with_leaves<Array>(leaves);
-      if (tree == 0)
-        lane.state = std::move(values);
-      else
-        lane.tangents.push_back(std::move(values));
-    }
+  std::vector<std::vector<Lane>> by_rank;
+  for (const std::vector<std::byte>& part : parts) {
+    const Checkpoint of_rank = decode_checkpoint({reinterpret_cast<const std::uint8_t*>(part.data()), part.size()},
+                                                 "what a rank sent of its inner problems");
+    by_rank.push_back(lanes_from(of_rank.facts, of_rank.tree("states")));
+  }
+  std::vector<std::size_t> next(by_rank.size(), 0);
+  for (Lane& lane : lanes) {
+    const std::uint32_t owner = lane.owner;
+    lane = std::move(by_rank[owner][next[owner]++]);
+    lane.owner = owner;
   }
 }
 

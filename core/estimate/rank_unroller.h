@@ -1,10 +1,10 @@
 #pragma once
-// Lanes shared among processes. Every rank runs the same meta-training: the same estimator, the same θ, the same noise
-// from the same keys; but of the lanes it steps its own alone. What travels is the lanes' losses, and for exact
-// gradients each lane's gradient or slopes; states never do. Sums are taken in the order of the lanes, so the results
-// are the same bits for any number of ranks.
+// The lanes of a shard, shared among the ranks that work for it. Each runs the same estimator on the same θ, with the
+// same noise from the same keys; but of the lanes it steps its own alone. What travels is the lanes' losses, and for
+// exact gradients each lane's gradient or slopes; states never do. Sums are taken in the order of the lanes, so the
+// results are the same bits for any number of ranks.
 
-#include "estimate/communicator.h"
+#include "estimate/collectives.h"
 #include "estimate/lane_unroller.h"
 
 namespace lopt {
@@ -25,7 +25,7 @@ class RankUnroller final : public Unroller {
 
   /// Lanes of all ranks that had a loss that was not finite, in the unrolls since this was last asked.
   std::int64_t take_diverged() const;
-  /// Rank 0 gets the states of all lanes.
+  /// Rank 0 gets all of all lanes; the others keep what they have.
   void gather(std::vector<Lane>& lanes) const;
   /// Deals lanes out whose states all ranks have: each keeps those of its own.
   void scatter(std::vector<Lane>& lanes) const;

@@ -1,5 +1,6 @@
 #include "learn/experiment.h"
 
+#include "estimate/shard.h"
 #include "learn/experiment_sections.h"
 #include "learn/theta_file.h"
 #include "learn/training.h"
@@ -133,6 +134,11 @@ class Loader {
       result_.theta_file = trained(
           "init_theta", settings_.text("init_theta").doc("an earlier run, or its theta.npz, whose θ this begins from"));
     result_.estimator = settings_.component<GradientEstimator>("estimator");
+    result_.shards = settings_.integer("shards", 1)
+                         .between(1, most_shards)
+                         .doc(
+                             "how often the estimator is at work, each time with problems of its own; the mean is "
+                             "the meta-gradient. Ranks of mpirun share them");
     result_.meta_optimizer = settings_.component<Optimizer>("meta_optimizer").doc("the optimizer that trains θ");
   }
 
@@ -177,7 +183,7 @@ class Loader {
 
   void load_sections() {
     const bool is_meta = result_.kind == Experiment::Kind::meta_training;
-    for (const char* key : {"meta_objective", "meta_gradient", "validate", "meta_training"})
+    for (const char* key : {"meta_objective", "meta_gradient", "validate", "meta_training", "shards"})
       if (!is_meta && spec_.find(key)) complain(key, "needs an `estimator` beside it");
     if (is_meta && spec_.find("metrics"))
       complain("metrics", "goes with an inner training; here `apply` measures on test data at its end");

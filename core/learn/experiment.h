@@ -88,6 +88,7 @@ struct Experiment {
   std::vector<std::int64_t> theta_seeds;  // application: θ from these, one run each
   std::string theta_file;  // application: θ from a file of an earlier run; meta-training: where it begins
   std::shared_ptr<const GradientEstimator> estimator;
+  int shards = 1;  // how often the estimator is at work, each time with problems of its own
   std::shared_ptr<const Optimizer> meta_optimizer;
   std::optional<Application> application;
   std::vector<Comparison> comparisons;

@@ -1,15 +1,46 @@
 // What a meta-training writes into a checkpoint, and takes from it.
-#include "learn/lane_rows.h"
+#include "estimate/lane_rows.h"
 #include "learn/meta_training.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace lopt {
 namespace {
 
 using json = Json;
+
+/// Which shards a checkpoint has: names of facts, and with a number behind of trees.
+constexpr const char *shards_name = "shards", *best_shards_name = "best_shards";
+/// Rank 0 waits for the states of one rank after the other.
+constexpr double patience_of_states = 3;
+
+std::string name_of(const char* shards, std::size_t shard) { return fmt::format("{} {}", shards, shard); }
+
+/// What an estimator keeps: rows of its lanes, and their states beside its values.
+Values tree_of(const EstimatorState& state) { return {{"values", state.values}, {"lanes", states_of(state.lanes)}}; }
+EstimatorState state_from(const json& rows, const Values& tree) {
+  return {lanes_from(rows, tree["lanes"]), tree["values"]};
+}
+void add_shards(Checkpoint& checkpoint, const char* name, const std::vector<EstimatorState>& shards) {
+  json rows = json::array();
+  for (const EstimatorState& state : shards) {
+    checkpoint.trees.emplace_back(name_of(name, rows.size()), tree_of(state));
+    rows.push_back(rows_of(state.lanes));
+  }
+  checkpoint.facts[name] = std::move(rows);
+}
+
+std::string encoded(const EstimatorState& state) {
+  return encode_checkpoint({rows_of(state.lanes), {{"state", tree_of(state)}}});
+}
+EstimatorState decoded(const std::vector<std::byte>& bytes) {
+  const Checkpoint checkpoint = decode_checkpoint({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                                                  "what a rank sent of its shard");
+  return state_from(checkpoint.facts, checkpoint.tree("state"));
+}
 
 /// A tree of the checkpoint that must be structured as one that is there.
 Values like(const Checkpoint& checkpoint, const std::string& name, const Values& present) {
@@ -40,13 +71,62 @@ std::vector<std::vector<float>> rows_of_tree(const Values& tree, std::size_t cou
 
 }  // namespace
 
-void MetaTraining::gather_lanes() {
-  if (!shared_lanes_) return;
-  shared_lanes_->gather(now_.state.lanes);
-  shared_lanes_->gather(best_.state.lanes);
+namespace {
+/// What a rank needs of it.
+Checkpoint for_rank(int rank, int ranks, const Checkpoint& all) {
+  Checkpoint part{all.facts, {}};
+  std::set<std::string> others;
+  for (const char* name : {shards_name, best_shards_name}) {
+    if (!part.facts.contains(name)) continue;
+    json& rows = part.facts[name];
+    const ShardLayout layout{static_cast<int>(rows.size()), ranks};
+    for (int shard = 0; shard < layout.shards; ++shard) {
+      if (shard >= layout.first_of(rank) && shard < layout.last_of(rank)) continue;
+      rows[static_cast<std::size_t>(shard)] = nullptr;
+      others.insert(name_of(name, static_cast<std::size_t>(shard)));
+    }
+  }
+  for (const auto& tree : all.trees)
+    if (!others.contains(tree.first)) part.trees.push_back(tree);
+  return part;
+}
+}  // namespace
+
+std::optional<Checkpoint> dealt_out(Communicator& ranks, const std::optional<Checkpoint>& checkpoint) {
+  if (ranks.rank() == 0) {
+    for (int rank = 1; rank < ranks.size(); ++rank)
+      ranks.send(rank, bytes_of(checkpoint ? encode_checkpoint(for_rank(rank, ranks.size(), *checkpoint)) : ""));
+    return checkpoint;
+  }
+  const std::vector<std::byte> bytes = ranks.receive(0, patience_of_states);
+  if (bytes.empty()) return std::nullopt;
+  return decode_checkpoint({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "rank 0's checkpoint");
+}
+
+std::vector<EstimatorState> MetaTraining::at_rank_0(const std::vector<EstimatorState>& own) const {
+  std::vector<EstimatorState> mine = own;
+  if (shared_lanes_)
+    for (EstimatorState& state : mine) shared_lanes_->gather(state.lanes);
+  if (!ranks_ || own.empty()) return mine;
+  std::vector<EstimatorState> all;
+  for (int shard = 0; shard < layout_.shards; ++shard) {
+    const int leader = layout_.leader_of(shard);
+    if (leader == ranks_->rank()) {
+      EstimatorState& state = mine[static_cast<std::size_t>(shard - first_shard_)];
+      if (leader == 0)
+        all.push_back(std::move(state));
+      else
+        ranks_->send(0, bytes_of(encoded(state)));
+    } else if (ranks_->rank() == 0) {
+      all.push_back(decoded(ranks_->receive(leader, patience_of_states)));
+    }
+  }
+  return all;
 }
 
 Checkpoint MetaTraining::checkpoint() const {
+  const std::vector<EstimatorState> shards = at_rank_0(now_.shards), best_shards = at_rank_0(best_.shards);
+  if (ranks_ && ranks_->rank() != 0) return {};
   Checkpoint result;
   result.facts = {{"step", now_.step},
                   {"key", {now_.key.high, now_.key.low}},
@@ -56,15 +136,12 @@ Checkpoint MetaTraining::checkpoint() const {
                   {"stage_begin", now_.stage_begin},
                   {"validation_baseline", validation_baseline_},
                   {"best_validated_step", best_validated_.step},
-                  {"lanes", rows_of(now_.state.lanes)},
-                  {"best_step", best_.step},
-                  {"best_lanes", rows_of(best_.state.lanes)}};
+                  {"best_step", best_.step}};
   result.trees = {{"theta", now_.theta},
                   {"optimizer", now_.optimizer},
-                  {"estimator", now_.state.values},
-                  {"lanes", states_of(now_.state.lanes)},
                   {"recent", as_array(now_.recent)},
                   {"best_loss", Array::scalar(best_.loss)}};
+  add_shards(result, shards_name, shards);
   if (now_.stage > 0) result.trees.emplace_back("stage_theta", all_theta_.at_start());
   if (has_average_) result.trees.emplace_back("average", now_.average);
   if (baseline_ && baseline_->filled()) result.trees.emplace_back("baseline", as_tree(baseline_->losses()));
@@ -76,8 +153,21 @@ Checkpoint MetaTraining::checkpoint() const {
   result.trees.emplace_back("best_theta", best_.theta);
   if (stage_->gradient_rules.roll_back_above <= 0) return result;
   result.trees.emplace_back("best_optimizer", best_.optimizer);
-  result.trees.emplace_back("best_estimator", best_.state.values);
-  result.trees.emplace_back("best_lanes", states_of(best_.state.lanes));
+  add_shards(result, best_shards_name, best_shards);
+  return result;
+}
+
+std::vector<EstimatorState> MetaTraining::own_shards(const Checkpoint& checkpoint, const char* name) const {
+  const json& rows = checkpoint.facts.at(name);
+  if (rows.size() != static_cast<std::size_t>(layout_.shards))
+    throw DataError(fmt::format("the checkpoint has {} shards, and this spec {}", rows.size(), layout_.shards));
+  std::vector<EstimatorState> result;
+  const int last = layout_.last_of(ranks_ ? ranks_->rank() : 0);
+  for (auto shard = static_cast<std::size_t>(first_shard_); shard < static_cast<std::size_t>(last); ++shard) {
+    result.push_back(state_from(rows[shard], checkpoint.tree(name_of(name, shard))));
+    for (const Lane& lane : result.back().lanes) lanes_->require_state(lane);
+    if (shared_lanes_) shared_lanes_->scatter(result.back().lanes);
+  }
   return result;
 }
 
@@ -96,8 +186,7 @@ void MetaTraining::restore(const Checkpoint& checkpoint) {
     now.roll_backs = facts.at("roll_backs").get<int>();
     now.theta = like(checkpoint, "theta", now_.theta);
     now.optimizer = like(checkpoint, "optimizer", now_.optimizer);
-    now.state.values = checkpoint.tree("estimator");
-    now.state.lanes = lanes_from(facts.at("lanes"), checkpoint.tree("lanes"));
+    now.shards = own_shards(checkpoint, shards_name);
     const Array recent = checkpoint.tree("recent").leaf();
     now.recent.assign(recent.values<float>().begin(), recent.values<float>().end());
     if (has_average_) now.average = like(checkpoint, "average", now_.theta);
@@ -113,14 +202,7 @@ void MetaTraining::restore(const Checkpoint& checkpoint) {
     if (best.step > 0) best.theta = like(checkpoint, "best_theta", now_.theta);
     if (best.step > 0 && stage_->gradient_rules.roll_back_above > 0) {
       best.optimizer = like(checkpoint, "best_optimizer", now_.optimizer);
-      best.state.values = checkpoint.tree("best_estimator");
-      best.state.lanes = lanes_from(facts.at("best_lanes"), checkpoint.tree("best_lanes"));
-    }
-    for (const auto* lanes : {&now.state.lanes, &best.state.lanes})
-      for (const Lane& lane : *lanes) lanes_->require_state(lane);
-    if (shared_lanes_) {
-      shared_lanes_->scatter(now.state.lanes);
-      shared_lanes_->scatter(best.state.lanes);
+      best.shards = own_shards(checkpoint, best_shards_name);
     }
     if (baseline_ && checkpoint.has_tree("baseline"))
       baseline_->restore(rows_of_tree(checkpoint.tree("baseline"), stage_->family->size()));

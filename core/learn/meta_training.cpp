@@ -63,14 +63,20 @@ void MetaTraining::begin_stage(std::size_t index, Values whole) {
   };
   // Each stage sees batches in an order of its own.
   const HostKey batches = data_key(experiment_.seed);
+  layout_ = {stage_->shards, ranks_ ? ranks_->size() : 1};
+  first_shard_ = layout_.first_of(ranks_ ? ranks_->rank() : 0);
   unroller_.reset();
   shared_lanes_.reset();
+  shard_ranks_.reset();
   lanes_ = std::make_unique<LaneUnroller>(stage_->family, source, types_of(now_.theta),
                                           index == 0 ? batches : fold_in(batches, static_cast<std::uint32_t>(index)),
                                           threads_, stage_->estimator->problem_steps(), objective);
-  if (ranks_) shared_lanes_ = std::make_unique<RankUnroller>(*lanes_, *ranks_);
-  unroller_ = std::make_unique<MemberLosses>(ranks_ ? static_cast<const Unroller&>(*shared_lanes_) : *lanes_);
-  now_.state = stage_->estimator->init(now_.theta, now_.key, *unroller_);
+  if (const int together = layout_.ranks_of(first_shard_); together > 1) {
+    shard_ranks_ = std::make_unique<RankGroup>(*ranks_, layout_.leader_of(first_shard_), together);
+    shared_lanes_ = std::make_unique<RankUnroller>(*lanes_, *shard_ranks_);
+  }
+  unroller_ = std::make_unique<MemberLosses>(shared_lanes_ ? static_cast<const Unroller&>(*shared_lanes_) : *lanes_);
+  now_.shards = begun_shards(now_.key);
   now_.recent.clear();
   best_ = {};
   best_validated_ = {};
@@ -87,8 +93,40 @@ void MetaTraining::inherit(const Inheritance& from, HostKey key) {
   if (types.paths() == optimizer_types_.paths() && types.leaves() == optimizer_types_.leaves())
     now_.optimizer = from.optimizer;
   if (has_average_) now_.average = from.average.leaf_count() > 0 ? from.average : from.theta;
-  now_.state = stage_->estimator->init(now_.theta, now_.key, *unroller_);
+  now_.shards = begun_shards(now_.key);
   now_.recent.clear();
+}
+
+std::vector<EstimatorState> MetaTraining::begun_shards(HostKey key) const {
+  std::vector<EstimatorState> result;
+  const int last = layout_.last_of(ranks_ ? ranks_->rank() : 0);
+  for (int shard = first_shard_; shard < last; ++shard)
+    result.push_back(
+        stage_->estimator->init(now_.theta, shard_key(key, shard, layout_.shards), ShardUnroller(*unroller_, shard)));
+  return result;
+}
+
+ShardSum MetaTraining::estimate_of(int shard, const Values& theta, HostKey key, EstimatorState& state) const {
+  Estimate estimate = stage_->estimator->estimate(theta, shard_key(key, shard, layout_.shards), state,
+                                                  ShardUnroller(*unroller_, shard));
+  ShardSum result;
+  result.gradient = std::move(estimate.gradient);
+  result.loss = static_cast<double>(estimate.loss);
+  result.members = unroller_->take();
+  result.lanes = static_cast<std::int64_t>(state.lanes.size());
+  for (const Lane& lane : state.lanes) {
+    result.age += lane.iteration;
+    result.length += lane.length;
+  }
+  result.diverged = shared_lanes_ ? shared_lanes_->take_diverged() : lanes_->take_diverged();
+  return result;
+}
+
+ShardSum MetaTraining::estimate(const Values& theta, HostKey key, std::vector<EstimatorState>& shards) const {
+  std::vector<ShardSum> own;
+  for (EstimatorState& state : shards)
+    own.push_back(estimate_of(first_shard_ + static_cast<int>(own.size()), theta, key, state));
+  return mean_of_shards(ranks_, layout_, std::move(own));
 }
 
 void MetaTraining::find_baseline() {
@@ -164,23 +202,24 @@ MetaStep MetaTraining::step() {
   lanes_->set_interrupt(may_be_long ? interrupt_ : std::function<bool()>());
   const std::vector<HostKey> keys = split(now_.key);
   now_.key = keys[1];
-  Estimate estimate;
+  ShardSum found;
   try {
-    estimate = stage_->estimator->estimate(now_.theta, keys[0], now_.state, *unroller_);
+    found = estimate(now_.theta, keys[0], now_.shards);
   } catch (const Interrupted&) {
     now_ = before;
     throw;
   }
-  gradient_ = std::move(estimate.gradient);
-  MetaStep result{now_.step, estimate.loss, norm_of(gradient_), false, false, false, 0, 0, 0, {}, {}, {},
-                  "",        gradient_,     now_.theta};
-  std::map<std::uint32_t, double> members = unroller_->take();
-  if (stage_->family->size() > 1) result.member_losses = std::move(members);
-  for (const Lane& lane : now_.state.lanes) {
-    result.lane_age += static_cast<double>(lane.iteration) / static_cast<double>(now_.state.lanes.size());
-    result.lane_length += static_cast<double>(lane.length) / static_cast<double>(now_.state.lanes.size());
+  gradient_ = std::move(found.gradient);
+  const auto loss = static_cast<float>(found.loss);
+  MetaStep result{now_.step, loss, norm_of(gradient_), false,     false, false, found.diverged, 0, 0, {}, {},
+                  {},        "",   gradient_,          now_.theta};
+  if (stage_->family->size() > 1)
+    for (const auto& [member, losses] : found.members)
+      result.member_losses[member] = losses.total / static_cast<double>(losses.count);
+  if (found.lanes > 0) {
+    result.lane_age = static_cast<double>(found.age) / static_cast<double>(found.lanes);
+    result.lane_length = static_cast<double>(found.length) / static_cast<double>(found.lanes);
   }
-  result.diverged = shared_lanes_ ? shared_lanes_->take_diverged() : lanes_->take_diverged();
   if (!fault_found_ && (result.diverged > 0 || !std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))) {
     fault_found_ = true;
     result.fault = find_fault(before);
@@ -188,10 +227,10 @@ MetaStep MetaTraining::step() {
   Values treated = gradient_;
   result.skipped = !treat(treated, result.gradient_norm, result);
   now_.skipped_in_a_row = result.skipped ? now_.skipped_in_a_row + 1 : 0;
-  if (!result.skipped) apply(treated, estimate.loss, keys[0]);
+  if (!result.skipped) apply(treated, loss, keys[0]);
   ++now_.step;
   const Best best_before = best_;
-  remember_best(estimate.loss);
+  remember_best(loss);
   result.rolled_back = roll_back();
   try {
     validate(result);
@@ -209,9 +248,8 @@ std::string MetaTraining::find_fault(const Now& before) const {
   Now copy = before;
   lanes_->set_interrupt({});
   lanes_->set_observer(&finder);
-  const Estimate estimate = stage_->estimator->estimate(copy.theta, split(copy.key)[0], copy.state, *unroller_);
+  const ShardSum estimate = this->estimate(copy.theta, split(copy.key)[0], copy.shards);
   lanes_->set_observer(nullptr);
-  static_cast<void>(lanes_->take_diverged());
   std::string found = finder.sentence();
   if (ranks_)
     for (const std::string& of_a_rank : texts_of_all(*ranks_, found))
@@ -264,7 +302,7 @@ void MetaTraining::remember_best(float loss) {
   best_.theta = now_.theta;
   if (stage_->gradient_rules.roll_back_above > 0) {
     best_.optimizer = now_.optimizer;
-    best_.state = now_.state;
+    best_.shards = now_.shards;
   }
 }
 
@@ -296,7 +334,7 @@ bool MetaTraining::roll_back() {
   // The key goes on: the same perturbations would lead to the same place.
   now_.theta = best_.theta;
   now_.optimizer = best_.optimizer;
-  now_.state = best_.state;
+  now_.shards = best_.shards;
   now_.recent.clear();
   ++now_.roll_backs;
   return true;

@@ -2,8 +2,8 @@
 // The outer loop: θ trained by a meta-optimizer.
 
 #include "data/checkpoint_file.h"
-#include "estimate/member_losses.h"
 #include "estimate/rank_unroller.h"
+#include "estimate/shard.h"
 #include "learn/frozen_theta.h"
 #include "learn/training.h"
 #include "learn/validation.h"
@@ -37,7 +37,7 @@ struct MetaStep {
 class MetaTraining {
  public:
   /// Traces everything. Throws ShapeError, TreeError or DataError where the spec's parts do not fit together.
-  /// `ranks`: the processes that share the lanes; null where there is one.
+  /// `ranks`: the processes that share shards or lanes; null where there is one.
   MetaTraining(const Experiment& experiment, int threads, Communicator* ranks = nullptr);
 
   /// One meta-step. Throws Interrupted where `set_interrupt` says so in a long one; the training is then as before it.
@@ -61,7 +61,8 @@ class MetaTraining {
   /// What the meta-optimizer would have judged, where that is another θ than its own: an average.
   bool has_average() const { return has_average_; }
   const Values& average() const { return now_.average; }
-  const EstimatorState& state() const { return now_.state; }
+  /// Of the first of this process's shards.
+  const EstimatorState& state() const { return now_.shards.front(); }
   const LaneUnroller& unroller() const { return *lanes_; }
   /// Steps skipped one after the other, up to now.
   int skipped_in_a_row() const { return now_.skipped_in_a_row; }
@@ -84,9 +85,7 @@ class MetaTraining {
   void inherit(const Inheritance& from, HostKey key);
   HostKey key() const { return now_.key; }
 
-  /// Every lane's state comes to rank 0, where processes share them. All of them must call it.
-  void gather_lanes();
-  /// Call gather_lanes() before.
+  /// All of it at rank 0, and nothing at the others, where processes share it. All of them must call it.
   Checkpoint checkpoint() const;
   /// Throws DataError where the checkpoint is of another training.
   void restore(const Checkpoint& checkpoint);
@@ -97,7 +96,7 @@ class MetaTraining {
     int step = 0;
     HostKey key;
     Values theta, optimizer;
-    EstimatorState state;
+    std::vector<EstimatorState> shards;  // those that this process works for
     std::size_t stage = 0;
     int stage_begin = 0;  // steps before the stage
     Values average = Values(std::vector<Values::Entry>{});
@@ -109,7 +108,7 @@ class MetaTraining {
     float loss = 0;
     Values theta;
     Values optimizer;  // the rest only where θ may go back to it
-    EstimatorState state;
+    std::vector<EstimatorState> shards;
   };
 
   struct BestValidated {
@@ -124,6 +123,16 @@ class MetaTraining {
   int stage_steps_done() const { return now_.step - now_.stage_begin; }
   void trace_optimizer();
   void validate(MetaStep& step);
+  /// The problems of this process's shards, as they begin.
+  std::vector<EstimatorState> begun_shards(HostKey key) const;
+  /// What one of them finds in a meta-step, which brings its problems on.
+  ShardSum estimate_of(int shard, const Values& theta, HostKey key, EstimatorState& state) const;
+  /// The same of all of them, and what all processes find together.
+  ShardSum estimate(const Values& theta, HostKey key, std::vector<EstimatorState>& shards) const;
+  /// This process's shards out of a checkpoint.
+  std::vector<EstimatorState> own_shards(const Checkpoint& checkpoint, const char* name) const;
+  /// Of all shards at rank 0, and nothing of use elsewhere.
+  std::vector<EstimatorState> at_rank_0(const std::vector<EstimatorState>& own) const;
   std::string find_fault(const Now& before) const;
   /// Applies the rules to a gradient; false where the step is to be skipped.
   bool treat(Values& gradient, float norm, MetaStep& step) const;
@@ -135,7 +144,10 @@ class MetaTraining {
   const Experiment* stage_;  // the same, or the stage that it is in
   int threads_;
   Communicator* ranks_;
-  FrozenTheta all_theta_;  // as it was at the stage's start
+  ShardLayout layout_;
+  int first_shard_ = 0;                     // of this process's
+  std::unique_ptr<RankGroup> shard_ranks_;  // those that work for its shard, where they are several
+  FrozenTheta all_theta_;                   // as it was at the stage's start
   std::shared_ptr<BaselineLosses> baseline_;
   std::vector<double> validation_baseline_;
   std::unique_ptr<LaneUnroller> lanes_;
@@ -152,5 +164,9 @@ class MetaTraining {
   bool fault_found_ = false;
   double last_seconds_ = 1e9;  // how long the last step took; of the first it is not known
 };
+
+/// Rank 0's checkpoint, for all: what all ranks have in common, and of a meta-training's shards each rank's own. Nothing
+/// where rank 0 has none. All ranks must call it.
+std::optional<Checkpoint> dealt_out(Communicator& ranks, const std::optional<Checkpoint>& checkpoint);
 
 }  // namespace lopt

@@ -1,7 +1,7 @@
 #include "learn/training.h"
 
 #include "data/npz.h"
-#include "learn/lane_rows.h"
+#include "estimate/lane_rows.h"
 #include "learn/rate_search.h"
 
 #include <fmt/format.h>

@@ -4,10 +4,10 @@
 #include <boost/mpi.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
-#include <limits>
+#include <functional>
 #include <thread>
 
 namespace lopt {
@@ -16,13 +16,16 @@ namespace {
 namespace mpi = boost::mpi;
 using Clock = std::chrono::steady_clock;
 
-constexpr int tag_of_parts = 1, tag_of_all = 2;
+constexpr int tag = 1;
+/// MPI counts in int: a longer message comes in pieces, of which the last is shorter than this.
+constexpr std::size_t piece_size = std::size_t{1} << 30;
+/// A receiver may be busy with others before it takes a message.
+constexpr double patience_of_senders = 3;
 
 double seconds_between(Clock::time_point a, Clock::time_point b) {
   return std::chrono::duration<double>(b - a).count();
 }
 
-/// Parts go to rank 0, and all of them from there to everybody: whoever does not answer, rank 0 knows.
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator()
@@ -38,73 +41,50 @@ class MpiCommunicator final : public Communicator {
 
   int rank() const override { return world_.rank(); }
   int size() const override { return world_.size(); }
-  std::uint64_t bytes_sent() const override { return sent_; }
+  Traffic traffic() const override { return traffic_; }
 
-  std::vector<std::byte> all_gather(std::span<const std::byte> part, std::span<const std::size_t> sizes) override {
-    return exchange(part, sizes, true);
+  void send(int to, std::span<const std::byte> bytes) override {
+    begin_exchange();
+    ++traffic_.messages;
+    traffic_.bytes += bytes.size();
+    for (bool more = true; more;) {
+      const std::span<const std::byte> piece = bytes.first(std::min(bytes.size(), piece_size));
+      bytes = bytes.subspan(piece.size());
+      more = piece.size() == piece_size;
+      mpi::request request =
+          world_.isend(to, tag, reinterpret_cast<const char*>(piece.data()), static_cast<int>(piece.size()));
+      wait([&] { return request.test().has_value(); }, to, patience_of_senders);
+    }
+    last_ = Clock::now();
   }
-  std::vector<std::byte> gather(std::span<const std::byte> part, std::span<const std::size_t> sizes) override {
-    return exchange(part, sizes, false);
+
+  std::vector<std::byte> receive(int from, double patience) override {
+    begin_exchange();
+    std::vector<std::byte> bytes;
+    for (bool more = true; more;) {
+      boost::optional<mpi::status> status;
+      wait([&] { return (status = world_.iprobe(from, tag)).has_value(); }, from, patience);
+      const auto size = static_cast<std::size_t>(status->count<char>().value());
+      bytes.resize(bytes.size() + size);
+      world_.recv(from, tag, reinterpret_cast<char*>(bytes.data() + bytes.size() - size), static_cast<int>(size));
+      more = size == piece_size;
+    }
+    last_ = Clock::now();
+    return bytes;
   }
 
  private:
-  std::vector<std::byte> exchange(std::span<const std::byte> part, std::span<const std::size_t> sizes, bool to_all) {
-    std::size_t total = 0;
-    for (std::size_t size : sizes) total += size;
-    if (total > static_cast<std::size_t>(std::numeric_limits<int>::max()))
-      throw RankError(fmt::format("{} bytes at once are more than MPI takes", total));
-    // Others may need as long as this rank did, and some more.
-    own_seconds_ = std::max(own_seconds_, seconds_between(last_, Clock::now()));
-    std::vector<std::byte> all(rank() == 0 || to_all ? total : 0);
-    if (rank() == 0) {
-      collect(part, sizes, all);
-      if (to_all) spread(all);
-    } else {
-      contribute(part);
-      if (to_all) receive(all);
-    }
-    last_ = Clock::now();
-    return all;
-  }
+  /// Others may need as long as this rank did, and some more.
+  void begin_exchange() { own_seconds_ = std::max(own_seconds_, seconds_between(last_, Clock::now())); }
 
-  double limit() const { return std::max(patience_, 5 * own_seconds_); }
-
-  void collect(std::span<const std::byte> part, std::span<const std::size_t> sizes, std::vector<std::byte>& all) {
-    std::copy(part.begin(), part.end(), all.begin());
-    std::vector<mpi::request> requests;
-    std::size_t at = sizes[0];
-    for (std::size_t rank = 1; rank < sizes.size(); at += sizes[rank++])
-      requests.push_back(
-          world_.irecv(static_cast<int>(rank), tag_of_parts, chars(all.data() + at), count(sizes[rank])));
-    for (std::size_t i = 0; i < requests.size(); ++i) wait(requests[i], static_cast<int>(i) + 1, limit());
-  }
-  void spread(const std::vector<std::byte>& all) {
-    std::vector<mpi::request> requests;
-    for (int rank = 1; rank < size(); ++rank) requests.push_back(send(rank, tag_of_all, all));
-    for (std::size_t i = 0; i < requests.size(); ++i) wait(requests[i], static_cast<int>(i) + 1, limit());
-  }
-
-  // Rank 0 may be waiting for another one, which it will name itself.
-  void contribute(std::span<const std::byte> part) {
-    mpi::request request = send(0, tag_of_parts, part);
-    wait(request, 0, 1.4 * limit());
-  }
-  void receive(std::vector<std::byte>& all) {
-    mpi::request request = world_.irecv(0, tag_of_all, chars(all.data()), count(all.size()));
-    wait(request, 0, 1.4 * limit());
-  }
-
-  mpi::request send(int rank, int tag, std::span<const std::byte> bytes) {
-    sent_ += bytes.size();
-    return world_.isend(rank, tag, reinterpret_cast<const char*>(bytes.data()), count(bytes.size()));
-  }
-
-  void wait(mpi::request& request, int other, double seconds) const {
+  void wait(const std::function<bool()>& is_done, int other, double patience) {
     const auto start = Clock::now();
-    while (!request.test()) {
+    const double limit = patience * std::max(patience_, 5 * own_seconds_);
+    while (!is_done()) {
       std::this_thread::yield();
-      if (seconds_between(start, Clock::now()) > seconds) give_up(other, seconds);
+      if (const double waited = seconds_between(start, Clock::now()); waited > limit) give_up(other, waited);
     }
+    traffic_.waited += seconds_between(start, Clock::now());
   }
 
   /// A rank that hangs does not end when it is asked to; mpirun makes it.
@@ -118,15 +98,12 @@ class MpiCommunicator final : public Communicator {
     std::_Exit(1);
   }
 
-  static char* chars(std::byte* bytes) { return reinterpret_cast<char*>(bytes); }
-  static int count(std::size_t size) { return static_cast<int>(size); }
-
   std::unique_ptr<mpi::environment> environment_;
   mpi::communicator world_;
   double patience_ = 20;    // seconds
   double own_seconds_ = 0;  // the longest that this rank needed between two exchanges
   Clock::time_point last_;
-  std::uint64_t sent_ = 0;
+  Traffic traffic_;
 };
 
 }  // namespace

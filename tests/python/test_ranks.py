@@ -120,7 +120,7 @@ class Ranks(unittest.TestCase):
                 run = f"{self.folder}/{estimator}-{hidden}"
                 call(2, "train", self.spec(estimator, 3, hidden), "--out", run, "-q")
                 with open(run + "/summary.json") as file:
-                    sent.append(json.load(file)["bytes_a_step_to_a_rank"])
+                    sent.append(json.load(file)["bytes_a_step"])
             print(f"  {estimator:<20} {sent[0]} with 8 hidden units, {sent[1]} with 256")
             self.assertEqual(sent[0], sent[1])  # exact gradients are of θ, which does not grow either
 

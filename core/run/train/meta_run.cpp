@@ -128,18 +128,23 @@ class MetaRun {
     Progress progress("meta-loss", experiment_.steps, session_.quiet(), training_.steps_done());
     Session::Wish wish = Session::Wish::go_on;
     while (training_.steps_done() < experiment_.steps && wish != Session::Wish::stop && !ended_early_) {
-      const std::uint64_t sent_before = bytes_sent();
+      const Traffic before = traffic();
       try {
         step(progress);
       } catch (const Interrupted&) {
         break;  // the training is as it was before the step
       }
       wish = session_.agree();
-      bytes_of_steps_ += bytes_sent() - sent_before;
+      sent_.bytes += traffic().bytes - before.bytes;
+      sent_.messages += traffic().messages - before.messages;
       ++steps_made_;
       if (wish == Session::Wish::checkpoint && training_.steps_done() < experiment_.steps) keep();
     }
     keep();
+    if (Communicator* ranks = session_.ranks()) {
+      sent_.bytes = static_cast<std::uint64_t>(most(*ranks, static_cast<std::int64_t>(sent_.bytes)));
+      sent_.messages = static_cast<std::uint64_t>(most(*ranks, static_cast<std::int64_t>(sent_.messages)));
+    }
   }
 
   void step(Progress& progress) {
@@ -214,9 +219,7 @@ class MetaRun {
   }
 
   void keep() {
-    training_.gather_lanes();
-    Checkpoint checkpoint = session_.writes() ? training_.checkpoint() : Checkpoint();
-    session_.keep(training_.steps_done(), std::move(checkpoint));
+    session_.keep(training_.steps_done(), training_.checkpoint());
     if (session_.writes() && training_.best_step() > 0 && training_.best_step() != written_best_)
       write_best(training_.best_theta());
   }
@@ -266,10 +269,10 @@ class MetaRun {
     summary["inner_diverged"] = diverged_;
     if (session_.ranks()) {
       summary["ranks"] = session_.ranks()->size();
-      // Rank 0 sends to each of the others what all of them together sent to it.
-      if (steps_made_ > 0)
-        summary["bytes_a_step_to_a_rank"] =
-            bytes_of_steps_ / static_cast<std::uint64_t>(steps_made_ * (session_.ranks()->size() - 1));
+      // Of the rank that sends most.
+      const auto steps = static_cast<std::uint64_t>(std::max(1, steps_made_));
+      summary["bytes_a_step"] = sent_.bytes / steps;
+      summary["messages_a_step"] = static_cast<double>(sent_.messages) / static_cast<double>(steps);
     }
     session_.say(fmt::format("\nMeta-loss: {:.3f} → {:.3f} (means of the first and last {} of {} meta-steps).",
                              mean_first(losses_), mean_last(losses_), std::min<std::size_t>(20, losses_.size()),
@@ -300,7 +303,7 @@ class MetaRun {
                                training_.best_step()));
   }
 
-  std::uint64_t bytes_sent() const { return session_.ranks() ? session_.ranks()->bytes_sent() : 0; }
+  Traffic traffic() const { return session_.ranks() ? session_.ranks()->traffic() : Traffic(); }
 
   Session& session_;
   Experiment& experiment_;
@@ -315,7 +318,7 @@ class MetaRun {
   int skipped_ = 0, clipped_ = 0, written_best_ = 0;
   std::int64_t diverged_ = 0;
   bool resumed_ = false;
-  std::uint64_t bytes_of_steps_ = 0;
+  Traffic sent_;        // in steps
   int steps_made_ = 0;  // in this process
   std::optional<std::string> ended_early_;
 };

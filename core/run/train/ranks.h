@@ -1,5 +1,5 @@
 #pragma once
-#include "estimate/communicator.h"
+#include "estimate/collectives.h"
 
 namespace lopt {
 

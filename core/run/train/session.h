@@ -3,7 +3,7 @@
 // each has a session; the first alone writes and speaks.
 
 #include "estimate/allowance.h"
-#include "estimate/communicator.h"
+#include "estimate/collectives.h"
 #include "learn/meta_training.h"
 #include "report/curves.h"
 #include "report/run_folder.h"

@@ -52,20 +52,16 @@ std::vector<std::string> differences(const Json& before, const Json& now, const 
 
 /// The checkpoint to go on from; nothing where the run ended before its first. Rank 0 reads it for all.
 std::optional<Checkpoint> checkpoint_of(RunFolder* folder, Communicator* ranks, const std::string& path) {
-  std::string bytes;
+  std::optional<Checkpoint> newest;
   if (folder) {
     std::vector<std::string> damaged;
-    const std::optional<Checkpoint> newest = folder->newest_checkpoint(damaged);
+    newest = folder->newest_checkpoint(damaged);
     for (const std::string& sentence : damaged) Session::warn(sentence + (newest ? "; the one before is used" : ""));
     if (!newest && !damaged.empty())
       throw DataError(fmt::format("{}: has no good checkpoint to go on from; `lopt-run train {}/spec.yaml` begins anew",
                                   path, path));
-    if (!ranks) return newest;
-    if (newest) bytes = encode_checkpoint(*newest);
   }
-  bytes = from_rank_0(*ranks, bytes);
-  if (bytes.empty()) return std::nullopt;
-  return decode_checkpoint({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, "rank 0's checkpoint");
+  return ranks ? dealt_out(*ranks, newest) : newest;
 }
 
 /// Begins the run of a folder that was left before its first checkpoint.

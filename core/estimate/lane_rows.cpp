@@ -1,4 +1,4 @@
-#include "learn/lane_rows.h"
+#include "estimate/lane_rows.h"
 
 #include <bit>
 
