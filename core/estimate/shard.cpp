@@ -1,6 +1,7 @@
 #include "estimate/shard.h"
 
-#include <algorithm>
+#include <lopt/dataset.h>
+
 #include <cstring>
 
 namespace lopt {
@@ -34,6 +35,7 @@ class MessageReader {
   }
   template <class T>
   void get(std::span<T> values) {
+    if (bytes_.size() < values.size_bytes()) throw DataError("what a meta-step found is cut short, or of another θ");
     std::memcpy(values.data(), bytes_.data(), values.size_bytes());
     bytes_ = bytes_.subspan(values.size_bytes());
   }
@@ -42,36 +44,6 @@ class MessageReader {
  private:
   std::span<const std::byte> bytes_;
 };
-
-std::vector<std::byte> encoded(const ShardSum& sum) {
-  MessageWriter writer;
-  for (const Array& leaf : sum.gradient.leaves()) writer.put(leaf.values<float>());
-  writer.put(sum.loss);
-  for (const std::int64_t number : {sum.diverged, sum.lanes, sum.age, sum.length}) writer.put(number);
-  for (const auto& [member, losses] : sum.members) {
-    writer.put(member);
-    writer.put(losses.total);
-    writer.put(losses.count);
-  }
-  return writer.take();
-}
-
-/// `structure`: the gradient is structured so.
-ShardSum decoded(std::span<const std::byte> bytes, const Values& structure) {
-  MessageReader reader(bytes);
-  ShardSum sum;
-  std::vector<Array> leaves = arrays_of(types_of(structure).leaves());
-  for (Array& leaf : leaves) reader.get(leaf.mutable_values<float>());
-  sum.gradient = structure.with_leaves<Array>(leaves);
-  sum.loss = reader.get<double>();
-  for (std::int64_t* number : {&sum.diverged, &sum.lanes, &sum.age, &sum.length}) *number = reader.get<std::int64_t>();
-  while (!reader.ended()) {
-    const auto member = reader.get<std::uint32_t>();
-    const auto losses = reader.get<double>();
-    sum.members[member] = {losses, reader.get<std::int64_t>()};
-  }
-  return sum;
-}
 
 /// Gradient and loss as a mean, where they are a sum.
 ShardSum averaged(ShardSum sum, int shards) {
@@ -95,6 +67,35 @@ ShardSum sum_between(std::vector<ShardSum>& shards, std::size_t first, std::size
 }
 
 }  // namespace
+
+std::vector<std::byte> encoded(const ShardSum& sum) {
+  MessageWriter writer;
+  for (const Array& leaf : sum.gradient.leaves()) writer.put(leaf.values<float>());
+  writer.put(sum.loss);
+  for (const std::int64_t number : {sum.diverged, sum.lanes, sum.age, sum.length}) writer.put(number);
+  for (const auto& [member, losses] : sum.members) {
+    writer.put(member);
+    writer.put(losses.total);
+    writer.put(losses.count);
+  }
+  return writer.take();
+}
+
+ShardSum decoded(std::span<const std::byte> bytes, const Values& structure) {
+  MessageReader reader(bytes);
+  ShardSum sum;
+  std::vector<Array> leaves = arrays_of(types_of(structure).leaves());
+  for (Array& leaf : leaves) reader.get(leaf.mutable_values<float>());
+  sum.gradient = structure.with_leaves<Array>(leaves);
+  sum.loss = reader.get<double>();
+  for (std::int64_t* number : {&sum.diverged, &sum.lanes, &sum.age, &sum.length}) *number = reader.get<std::int64_t>();
+  while (!reader.ended()) {
+    const auto member = reader.get<std::uint32_t>();
+    const auto losses = reader.get<double>();
+    sum.members[member] = {losses, reader.get<std::int64_t>()};
+  }
+  return sum;
+}
 
 int ShardLayout::leader_of(int shard) const {
   if (ranks <= shards) return static_cast<int>(((std::int64_t{shard} + 1) * ranks - 1) / shards);

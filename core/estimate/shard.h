@@ -72,6 +72,10 @@ struct ShardSum {
   ShardSum& operator+=(const ShardSum& other);
 };
 
+/// As bytes, and back: `structure` is structured as the gradient.
+std::vector<std::byte> encoded(const ShardSum& sum);
+ShardSum decoded(std::span<const std::byte> bytes, const Values& structure);
+
 /// The mean over all shards of gradient and loss, and the sum of the rest, at every rank, with the same bits for any
 /// number of ranks. `own`: of my shards, one after the other. `ranks`: null where there is one; else all must call it.
 ShardSum mean_of_shards(Communicator* ranks, const ShardLayout& layout, std::vector<ShardSum> own);

@@ -122,11 +122,12 @@ ShardSum MetaTraining::estimate_of(int shard, const Values& theta, HostKey key, 
   return result;
 }
 
-ShardSum MetaTraining::estimate(const Values& theta, HostKey key, std::vector<EstimatorState>& shards) const {
+std::vector<ShardSum> MetaTraining::estimates(const Values& theta, HostKey key,
+                                              std::vector<EstimatorState>& shards) const {
   std::vector<ShardSum> own;
   for (EstimatorState& state : shards)
     own.push_back(estimate_of(first_shard_ + static_cast<int>(own.size()), theta, key, state));
-  return mean_of_shards(ranks_, layout_, std::move(own));
+  return own;
 }
 
 void MetaTraining::find_baseline() {
@@ -191,7 +192,10 @@ void MetaTraining::trace_optimizer() {
   update_ = std::make_unique<Executable>(compile(make_program("meta-optimizer update", inputs, outputs)));
 }
 
-MetaStep MetaTraining::step() {
+MetaStep MetaTraining::step() { return step(std::nullopt); }
+MetaStep MetaTraining::replay(std::span<const std::byte> found) { return step(decoded(found, now_.theta)); }
+
+MetaStep MetaTraining::step(std::optional<ShardSum> known) {
   using Clock = std::chrono::steady_clock;
   if (stage_steps_done() == stage_->steps && now_.stage + 1 < stage_count())
     begin_stage(now_.stage + 1, whole(has_average_ ? now_.average : now_.theta));
@@ -202,29 +206,28 @@ MetaStep MetaTraining::step() {
   lanes_->set_interrupt(may_be_long ? interrupt_ : std::function<bool()>());
   const std::vector<HostKey> keys = split(now_.key);
   now_.key = keys[1];
-  ShardSum found;
   try {
-    found = estimate(now_.theta, keys[0], now_.shards);
+    std::vector<ShardSum> own = estimates(now_.theta, keys[0], now_.shards);
+    found_ = known ? std::move(*known) : mean_of_shards(ranks_, layout_, std::move(own));
   } catch (const Interrupted&) {
     now_ = before;
     throw;
   }
-  gradient_ = std::move(found.gradient);
-  const auto loss = static_cast<float>(found.loss);
-  MetaStep result{now_.step, loss, norm_of(gradient_), false,     false, false, found.diverged, 0, 0, {}, {},
-                  {},        "",   gradient_,          now_.theta};
+  const auto loss = static_cast<float>(found_.loss);
+  MetaStep result{now_.step, loss, norm_of(found_.gradient), false,     false, false, found_.diverged, 0, 0, {}, {},
+                  {},        "",   found_.gradient,          now_.theta};
   if (stage_->family->size() > 1)
-    for (const auto& [member, losses] : found.members)
+    for (const auto& [member, losses] : found_.members)
       result.member_losses[member] = losses.total / static_cast<double>(losses.count);
-  if (found.lanes > 0) {
-    result.lane_age = static_cast<double>(found.age) / static_cast<double>(found.lanes);
-    result.lane_length = static_cast<double>(found.length) / static_cast<double>(found.lanes);
+  if (found_.lanes > 0) {
+    result.lane_age = static_cast<double>(found_.age) / static_cast<double>(found_.lanes);
+    result.lane_length = static_cast<double>(found_.length) / static_cast<double>(found_.lanes);
   }
   if (!fault_found_ && (result.diverged > 0 || !std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))) {
     fault_found_ = true;
     result.fault = find_fault(before);
   }
-  Values treated = gradient_;
+  Values treated = found_.gradient;
   result.skipped = !treat(treated, result.gradient_norm, result);
   now_.skipped_in_a_row = result.skipped ? now_.skipped_in_a_row + 1 : 0;
   if (!result.skipped) apply(treated, loss, keys[0]);
@@ -248,7 +251,7 @@ std::string MetaTraining::find_fault(const Now& before) const {
   Now copy = before;
   lanes_->set_interrupt({});
   lanes_->set_observer(&finder);
-  const ShardSum estimate = this->estimate(copy.theta, split(copy.key)[0], copy.shards);
+  const ShardSum estimate = mean_of_shards(ranks_, layout_, estimates(copy.theta, split(copy.key)[0], copy.shards));
   lanes_->set_observer(nullptr);
   std::string found = finder.sentence();
   if (ranks_)

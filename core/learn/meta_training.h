@@ -42,6 +42,11 @@ class MetaTraining {
 
   /// One meta-step. Throws Interrupted where `set_interrupt` says so in a long one; the training is then as before it.
   MetaStep step();
+  /// The next step of an earlier process that went as far, made again: `found` is what all of its processes found
+  /// together, so this one brings its own problems on and asks nobody.
+  MetaStep replay(std::span<const std::byte> found);
+  /// What the last step found, for that.
+  std::vector<std::byte> found() const { return encoded(found_); }
   /// The next step, run without its consequences and looked into: where the first value that is not finite comes from,
   /// as a sentence; empty where all are finite. Under mpirun all ranks must call it.
   std::string explain() const;
@@ -127,8 +132,10 @@ class MetaTraining {
   std::vector<EstimatorState> begun_shards(HostKey key) const;
   /// What one of them finds in a meta-step, which brings its problems on.
   ShardSum estimate_of(int shard, const Values& theta, HostKey key, EstimatorState& state) const;
-  /// The same of all of them, and what all processes find together.
-  ShardSum estimate(const Values& theta, HostKey key, std::vector<EstimatorState>& shards) const;
+  /// The same of all of them.
+  std::vector<ShardSum> estimates(const Values& theta, HostKey key, std::vector<EstimatorState>& shards) const;
+  /// Where it is known already what all processes find together, they are not asked.
+  MetaStep step(std::optional<ShardSum> known);
   /// This process's shards out of a checkpoint.
   std::vector<EstimatorState> own_shards(const Checkpoint& checkpoint, const char* name) const;
   /// Of all shards at rank 0, and nothing of use elsewhere.
@@ -159,14 +166,14 @@ class MetaTraining {
   bool has_average_ = false;
   Best best_;
   BestValidated best_validated_;
-  Values gradient_;
+  ShardSum found_;  // in the last step, its gradient as it was
   std::function<bool()> interrupt_;
   bool fault_found_ = false;
   double last_seconds_ = 1e9;  // how long the last step took; of the first it is not known
 };
 
-/// Rank 0's checkpoint, for all: what all ranks have in common, and of a meta-training's shards each rank's own. Nothing
-/// where rank 0 has none. All ranks must call it.
+/// Rank 0's checkpoint, for all: what all ranks have in common, and of a meta-training's shards each rank's own.
+/// Nothing where rank 0 has none. All ranks must call it.
 std::optional<Checkpoint> dealt_out(Communicator& ranks, const std::optional<Checkpoint>& checkpoint);
 
 }  // namespace lopt

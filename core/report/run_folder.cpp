@@ -1,5 +1,7 @@
 #include "report/run_folder.h"
 
+#include <limits>
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -83,7 +85,9 @@ void RunFolder::write_checkpoint(int step, const Checkpoint& checkpoint, int kee
   write_durably(fmt::format("{}/step-{:010}.checkpoint", folder.string(), step),
                 [&](const auto& put) { encode_checkpoint(checkpoint, put); });
   const std::vector<fs::path> files = checkpoints_in(folder);
+  if (files.size() <= static_cast<std::size_t>(keep)) return;
   for (std::size_t i = static_cast<std::size_t>(keep); i < files.size(); ++i) fs::remove(files[i], error);
+  remove_logs_outside(path_, step_of(files[static_cast<std::size_t>(keep) - 1]), std::numeric_limits<int>::max());
 }
 
 std::optional<Checkpoint> RunFolder::checkpoint_before(const std::string& path, int step) {

@@ -6,6 +6,7 @@
 
 #include "data/json.h"
 #include "report/folder_lock.h"
+#include "report/step_log.h"
 
 #include <memory>
 #include <optional>
@@ -32,7 +33,8 @@ class RunFolder {
   LineFile& metrics() { return *metrics_; }
   bool has_metrics() const { return metrics_ && metrics_->size() > 0; }
 
-  /// Writes checkpoints/step-N.checkpoint and removes all but the newest `keep`. Throws std::runtime_error.
+  /// Writes checkpoints/step-N.checkpoint and removes all but the newest `keep`, and logs of steps before those. Throws
+  /// std::runtime_error.
   void write_checkpoint(int step, const Checkpoint& checkpoint, int keep) const;
   /// The newest checkpoint that is whole; nothing where there is none. What is wrong with newer ones is put into
   /// `damaged`.

@@ -4,6 +4,7 @@
 #include "report/evaluation_report.h"
 #include "report/lineage.h"
 #include "report/page.h"
+#include "report/rank_shares.h"
 #include "spec/differences.h"
 
 #include <lopt/dataset.h>
@@ -16,6 +17,8 @@
 
 namespace lopt {
 namespace {
+
+constexpr std::size_t most_shown_ranks = 64;
 
 std::string text_of(const std::string& file) {
   std::ifstream stream(file);
@@ -104,6 +107,12 @@ void show_facts(Page& page, const RunFiles& files, int level) {
   for (const char* key : {"seconds", "best_step", "skipped_steps", "clipped_steps", "roll_backs", "inner_diverged"})
     if (files.summary.contains(key)) rows.push_back({key, cell_text(files.summary[key])});
   page.table({"", ""}, rows);
+  if (const RankShares shares = rank_shares_in(files.path); !shares.ranks.empty()) {
+    page.heading("Its ranks", level);
+    auto table = shares.table(most_shown_ranks);
+    for (auto& row : table) row.resize(table[0].size());
+    page.table(table[0], {table.begin() + 1, table.end()});
+  }
   page.folded("Spec, with every default", files.spec);
   std::string plugins;
   if (run.contains("plugins"))

@@ -76,8 +76,10 @@ int run_reproduce(int argc, char** argv);
 /// The same for a paper's folder.
 bool is_paper(const std::string& run_folder);
 int resume_paper(Options options);
+int run_supervise(int argc, char** argv);
 int run_new_experiment(int argc, char** argv);
 int run_report(int argc, char** argv);
+int run_top(int argc, char** argv);
 int run_diff(int argc, char** argv);
 /// The runs in a folder, a line each, with what came out.
 int list_runs(const std::string& folder);

@@ -60,6 +60,14 @@ pid_t start_run(const std::vector<std::string>& arguments, const std::string& ou
   return process;
 }
 
+pid_t start_command(std::vector<std::string> words) {
+  pid_t process = 0;
+  const std::string program = words.at(0);
+  const int error = posix_spawnp(&process, program.c_str(), nullptr, nullptr, pointers(words).data(), environ);
+  if (error != 0) throw std::runtime_error(fmt::format("{}: cannot be started: {}", program, std::strerror(error)));
+  return process;
+}
+
 std::string last_sentence(const std::string& output) {
   std::ifstream stream(output);
   std::string found;

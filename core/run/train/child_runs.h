@@ -12,6 +12,9 @@ namespace lopt {
 /// run by itself. Throws std::runtime_error.
 pid_t start_run(const std::vector<std::string>& arguments, const std::string& output);
 
+/// Starts a command, which writes where this process does. Throws std::runtime_error.
+pid_t start_command(std::vector<std::string> words);
+
 /// The sentence in which a run said why it failed: the last that the runner printed into its output.
 std::string last_sentence(const std::string& output);
 

@@ -126,6 +126,9 @@ class MetaRun {
     session_.say(
         fmt::format("Meta-training '{}': {} steps, θ has {} weights.", experiment_.name, experiment_.steps, weights()));
     Progress progress("meta-loss", experiment_.steps, session_.quiet(), training_.steps_done());
+    for (std::span<const std::byte> found : session_.logged())
+      if (training_.steps_done() < experiment_.steps && !stop_wanted()) step(progress, found);
+    if (resumed_ && session_.logs_steps()) session_.begin_log(training_.steps_done());
     Session::Wish wish = Session::Wish::go_on;
     while (training_.steps_done() < experiment_.steps && wish != Session::Wish::stop && !ended_early_) {
       const Traffic before = traffic();
@@ -134,23 +137,26 @@ class MetaRun {
       } catch (const Interrupted&) {
         break;  // the training is as it was before the step
       }
-      wish = session_.agree();
+      if (session_.logs_steps()) session_.log(training_.found());
+      wish = session_.agree(training_.steps_done());
       sent_.bytes += traffic().bytes - before.bytes;
       sent_.messages += traffic().messages - before.messages;
       ++steps_made_;
       if (wish == Session::Wish::checkpoint && training_.steps_done() < experiment_.steps) keep();
     }
     keep();
+    if (session_.writes()) session_.finish_writing();
     if (Communicator* ranks = session_.ranks()) {
       sent_.bytes = static_cast<std::uint64_t>(most(*ranks, static_cast<std::int64_t>(sent_.bytes)));
       sent_.messages = static_cast<std::uint64_t>(most(*ranks, static_cast<std::int64_t>(sent_.messages)));
     }
   }
 
-  void step(Progress& progress) {
+  /// `logged`: what an earlier process found in this step, or nothing.
+  void step(Progress& progress, std::optional<std::span<const std::byte>> logged = {}) {
     const auto start = std::chrono::steady_clock::now();
     const std::size_t stage = training_.stage_index();
-    const MetaStep step = training_.step();
+    const MetaStep step = logged ? training_.replay(*logged) : training_.step();
     if (training_.stage_index() != stage) keep_theta(fmt::format("stage-{}/theta.npz", stage + 1));
     losses_.push_back(step.loss);
     skipped_ += step.skipped;
@@ -219,7 +225,7 @@ class MetaRun {
   }
 
   void keep() {
-    session_.keep(training_.steps_done(), training_.checkpoint());
+    session_.keep_beside(training_.steps_done(), training_.checkpoint());
     if (session_.writes() && training_.best_step() > 0 && training_.best_step() != written_best_)
       write_best(training_.best_theta());
   }

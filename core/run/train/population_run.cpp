@@ -41,7 +41,7 @@ class PopulationRun {
       } catch (const Interrupted&) {
         break;  // what is kept is the last round's end
       }
-      wish = session_.agree();
+      wish = session_.agree(population_.steps_done());
       if (wish == Session::Wish::checkpoint && !population_.is_done()) keep();
     }
     keep();

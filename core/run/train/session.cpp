@@ -11,6 +11,7 @@
 #include "run/train/ranks.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
@@ -49,6 +50,10 @@ void on_signal(int signal) {
 constexpr std::chrono::seconds least_time_between_pages{5};
 /// The page may take a hundredth of the time.
 constexpr int times_of_a_page = 100;
+constexpr double seconds_between_shares = 2;
+/// Where steps are logged, a checkpoint is written so often that making the steps since the last one again takes no
+/// longer than beginning a process does, and that it takes a fortieth of the time.
+constexpr double least_seconds_between_checkpoints = 1, times_of_a_checkpoint = 40;
 
 double mean_of(std::span<const float> values) {
   return values.empty() ? std::nan("")
@@ -60,6 +65,11 @@ std::string processor_name() {
   for (std::string line; std::getline(info, line);)
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   return "unknown";
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
 std::string date_text() {
@@ -143,6 +153,7 @@ Json Session::description() const {
   json["threads_allowed"] = {{"threads", allowance_.threads}, {"why", allowance_.why}};
   if (ranks_) json["ranks"] = ranks_->size();
   json["processor"] = processor_name();
+  json["hosts"] = hosts_;
   json["simd"] = kernels::simd_level();
   json["started"] = date_text();
   json["plugins"] = plugins_json(registry_);
@@ -166,6 +177,7 @@ void Session::warn_of_changed_plugins() const {
 }
 
 void Session::begin() {
+  hosts_ = hosts_of_all();
   if (!writes()) return;
   warn_of_changed_plugins();
   if (!folder_) folder_ = std::make_unique<RunFolder>(RunFolder::make(options_.out, experiment_.name));
@@ -180,7 +192,10 @@ void Session::begin() {
   }
 }
 
-void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpoint) {
+void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpoint,
+                    std::vector<std::vector<std::byte>> logged) {
+  logged_ = std::move(logged);
+  hosts_ = hosts_of_all();
   if (!writes()) return;
   folder_ = std::move(folder);
   const auto& run = checkpoint.facts.at("run");
@@ -191,8 +206,11 @@ void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpo
   std::ifstream file(folder_->file("run.json"));
   Json json = parse_json(file);
   if (!json.is_object()) json = description();
-  Json entry{{"from_step", last_checkpoint_step_}, {"threads", threads_}, {"date", date_text()}};
+  const int from = last_checkpoint_step_ + static_cast<int>(logged_.size());
+  remove_logs_outside(folder_->path(), 0, from);
+  Json entry{{"from_step", from}, {"threads", threads_}, {"date", date_text()}};
   if (ranks_) entry["ranks"] = ranks_->size();
+  entry["hosts"] = hosts_;
   json["resumed"].push_back(entry);
   folder_->write_json("run.json", json);
 }
@@ -253,33 +271,124 @@ std::shared_ptr<const Optimizer> Session::optimizer_named(const std::string& nam
       registry.make(Optimizer::kind, SpecNode::scalar(name), "optimizer", errors, resolved));
 }
 
-Session::Wish Session::agree() {
+bool Session::logs_steps() const {
+  return experiment_.checkpoint_rules.every_steps == 1 && experiment_.kind == Experiment::Kind::meta_training &&
+         experiment_.population.size == 0;
+}
+
+bool Session::checkpoint_is_due() {
   const CheckpointRules& rules = experiment_.checkpoint_rules;
   ++steps_since_checkpoint_;
-  const bool due = rules.wanted && (rules.every_steps > 0 ? steps_since_checkpoint_ >= rules.every_steps
-                                                          : seconds_since(last_checkpoint_) >= rules.every_seconds);
-  const std::int64_t mine = stop_wanted() ? 2 : due ? 1 : 0;
-  return static_cast<Wish>(ranks_ ? most(*ranks_, mine) : mine);
+  if (!rules.wanted) return false;
+  if (logs_steps())
+    return writes() && !writing_.is_busy() &&
+           (!log_ || seconds_since(last_checkpoint_) >=
+                         std::max(least_seconds_between_checkpoints, times_of_a_checkpoint * writing_.last_seconds()));
+  return rules.every_steps > 0 ? steps_since_checkpoint_ >= rules.every_steps
+                               : seconds_since(last_checkpoint_) >= rules.every_seconds;
+}
+
+Session::Wish Session::agree(int steps_done) {
+  const bool due = checkpoint_is_due();
+  if (!ranks_) return stop_wanted() ? Wish::stop : due ? Wish::checkpoint : Wish::go_on;
+  const Wish mine = stop_wanted()                                       ? Wish::stop
+                    : due                                               ? Wish::checkpoint
+                    : seconds_since(told_.at) >= seconds_between_shares ? Wish::tell
+                                                                        : Wish::go_on;
+  const auto wish = static_cast<Wish>(most(*ranks_, static_cast<std::int64_t>(mine)));
+  if (wish != Wish::go_on) tell_shares(steps_done);
+  return wish;
+}
+
+void Session::tell_shares(int steps_done) {
+  const double seconds = seconds_since(told_.at), waited = ranks_->traffic().waited - told_.waited;
+  const Json mine{{"rank", ranks_->rank()},
+                  {"host", host_name()},
+                  {"threads", threads_},
+                  {"computing", seconds > 0 ? std::clamp(1 - waited / seconds, 0.0, 1.0) : 1}};
+  RankShares shares{steps_done, seconds > 0 ? (steps_done - told_.step) / seconds : 0, {}};
+  told_ = {std::chrono::steady_clock::now(), steps_done, ranks_->traffic().waited};
+  const std::vector<std::vector<std::byte>> all = gather(*ranks_, bytes_of(to_text(mine)));
+  if (!writes()) return;
+  Json json = to_json(shares);
+  for (const std::vector<std::byte>& one : all) json["ranks"].push_back(parse_json(text_of(one)));
+  // For whoever looks on: not worth a sentence where it fails.
+  const std::string file = folder_->file(rank_shares_file), partial = file + ".partial";
+  std::ofstream(partial) << to_text(json) << "\n";
+  std::error_code ignored;
+  std::filesystem::rename(partial, file, ignored);
+}
+
+Json Session::hosts_of_all() {
+  const Json mine{{"host", host_name()}, {"processor", processor_name()}, {"threads", threads_}};
+  Json hosts = Json::array();
+  int rank = 0;
+  for (const std::string& text : ranks_ ? texts_of_all(*ranks_, to_text(mine)) : std::vector{to_text(mine)}) {
+    const Json one = parse_json(text);
+    const auto known = std::find_if(hosts.begin(), hosts.end(), [&](const Json& host) {
+      return host["host"] == one["host"] && host["processor"] == one["processor"] && host["threads"] == one["threads"];
+    });
+    Json& host = known == hosts.end() ? hosts.emplace_back(one) : *known;
+    host["ranks"].push_back(rank++);
+  }
+  return hosts;
 }
 
 void Session::keep(int step, Checkpoint checkpoint) {
+  keep_beside(step, std::move(checkpoint));
+  finish_writing();
+}
+
+void Session::keep_beside(int step, Checkpoint checkpoint) {
   const auto start = last_checkpoint_ = std::chrono::steady_clock::now();
   steps_since_checkpoint_ = 0;
-  if (!writes() || !experiment_.checkpoint_rules.wanted || step == last_checkpoint_step_) return;
-  try {
+  if (!writes() || !experiment_.checkpoint_rules.wanted) return;
+  finish_writing();
+  if (step == last_checkpoint_step_) return;
+  checkpoint.facts["run"] = identity();
+  checkpoint.facts["run"]["steps"] = experiment_.steps;
+  checkpoint.facts["run"]["trace"] = options_.trace;
+  checkpoint.facts["run"]["metrics_bytes"] = folder_->metrics().size();
+  checkpoint.facts["run"]["metrics_waiting"] = waiting_metrics_;
+  if (tracer_.enabled()) checkpoint.trees.emplace_back("trace", tracer_.so_far());
+  last_checkpoint_step_ = step;
+  writing_.begin([this, step, checkpoint = std::move(checkpoint)] {
     folder_->metrics().sync();
-    checkpoint.facts["run"] = identity();
-    checkpoint.facts["run"]["steps"] = experiment_.steps;
-    checkpoint.facts["run"]["trace"] = options_.trace;
-    checkpoint.facts["run"]["metrics_bytes"] = folder_->metrics().size();
-    checkpoint.facts["run"]["metrics_waiting"] = waiting_metrics_;
-    if (tracer_.enabled()) checkpoint.trees.emplace_back("trace", tracer_.so_far());
     folder_->write_checkpoint(step, checkpoint, experiment_.checkpoint_rules.keep);
-    last_checkpoint_step_ = step;
+  });
+  if (logs_steps()) begin_log(step);
+  add_seconds("checkpoints", seconds_since(start));
+}
+
+void Session::finish_writing() {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    writing_.finish();
   } catch (const std::exception& error) {
+    last_checkpoint_step_ = -1;
     could_not_write(error);
   }
   add_seconds("checkpoints", seconds_since(start));
+}
+
+void Session::begin_log(int step) {
+  if (!writes()) return;
+  log_.reset();
+  try {
+    log_ = std::make_unique<StepLog>(folder_->path(), step);
+  } catch (const std::exception& error) {
+    could_not_write(error);
+  }
+}
+
+void Session::log(std::span<const std::byte> found) {
+  if (!log_) return;
+  try {
+    log_->add(found);
+  } catch (const std::exception& error) {
+    log_.reset();  // without this step those that follow are of no use: the next checkpoint begins anew
+    could_not_write(error);
+  }
 }
 
 namespace {

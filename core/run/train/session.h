@@ -5,7 +5,9 @@
 #include "estimate/allowance.h"
 #include "estimate/collectives.h"
 #include "learn/meta_training.h"
+#include "report/writing_thread.h"
 #include "report/curves.h"
+#include "report/rank_shares.h"
 #include "report/run_folder.h"
 #include "report/run_record.h"
 #include "run/command_line.h"
@@ -49,18 +51,31 @@ class Session {
   void begin();
   void use(std::unique_ptr<RunFolder> folder) { folder_ = std::move(folder); }
   /// Goes on in a folder, from a checkpoint of it.
-  void go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpoint);
+  void go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpoint,
+             std::vector<std::vector<std::byte>> logged);
   /// Throws std::runtime_error or DataError where ranks differ in version, spec, plugins or SIMD level.
   void require_equal_ranks();
 
   /// Adds a line to metrics.jsonl. Where that fails and the spec says to go on, it is kept for the next time.
   void add_metrics(const Json& line);
 
-  enum class Wish { go_on, checkpoint, stop };
-  /// What all ranks do after a step: a checkpoint where one is due, the end where a signal came to any.
-  Wish agree();
+  enum class Wish { go_on, tell, checkpoint, stop };
+  /// What all ranks do after a step: a checkpoint where one is due, the end where a signal came to any. Now and then
+  /// they tell rank 0 how much of the time they compute.
+  Wish agree(int steps_done);
   /// Writes a checkpoint of a training. Where that fails, says so and goes on, or throws, as the spec says.
   void keep(int step, Checkpoint checkpoint);
+  /// The same beside the steps that follow: where it fails, a later call says so or throws.
+  void keep_beside(int step, Checkpoint checkpoint);
+  /// Waits for that.
+  void finish_writing();
+  /// Whether each step's outcome is written down (`checkpoint.every: 1 step`): what a checkpoint needs to be made less
+  /// often. Then log() is to be called after each step, and begin_log() where steps go on from a log of before.
+  bool logs_steps() const;
+  void begin_log(int step);
+  void log(std::span<const std::byte> found);
+  /// What an earlier process logged of the steps after the checkpoint that this one went on from.
+  const std::vector<std::vector<std::byte>>& logged() const { return logged_; }
   /// All that the run is about, for a checkpoint: version, spec, plugins.
   Json identity() const;
 
@@ -86,6 +101,10 @@ class Session {
   void warn_of_changed_plugins() const;
   /// Goes on or throws, as the spec says, where a file could not be written.
   void could_not_write(const std::exception& error);
+  bool checkpoint_is_due();
+  void tell_shares(int steps_done);
+  /// Which machines the run has, and what ranks are on each. All ranks must call it.
+  Json hosts_of_all();
 
   Options options_;
   Experiment experiment_;
@@ -96,10 +115,20 @@ class Session {
   std::unique_ptr<tbb::global_control> thread_limit_;  // so that TBB makes as many threads as were asked for
   std::unique_ptr<RunFolder> folder_;
   Tracer tracer_;
+  Json hosts_ = Json::array();
+  struct Told {
+    std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
+    int step = 0;
+    double waited = 0;
+  };
+  Told told_;                    // when ranks last said how they get on
   std::string waiting_metrics_;  // lines that could not be written yet
+  std::unique_ptr<StepLog> log_;
+  std::vector<std::vector<std::byte>> logged_;
   int last_checkpoint_step_ = -1, steps_since_checkpoint_ = 0;
   std::chrono::steady_clock::time_point begun_, last_checkpoint_, next_page_;
   std::map<std::string, double> seconds_by_part_;
+  WritingThread writing_;  // of checkpoints; the last member, so that it ends before what it uses
 };
 
 /// Runs a meta-training to its end, or until a signal; from a checkpoint where there is one.

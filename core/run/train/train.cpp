@@ -64,6 +64,16 @@ std::optional<Checkpoint> checkpoint_of(RunFolder* folder, Communicator* ranks, 
   return ranks ? dealt_out(*ranks, newest) : newest;
 }
 
+/// What was logged of the steps after the checkpoint. Rank 0 reads it for all.
+std::vector<std::vector<std::byte>> logged_of(RunFolder* folder, Communicator* ranks, const Checkpoint& checkpoint) {
+  std::vector<std::vector<std::byte>> logged;
+  if (folder) logged = logged_after(folder->path(), checkpoint.facts.at("step").get<int>());
+  if (!ranks) return logged;
+  logged.resize(static_cast<std::size_t>(most(*ranks, static_cast<std::int64_t>(logged.size()))));
+  for (std::vector<std::byte>& record : logged) record = broadcast(*ranks, std::move(record));
+  return logged;
+}
+
 /// Begins the run of a folder that was left before its first checkpoint.
 int begin_again(Options o, std::unique_ptr<RunFolder> folder, Communicator* ranks) {
   if (std::ifstream earlier(std::filesystem::path(o.spec).replace_filename("run.json")); earlier && o.trace.empty())
@@ -152,7 +162,8 @@ int run_resume(int argc, char** argv) {
   if (o.trace.empty()) o.trace = run.at("trace").get<std::string>();
   Registry registry;
   Experiment experiment = experiment_of(o, registry);
-  const int done = checkpoint->facts.at("step").get<int>();
+  std::vector<std::vector<std::byte>> logged = logged_of(folder.get(), ranks.get(), *checkpoint);
+  const int done = checkpoint->facts.at("step").get<int>() + static_cast<int>(logged.size());
   if (experiment.steps < done)
     throw UsageError(fmt::format("{}: has {} steps already; steps={} is less", path, done, experiment.steps));
   hear_signals();
@@ -163,7 +174,7 @@ int run_resume(int argc, char** argv) {
   if (!found.empty() && !force)
     throw UsageError(fmt::format("{}: would not go on as it was; --force goes on all the same", path));
   session.say(fmt::format("Going on after step {} of {}.", done, session.experiment().steps));
-  session.go_on(std::move(folder), *checkpoint);
+  session.go_on(std::move(folder), *checkpoint, std::move(logged));
   return run_session(session, &*checkpoint);
 }
 
