@@ -133,6 +133,20 @@ ShardSum& ShardSum::operator+=(const ShardSum& other) {
   return *this;
 }
 
+std::vector<std::vector<std::byte>> shards_of_others(Communicator& ranks, const ShardLayout& layout,
+                                                     const std::function<std::string(int shard)>& state) {
+  // One rank after the other: rank 0 has no more under way than what it keeps.
+  constexpr double patience = 3;
+  std::vector<std::vector<std::byte>> all(ranks.rank() == 0 ? static_cast<std::size_t>(layout.shards) : 0);
+  for (int shard = 0; shard < layout.shards; ++shard) {
+    const int leader = layout.leader_of(shard);
+    if (leader == 0) continue;
+    if (leader == ranks.rank()) ranks.send(0, bytes_of(state(shard)));
+    if (ranks.rank() == 0) all[static_cast<std::size_t>(shard)] = ranks.receive(leader, patience);
+  }
+  return all;
+}
+
 ShardSum mean_of_shards(Communicator* ranks, const ShardLayout& layout, std::vector<ShardSum> own) {
   // The ranks of one shard have all of it already.
   if (layout.shards == 1) return std::move(own[0]);

@@ -108,19 +108,11 @@ std::vector<EstimatorState> MetaTraining::at_rank_0(const std::vector<EstimatorS
   if (shared_lanes_)
     for (EstimatorState& state : mine) shared_lanes_->gather(state.lanes);
   if (!ranks_ || own.empty()) return mine;
+  const std::vector<std::vector<std::byte>> others = shards_of_others(
+      *ranks_, layout_, [&](int shard) { return encoded(mine[static_cast<std::size_t>(shard - first_shard_)]); });
   std::vector<EstimatorState> all;
-  for (int shard = 0; shard < layout_.shards; ++shard) {
-    const int leader = layout_.leader_of(shard);
-    if (leader == ranks_->rank()) {
-      EstimatorState& state = mine[static_cast<std::size_t>(shard - first_shard_)];
-      if (leader == 0)
-        all.push_back(std::move(state));
-      else
-        ranks_->send(0, bytes_of(encoded(state)));
-    } else if (ranks_->rank() == 0) {
-      all.push_back(decoded(ranks_->receive(leader, patience_of_states)));
-    }
-  }
+  for (std::size_t shard = 0; shard < others.size(); ++shard)
+    all.push_back(others[shard].empty() ? std::move(mine[shard]) : decoded(others[shard]));
   return all;
 }
 

@@ -1,6 +1,7 @@
-"""Ranks: two of one thread against one of two threads, and a simulation of many from measured parts.
+"""Ranks: two of one thread against one of two threads; exchanges measured with up to 64 ranks on this machine, and a
+model of them calibrated with that; and what the model says of a thousand ranks on a network.
 
-usage: ranks.py [--runs N]"""
+usage: ranks.py [--runs N] [--only speed|model]"""
 import argparse
 import json
 import os
@@ -10,14 +11,17 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNNER = os.path.join(ROOT, "build", "bin", "lopt-run")
-ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+MODEL = os.path.join(ROOT, "build", "bin", "lopt-model-ranks")
+ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+                   OMPI_MCA_btl_vader_single_copy_mechanism="none")
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--runs", type=int, default=5, help="runs of each kind, in turn")
+parser.add_argument("--only", choices=["speed", "model"])
 args = parser.parse_args()
 
 
-def step_ms(ranks, threads, *overrides, spec="pes", steps=60):
-    """Median time of a meta-step in ms, and the bytes that one brings to a rank."""
+def run(ranks, threads, *overrides, spec="pes", steps=60):
+    """Step times in ms, and the summary."""
     with tempfile.TemporaryDirectory() as folder:
         launcher = [] if ranks == 1 else ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
         subprocess.run([*launcher, RUNNER, "train", f"configs/tutorial/{spec}.yaml", f"steps={steps}", "apply=null",
@@ -26,48 +30,82 @@ def step_ms(ranks, threads, *overrides, spec="pes", steps=60):
         with open(folder + "/run/metrics.jsonl") as file:
             seconds = [json.loads(line)["seconds"] for line in file][5:]
         with open(folder + "/run/summary.json") as file:
-            sent = json.load(file).get("bytes_a_step_to_a_rank", 0)
-    return 1e3 * statistics.median(seconds), sent
+            return 1e3 * statistics.median(seconds), json.load(file)
 
 
 def two_ranks():
-    print("| loop | 1 rank × 2 threads, ms | 2 ranks × 1 thread, ms | speed of ranks by speed of threads | bytes a step to a rank |")
+    print("| loop | 1 rank × 2 threads, ms | 2 ranks × 1 thread, ms | speed of ranks by speed of threads | bytes a step, by a rank |")
     print("| --- | --- | --- | --- | --- |")
-    for spec in ("pes", "truncated_es", "full_es", "truncated_gradient"):
-        pairs = [(step_ms(1, 2, spec=spec), step_ms(2, 1, spec=spec)) for _ in range(args.runs)]
+    kinds = [("`pes`", "pes", []), ("`pes`, 2 shards", "pes", ["shards=2", "estimator.tasks=16"]),
+             ("`truncated_es`", "truncated_es", []), ("`full_es`", "full_es", []),
+             ("`truncated_gradient`", "truncated_gradient", []),
+             ("`truncated_gradient`, 2 shards", "truncated_gradient", ["shards=2", "estimator.tasks=8"])]
+    for name, spec, overrides in kinds:
+        pairs = [(run(1, 2, *overrides, spec=spec), run(2, 1, *overrides, spec=spec)) for _ in range(args.runs)]
         threads, ranks = (statistics.median(pair[i][0] for pair in pairs) for i in (0, 1))
         ratio = statistics.median(pair[0][0] / pair[1][0] for pair in pairs)
-        print(f"| `{spec}` | {threads:.1f} | {ranks:.1f} | {ratio:.2f} | {pairs[0][1][1]} |")
+        print(f"| {name} | {threads:.1f} | {ranks:.1f} | {ratio:.2f} | {pairs[0][1][1]['bytes_a_step']} |")
 
 
-def simulate():
-    """A step is: what every rank does for all tasks (noise, sums), the unroll of its own tasks, and exchanges, in which
-    rank 0 handles a message from and to each of the others."""
-    long, short = step_ms(1, 1)[0], step_ms(1, 1, "estimator.unroll_length=1")[0]
-    unroll_of_task = (long - short) / 9 / 32 * 10  # 32 tasks, ten inner steps
-    all_of_task = short / 32 - unroll_of_task / 10
-    tiny = ["task.hidden=[1]", "task.batch_size=1", "estimator.unroll_length=1", "learned_optimizer.hidden=1"]
-    # A task a rank. Two exchanges (losses and counts) are within a step's time: four messages at rank 0.
-    messages = [step_ms(2, 1, *tiny, "estimator.tasks=2", steps=2000)[0] -
-                step_ms(1, 1, *tiny, "estimator.tasks=1", steps=2000)[0] for _ in range(args.runs)]
-    message = max(0.0, statistics.median(messages)) / 4
-    bytes_of_task = 2 * 10 * 4
-    network = 1e6  # bytes a ms: a link of about 10 Gbit/s at rank 0
-    print(f"\nmeasured: {unroll_of_task:.3f} ms a task's unroll on one thread, {all_of_task * 1e3:.1f} µs a task on every "
-          f"rank, {message * 1e3:.1f} µs a message at rank 0; assumed: {network / 1e6:g} GB/s at rank 0")
-    print("| ranks | tasks | a step, ms | of it exchanges | speed by one rank's | tasks | a step, ms | of it exchanges | tasks a ms by one rank's |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
-    alone = {}
-    for ranks in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024):
-        row = f"| {ranks} |"
-        for name, tasks in (("fixed", 1024), ("growing", 32 * ranks)):
-            exchanges = 3 * 2 * (ranks - 1) * message + (ranks - 1) * tasks * bytes_of_task / network
-            total = tasks * all_of_task + -(-tasks // ranks) * unroll_of_task + exchanges
-            alone.setdefault(name, tasks / total)
-            row += f" {tasks} | {total:.1f} | {exchanges:.1f} | {tasks / total / alone[name]:.1f} |"
-        print(row)
+def model(**settings):
+    done = subprocess.run([MODEL, *[f"{name}={value!r}" for name, value in settings.items()]], check=True,
+                          stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout)
+
+
+TINY = ["task.hidden=[1]", "task.batch_size=1", "estimator.unroll_length=1", "estimator.tasks=1"]
+
+
+def measured_step(ranks):
+    """Seconds of a step of a shard a rank, whose problem is hardly one: from two lengths, so that beginning and end do
+    not count. And what travels."""
+    results = []
+    short, long = 200, 700
+    for _ in range(args.runs):
+        times = [run(ranks, 1, *TINY, f"shards={ranks}", steps=steps)[1] for steps in (short, long)]
+        results.append((times[1]["seconds"] - times[0]["seconds"]) / (long - short))
+    return statistics.median(results), times[1].get("messages_a_step", 0), times[1].get("bytes_a_step", 0)
+
+
+def calibrated():
+    """Latency and overhead from two ranks, a rank's turn from sixteen; the others are predicted."""
+    cores = os.cpu_count()
+    measured = {ranks: measured_step(ranks) for ranks in (1, 2, 4, 8, 16, 32, 64)}
+    alone = measured[1][0]
+    shared = dict(step=alone, jitter=0, bandwidth=5e9, cores=cores, deaths=0)
+
+    def fitted(ranks, name, **others):
+        low, high = 0.0, 5e-3
+        for _ in range(20):
+            middle = (low + high) / 2
+            low, high = (middle, high) if model(ranks=ranks, **shared, **others, **{name: middle})["step"] < measured[ranks][0] else (low, middle)
+        return middle
+
+    latency = fitted(2, "latency", overhead=0.5e-6)
+    turn = fitted(16, "turn", overhead=0.5e-6, latency=latency)
+    print(f"\nA rank alone: {1e6 * alone:.0f} µs a step. From 2 ranks: {1e6 * latency:.1f} µs a message. From 16 ranks on "
+          f"{cores} processors: {1e6 * turn:.1f} µs until a rank has its turn, for each that shares its processor.\n")
+    print("| ranks on this machine | a step measured, ms | by the model, ms | messages a step, by a rank | bytes a step, by a rank |")
+    print("| --- | --- | --- | --- | --- |")
+    for ranks, (seconds, messages, sent) in measured.items():
+        said = model(ranks=ranks, **shared, overhead=0.5e-6, latency=latency, turn=turn)
+        note = {1: " (given)", 2: " (fitted)", 16: " (fitted)"}.get(ranks, "")
+        print(f"| {ranks} | {1e3 * seconds:.2f} | {1e3 * said['step']:.2f}{note} | {messages:.0f} | {sent} |")
+
+
+def at_scale():
+    print("\n| ranks | weights of θ | a step, ms | of it exchange | messages, by a rank | bytes, by a rank | speed a rank by one rank's | with a death an hour |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for weights in (450, 100_000):
+        for ranks in (1, 8, 64, 256, 1000, 4000):
+            without, dying = model(ranks=ranks, weights=weights, deaths=0), model(ranks=ranks, weights=weights)
+            print(f"| {ranks} | {weights:,} | {1e3 * without['step']:.1f} | {1e3 * without['exchange']:.1f} | {without['messages']} | "
+                  f"{without['bytes']:,} | {without['weak_scaling']:.2f} | {dying['weak_scaling']:.2f} |")
 
 
 if __name__ == "__main__":
-    two_ranks()
-    simulate()
+    if args.only != "model":
+        two_ranks()
+    if args.only != "speed":
+        calibrated()
+        at_scale()
