@@ -18,7 +18,7 @@ class UsageError : public std::runtime_error {
 struct Options {
   std::string spec;
   std::vector<std::string> overrides, plugin_paths;
-  std::string out, trace, data, seed;
+  std::string out, trace, data, seed, hosts;
   int threads = 0;
   bool quiet = false;
 };

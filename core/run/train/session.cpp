@@ -50,7 +50,6 @@ void on_signal(int signal) {
 constexpr std::chrono::seconds least_time_between_pages{5};
 /// The page may take a hundredth of the time.
 constexpr int times_of_a_page = 100;
-constexpr double seconds_between_shares = 2;
 /// Where steps are logged, a checkpoint is written so often that making the steps since the last one again takes no
 /// longer than beginning a process does, and that it takes a fortieth of the time.
 constexpr double least_seconds_between_checkpoints = 1, times_of_a_checkpoint = 40;
@@ -58,18 +57,6 @@ constexpr double least_seconds_between_checkpoints = 1, times_of_a_checkpoint = 
 double mean_of(std::span<const float> values) {
   return values.empty() ? std::nan("")
                         : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-}
-
-std::string processor_name() {
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);)
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  return "unknown";
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
 std::string date_text() {
@@ -152,7 +139,7 @@ Json Session::description() const {
   json["threads"] = threads_;
   json["threads_allowed"] = {{"threads", allowance_.threads}, {"why", allowance_.why}};
   if (ranks_) json["ranks"] = ranks_->size();
-  json["processor"] = processor_name();
+  json["processor"] = hosts_[0]["processor"];
   json["hosts"] = hosts_;
   json["simd"] = kernels::simd_level();
   json["started"] = date_text();
@@ -215,21 +202,6 @@ void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpo
   folder_->write_json("run.json", json);
 }
 
-void Session::require_equal_ranks() {
-  if (!ranks_) return;
-  const std::vector<std::string> texts = texts_of_all(*ranks_, to_text(identity()));
-  for (std::size_t rank = 1; rank < texts.size(); ++rank) {
-    if (texts[rank] == texts[0]) continue;
-    const auto first = parse_json(texts[0]), other = parse_json(texts[rank]);
-    for (const char* what : {"lopt", "simd", "spec", "plugins"})
-      if (first.at(what) != other.at(what))
-        throw std::runtime_error(
-            fmt::format("rank {} differs from rank 0 in its {}: the results would not be those of one process{}", rank,
-                        std::string(what) == "lopt" ? "version" : what,
-                        std::string(what) == "simd" ? "; LOPT_SIMD chooses a level that all processors have" : ""));
-  }
-}
-
 void Session::could_not_write(const std::exception& error) {
   if (experiment_.checkpoint_rules.stop_if_it_fails)
     throw std::runtime_error(fmt::format("{}; the run ends, as the spec says (checkpoint.if_it_fails)", error.what()));
@@ -286,52 +258,6 @@ bool Session::checkpoint_is_due() {
                          std::max(least_seconds_between_checkpoints, times_of_a_checkpoint * writing_.last_seconds()));
   return rules.every_steps > 0 ? steps_since_checkpoint_ >= rules.every_steps
                                : seconds_since(last_checkpoint_) >= rules.every_seconds;
-}
-
-Session::Wish Session::agree(int steps_done) {
-  const bool due = checkpoint_is_due();
-  if (!ranks_) return stop_wanted() ? Wish::stop : due ? Wish::checkpoint : Wish::go_on;
-  const Wish mine = stop_wanted()                                       ? Wish::stop
-                    : due                                               ? Wish::checkpoint
-                    : seconds_since(told_.at) >= seconds_between_shares ? Wish::tell
-                                                                        : Wish::go_on;
-  const auto wish = static_cast<Wish>(most(*ranks_, static_cast<std::int64_t>(mine)));
-  if (wish != Wish::go_on) tell_shares(steps_done);
-  return wish;
-}
-
-void Session::tell_shares(int steps_done) {
-  const double seconds = seconds_since(told_.at), waited = ranks_->traffic().waited - told_.waited;
-  const Json mine{{"rank", ranks_->rank()},
-                  {"host", host_name()},
-                  {"threads", threads_},
-                  {"computing", seconds > 0 ? std::clamp(1 - waited / seconds, 0.0, 1.0) : 1}};
-  RankShares shares{steps_done, seconds > 0 ? (steps_done - told_.step) / seconds : 0, {}};
-  told_ = {std::chrono::steady_clock::now(), steps_done, ranks_->traffic().waited};
-  const std::vector<std::vector<std::byte>> all = gather(*ranks_, bytes_of(to_text(mine)));
-  if (!writes()) return;
-  Json json = to_json(shares);
-  for (const std::vector<std::byte>& one : all) json["ranks"].push_back(parse_json(text_of(one)));
-  // For whoever looks on: not worth a sentence where it fails.
-  const std::string file = folder_->file(rank_shares_file), partial = file + ".partial";
-  std::ofstream(partial) << to_text(json) << "\n";
-  std::error_code ignored;
-  std::filesystem::rename(partial, file, ignored);
-}
-
-Json Session::hosts_of_all() {
-  const Json mine{{"host", host_name()}, {"processor", processor_name()}, {"threads", threads_}};
-  Json hosts = Json::array();
-  int rank = 0;
-  for (const std::string& text : ranks_ ? texts_of_all(*ranks_, to_text(mine)) : std::vector{to_text(mine)}) {
-    const Json one = parse_json(text);
-    const auto known = std::find_if(hosts.begin(), hosts.end(), [&](const Json& host) {
-      return host["host"] == one["host"] && host["processor"] == one["processor"] && host["threads"] == one["threads"];
-    });
-    Json& host = known == hosts.end() ? hosts.emplace_back(one) : *known;
-    host["ranks"].push_back(rank++);
-  }
-  return hosts;
 }
 
 void Session::keep(int step, Checkpoint checkpoint) {

@@ -1,8 +1,12 @@
 // lopt-run supervise: a command that trains, begun again as often as it dies and has come further.
+#include "run/train/supervise.h"
+
 #include "run/command_line.h"
 #include "run/train/child_runs.h"
+#include "run/train/hosts.h"
 #include "run/train/session.h"
 
+#include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -10,6 +14,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <thread>
@@ -96,17 +101,26 @@ void end_orphans() {
   }
 }
 
+volatile std::sig_atomic_t wanted_anew = 0;
+
 class Supervisor {
  public:
-  Supervisor(SupervisedCommand command, int attempts, double stall)
-      : command_(std::move(command)), attempts_(attempts), stall_(stall) {}
+  /// `launcher` says what stands before the command, each time anew; empty: nothing.
+  Supervisor(SupervisedCommand command, int attempts, double stall,
+             std::function<std::vector<std::string>()> launcher = {})
+      : command_(std::move(command)), attempts_(attempts), stall_(stall), launcher_(std::move(launcher)) {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    hear_signals();
+    std::signal(SIGUSR1, [](int) { wanted_anew = 1; });
+  }
 
   int run() {
     std::size_t most = steps_of(command_.run());
     for (int in_vain = 0;;) {
-      const EndedRun ended = watched(start_command(command_.next()));
+      const EndedRun ended = watched(start_command(next()));
       end_orphans();
       if (ended.code == success || stop_wanted()) return ended.code;
+      if (std::exchange(wanted_anew, 0) != 0) continue;
       // A spec, a plugin or data that are wrong are so the next time too.
       if (ended.code >= wrong_usage && ended.code <= bad_data) return ended.code;
       const std::size_t steps = steps_of(command_.run());
@@ -123,6 +137,13 @@ class Supervisor {
   }
 
  private:
+  std::vector<std::string> next() const {
+    std::vector<std::string> words = launcher_ ? launcher_() : std::vector<std::string>();
+    const std::vector<std::string> command = command_.next();
+    words.insert(words.end(), command.begin(), command.end());
+    return words;
+  }
+
   /// Waits for its end; passes a signal on, and kills what makes no step for too long.
   EndedRun watched(pid_t process) const {
     std::size_t steps = steps_of(command_.run());
@@ -132,6 +153,10 @@ class Supervisor {
       if (::waitpid(process, &status, WNOHANG) == process)
         return {process, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)};
       if (stop_wanted()) return wait_for_run({process});
+      if (wanted_anew == 1) {
+        wanted_anew = 2;
+        ::kill(process, SIGTERM);
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       if (stall_ <= 0 || seconds_since(looked) < 1) continue;
       looked = std::chrono::steady_clock::now();
@@ -148,6 +173,7 @@ class Supervisor {
   SupervisedCommand command_;
   int attempts_;
   double stall_;
+  std::function<std::vector<std::string>()> launcher_;
 };
 
 }  // namespace
@@ -166,13 +192,29 @@ int run_supervise(int argc, char** argv) {
       "    lopt-run supervise -- mpirun -n 8 lopt-run train pes.yaml 'checkpoint.every=1 step' --out runs/pes\n\n"
       "and where it dies, with a rank or a machine, goes on by `lopt-run resume RUN` in its place, as often as it has\n"
       "come further. With `checkpoint.every: 1 step` no step is lost. What a wrong spec, plugin or data ends is not\n"
-      "begun again. SIGINT and SIGTERM end the command, which keeps a checkpoint.");
+      "begun again. SIGINT and SIGTERM end the command, which keeps a checkpoint; SIGUSR1 ends it and begins it "
+      "again,\n"
+      "with the hosts that a host file names by then.");
   if (!values) return success;
   if (attempts < 1) throw UsageError("--attempts must be at least 1");
   SupervisedCommand command(options::positional(*values));
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  hear_signals();
   return Supervisor(std::move(command), attempts, stall).run();
+}
+
+int run_on_hosts(const std::string& hosts, int argc, char** argv) {
+  static_cast<void>(hosts_of(hosts));
+  std::vector<std::string> words{boost::dll::program_location().string()};
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (word == "--hosts")
+      ++i;
+    else if (!word.starts_with("--hosts="))
+      words.push_back(word);
+  }
+  constexpr int attempts = 3;
+  return Supervisor(SupervisedCommand(std::move(words)), attempts, 0,
+                    [hosts] { return mpirun_on(hosts_that_answer(hosts_of(hosts))); })
+      .run();
 }
 
 }  // namespace lopt

@@ -2,6 +2,7 @@
 #include "report/provenance.h"
 #include "run/train/ranks.h"
 #include "run/train/session.h"
+#include "run/train/supervise.h"
 #include "spec/compose.h"
 
 #include <fmt/format.h>
@@ -16,7 +17,9 @@ namespace {
 namespace po = boost::program_options;
 
 void add_run_options(po::options_description& description, Options& o) {
-  description.add_options()("trace", po::value(&o.trace), "npz file for the gradient and θ of every step");
+  description.add_options()("trace", po::value(&o.trace), "npz file for the gradient and θ of every step")(
+      "hosts", po::value(&o.hosts),
+      "machines whose ranks share it, as node1:8,node2:8 or a file of those; begun again where ranks die");
   add_worker_options(description, o);
 }
 
@@ -109,6 +112,7 @@ int run_train(int argc, char** argv) {
   if (!values) return success;
   check_threads(*values, o);
   take_positional(*values, o, usage);
+  if (!o.hosts.empty()) return run_on_hosts(o.hosts, argc, argv);
   const std::unique_ptr<Communicator> ranks = ranks_of_mpirun();
   Registry registry;
   Experiment experiment = experiment_of(o, registry);
@@ -131,6 +135,7 @@ int run_resume(int argc, char** argv) {
   if (!values) return success;
   check_threads(*values, o);
   take_positional(*values, o, usage);
+  if (!o.hosts.empty()) return run_on_hosts(o.hosts, argc, argv);
   if (is_evaluation(o.spec)) {
     if (!o.overrides.empty()) throw UsageError("nothing can be changed in an evaluation that goes on");
     return resume_evaluation(o);
