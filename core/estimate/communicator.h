@@ -17,6 +17,12 @@ class RankError : public CoreError {
   using CoreError::CoreError;
 };
 
+/// Ranks are gone, and those that are left can go on without them: recover() says how.
+class RanksLost : public RankError {
+ public:
+  using RankError::RankError;
+};
+
 /// What a rank has sent, and how many seconds it has waited for others.
 struct Traffic {
   std::uint64_t bytes = 0, messages = 0;
@@ -38,6 +44,10 @@ class Communicator {
   virtual std::vector<std::byte> receive(int from, double patience = 1) = 0;
 
   virtual Traffic traffic() const = 0;
+
+  /// After RanksLost, which all that are left are thrown: from here on the ranks are those, numbered anew. All of them
+  /// must call it.
+  virtual void recover() { throw RankError("there is no going on without a rank here"); }
 };
 
 /// Some of the ranks, which follow one another, as a communicator of their own.

@@ -3,6 +3,9 @@
 
 #include <boost/mpi.hpp>
 #include <fmt/format.h>
+#if __has_include(<mpi-ext.h>)
+#include <mpi-ext.h>  // in Open MPI 5 with its fault tolerance (User Level Failure Mitigation)
+#endif
 
 #include <algorithm>
 #include <chrono>
@@ -44,6 +47,44 @@ class MpiCommunicator final : public Communicator {
   Traffic traffic() const override { return traffic_; }
 
   void send(int to, std::span<const std::byte> bytes) override {
+    lost_is_said([&] { send_pieces(to, bytes); });
+  }
+  std::vector<std::byte> receive(int from, double patience) override {
+    std::vector<std::byte> bytes;
+    lost_is_said([&] { bytes = receive_pieces(from, patience); });
+    return bytes;
+  }
+
+#if defined(OMPI_HAVE_MPI_EXT_FTMPI)
+  void recover() override {
+    MPI_Comm left = MPI_COMM_NULL;
+    if (MPIX_Comm_shrink(world_, &left) != MPI_SUCCESS) throw RankError("those that are left do not find together");
+    world_ = mpi::communicator(left, mpi::comm_take_ownership);
+    MPI_Comm_set_errhandler(world_, MPI_ERRORS_RETURN);
+    own_seconds_ = 0;
+    last_ = Clock::now();
+  }
+#endif
+
+ private:
+  /// Where a rank is found to be gone, all others hear of it, whomever they wait for.
+  template <class Exchange>
+  void lost_is_said(Exchange exchange) {
+    try {
+      exchange();
+    } catch (const mpi::exception& error) {
+#if defined(OMPI_HAVE_MPI_EXT_FTMPI)
+      const int kind = error.error_class();
+      if (kind == MPIX_ERR_PROC_FAILED || kind == MPIX_ERR_REVOKED || kind == MPIX_ERR_PROC_FAILED_PENDING) {
+        MPIX_Comm_revoke(world_);
+        throw RanksLost("a rank was killed, or its machine is gone");
+      }
+#endif
+      throw RankError(error.what());
+    }
+  }
+
+  void send_pieces(int to, std::span<const std::byte> bytes) {
     begin_exchange();
     ++traffic_.messages;
     traffic_.bytes += bytes.size();
@@ -58,7 +99,7 @@ class MpiCommunicator final : public Communicator {
     last_ = Clock::now();
   }
 
-  std::vector<std::byte> receive(int from, double patience) override {
+  std::vector<std::byte> receive_pieces(int from, double patience) {
     begin_exchange();
     std::vector<std::byte> bytes;
     for (bool more = true; more;) {
@@ -73,7 +114,6 @@ class MpiCommunicator final : public Communicator {
     return bytes;
   }
 
- private:
   /// Others may need as long as this rank did, and some more.
   void begin_exchange() { own_seconds_ = std::max(own_seconds_, seconds_between(last_, Clock::now())); }
 

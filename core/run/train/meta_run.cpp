@@ -47,6 +47,8 @@ class MetaRun {
     }
     try {
       train();
+    } catch (const RanksLost&) {
+      throw;  // the others go on in the folder
     } catch (...) {
       if (session_.writes() && !resumed_ && !session_.folder().has_metrics()) session_.folder().discard();
       throw;

@@ -128,9 +128,11 @@ class Supervisor {
       most = std::max(most, steps);
       if (in_vain >= attempts_)
         throw std::runtime_error(
-            fmt::format("it has died {} times without one more step than {}: there it ends; "
-                        "{} has what was reached",
-                        attempts_, most, command_.run()));
+            most == 0
+                ? fmt::format("it has died {} times without a first step: there it ends", attempts_)
+                : fmt::format("it has died {} times without one more step than {}: there it ends; {} has what was "
+                              "reached",
+                              attempts_, most, command_.run()));
       Session::warn(fmt::format("it ended with code {} after {} steps, and is begun again", ended.code, steps));
       command_.clear_unbegun();
     }

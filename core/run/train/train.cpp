@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 namespace lopt {
@@ -90,6 +91,61 @@ int begin_again(Options o, std::unique_ptr<RunFolder> folder, Communicator* rank
   return run_session(session);
 }
 
+/// Goes on with a run, or begins it where it has no checkpoint.
+int resume(const std::string& path, Options o, bool force, const std::string& usage, Communicator* ranks) {
+  o.spec = path + "/spec.yaml";
+  for (const std::string& assignment : o.overrides)
+    if (!assignment.starts_with("steps="))
+      throw UsageError("only steps=N can be changed in a run that goes on; usage: " + usage);
+
+  std::unique_ptr<RunFolder> folder;
+  if (!ranks || ranks->rank() == 0) folder = std::make_unique<RunFolder>(RunFolder::open(path));
+  const std::optional<Checkpoint> checkpoint = checkpoint_of(folder.get(), ranks, path);
+  if (!checkpoint) return begin_again(o, std::move(folder), ranks);
+  const auto& run = checkpoint->facts.at("run");
+  const bool has_stages = read_spec(o.spec).find("stages");
+  if (o.overrides.empty() && !has_stages) o.overrides.push_back(fmt::format("steps={}", run.at("steps").get<int>()));
+  if (!o.trace.empty() && run.at("trace").get<std::string>().empty())
+    throw UsageError(path + ": kept no trace until now, and --trace goes on with one");
+  if (o.trace.empty()) o.trace = run.at("trace").get<std::string>();
+  Registry registry;
+  Experiment experiment = experiment_of(o, registry);
+  std::vector<std::vector<std::byte>> logged = logged_of(folder.get(), ranks, *checkpoint);
+  const int done = checkpoint->facts.at("step").get<int>() + static_cast<int>(logged.size());
+  if (experiment.steps < done)
+    throw UsageError(fmt::format("{}: has {} steps already; steps={} is less", path, done, experiment.steps));
+  hear_signals();
+  Session session(o, std::move(experiment), registry, ranks);
+  const std::vector<std::string> found = differences(run, session.identity(), registry);
+  for (const std::string& sentence : found)
+    if (session.writes()) Session::warn(fmt::format("{}: {}", path, sentence));
+  if (!found.empty() && !force)
+    throw UsageError(fmt::format("{}: would not go on as it was; --force goes on all the same", path));
+  session.say(fmt::format("Going on after step {} of {}.", done, session.experiment().steps));
+  session.go_on(std::move(folder), *checkpoint, std::move(logged));
+  return run_session(session, &*checkpoint);
+}
+
+/// Calls `run`, which works in the folder `path`. Where ranks die without which those that are left can go on, they do,
+/// from what is written: each step, where the spec says so.
+int with_survivors(const std::string& path, const Options& options, Communicator* ranks,
+                   const std::function<int()>& run) {
+  try {
+    return run();
+  } catch (const RanksLost& lost) {
+    if (path.empty()) throw;
+    Session::warn(fmt::format("{}; the others go on", lost.what()));
+  }
+  Options left;
+  left.spec = path;
+  left.threads = options.threads;
+  left.quiet = options.quiet;
+  return with_survivors(path, left, ranks, [&] {
+    ranks->recover();
+    return resume(path, left, false, "", ranks);
+  });
+}
+
 }  // namespace
 
 int run_train(int argc, char** argv) {
@@ -117,8 +173,10 @@ int run_train(int argc, char** argv) {
   Registry registry;
   Experiment experiment = experiment_of(o, registry);
   hear_signals();
-  Session session(o, std::move(experiment), std::move(registry), ranks.get());
-  return run_session(session);
+  return with_survivors(o.out, o, ranks.get(), [&] {
+    Session session(o, std::move(experiment), std::move(registry), ranks.get());
+    return run_session(session);
+  });
 }
 
 int run_resume(int argc, char** argv) {
@@ -148,39 +206,9 @@ int run_resume(int argc, char** argv) {
     if (!o.overrides.empty()) throw UsageError("nothing can be changed in a paper's experiment that goes on");
     return resume_paper(o);
   }
-  const std::string path = o.spec;
-  o.spec = path + "/spec.yaml";
-  for (const std::string& assignment : o.overrides)
-    if (!assignment.starts_with("steps="))
-      throw UsageError("only steps=N can be changed in a run that goes on; usage: " + usage);
-
   const std::unique_ptr<Communicator> ranks = ranks_of_mpirun();
-  std::unique_ptr<RunFolder> folder;
-  if (!ranks || ranks->rank() == 0) folder = std::make_unique<RunFolder>(RunFolder::open(path));
-  const std::optional<Checkpoint> checkpoint = checkpoint_of(folder.get(), ranks.get(), path);
-  if (!checkpoint) return begin_again(o, std::move(folder), ranks.get());
-  const auto& run = checkpoint->facts.at("run");
-  const bool has_stages = read_spec(o.spec).find("stages");
-  if (o.overrides.empty() && !has_stages) o.overrides.push_back(fmt::format("steps={}", run.at("steps").get<int>()));
-  if (!o.trace.empty() && run.at("trace").get<std::string>().empty())
-    throw UsageError(path + ": kept no trace until now, and --trace goes on with one");
-  if (o.trace.empty()) o.trace = run.at("trace").get<std::string>();
-  Registry registry;
-  Experiment experiment = experiment_of(o, registry);
-  std::vector<std::vector<std::byte>> logged = logged_of(folder.get(), ranks.get(), *checkpoint);
-  const int done = checkpoint->facts.at("step").get<int>() + static_cast<int>(logged.size());
-  if (experiment.steps < done)
-    throw UsageError(fmt::format("{}: has {} steps already; steps={} is less", path, done, experiment.steps));
-  hear_signals();
-  Session session(o, std::move(experiment), registry, ranks.get());
-  const std::vector<std::string> found = differences(run, session.identity(), registry);
-  for (const std::string& sentence : found)
-    if (session.writes()) Session::warn(fmt::format("{}: {}", path, sentence));
-  if (!found.empty() && !force)
-    throw UsageError(fmt::format("{}: would not go on as it was; --force goes on all the same", path));
-  session.say(fmt::format("Going on after step {} of {}.", done, session.experiment().steps));
-  session.go_on(std::move(folder), *checkpoint, std::move(logged));
-  return run_session(session, &*checkpoint);
+  const std::string path = o.spec;
+  return with_survivors(path, o, ranks.get(), [&] { return resume(path, o, force, usage, ranks.get()); });
 }
 
 }  // namespace lopt
