@@ -43,6 +43,9 @@ class Communicator {
   /// RankError.
   virtual std::vector<std::byte> receive(int from, double patience = 1) = 0;
 
+  /// Whether receive() would have something at once.
+  virtual bool has_message(int from) = 0;
+
   virtual Traffic traffic() const = 0;
 
   /// After RanksLost, which all that are left are thrown: from here on the ranks are those, numbered anew. All of them
@@ -58,6 +61,7 @@ class RankGroup final : public Communicator {
   int size() const override { return size_; }
   void send(int to, std::span<const std::byte> bytes) override { all_.send(first_ + to, bytes); }
   std::vector<std::byte> receive(int from, double patience) override { return all_.receive(first_ + from, patience); }
+  bool has_message(int from) override { return all_.has_message(first_ + from); }
   Traffic traffic() const override { return all_.traffic(); }
 
  private:

@@ -48,4 +48,18 @@ std::vector<Lane> lanes_from(const json& rows, const Values& states) {
   return lanes;
 }
 
+Values tree_of(const EstimatorState& state) { return {{"values", state.values}, {"lanes", states_of(state.lanes)}}; }
+EstimatorState state_from(const json& rows, const Values& tree) {
+  return {lanes_from(rows, tree["lanes"]), tree["values"]};
+}
+
+std::string encoded(const EstimatorState& state) {
+  return encode_checkpoint({rows_of(state.lanes), {{"state", tree_of(state)}}});
+}
+EstimatorState decoded_state(std::span<const std::byte> bytes) {
+  const Checkpoint checkpoint = decode_checkpoint({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                                                  "what a rank sent of its shard");
+  return state_from(checkpoint.facts, checkpoint.tree("state"));
+}
+
 }  // namespace lopt

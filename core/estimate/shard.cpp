@@ -45,8 +45,17 @@ class MessageReader {
   std::span<const std::byte> bytes_;
 };
 
-/// Gradient and loss as a mean, where they are a sum.
-ShardSum averaged(ShardSum sum, int shards) {
+/// As sum_in_a_tree() adds.
+ShardSum sum_between(std::vector<ShardSum>& shards, std::size_t first, std::size_t last) {
+  if (last - first == 1) return std::move(shards[first]);
+  const std::size_t middle = first + (last - first + 1) / 2;
+  ShardSum left = sum_between(shards, first, middle);
+  return left += sum_between(shards, middle, last);
+}
+
+}  // namespace
+
+ShardSum mean_of(ShardSum sum, int shards) {
   const float share = 1.0F / static_cast<float>(shards);
   sum.gradient = map(
       [share](Array leaf) {
@@ -57,16 +66,6 @@ ShardSum averaged(ShardSum sum, int shards) {
   sum.loss /= shards;
   return sum;
 }
-
-/// As sum_in_a_tree() adds.
-ShardSum sum_between(std::vector<ShardSum>& shards, std::size_t first, std::size_t last) {
-  if (last - first == 1) return std::move(shards[first]);
-  const std::size_t middle = first + (last - first + 1) / 2;
-  ShardSum left = sum_between(shards, first, middle);
-  return left += sum_between(shards, middle, last);
-}
-
-}  // namespace
 
 std::vector<std::byte> encoded(const ShardSum& sum) {
   MessageWriter writer;
@@ -150,7 +149,7 @@ std::vector<std::vector<std::byte>> shards_of_others(Communicator& ranks, const 
 ShardSum mean_of_shards(Communicator* ranks, const ShardLayout& layout, std::vector<ShardSum> own) {
   // The ranks of one shard have all of it already.
   if (layout.shards == 1) return std::move(own[0]);
-  if (!ranks) return averaged(sum_between(own, 0, own.size()), layout.shards);
+  if (!ranks) return mean_of(sum_between(own, 0, own.size()), layout.shards);
   const Values structure = own[0].gradient;
   const auto first = static_cast<std::size_t>(layout.first_of(ranks->rank()));
   const DealtParts parts{static_cast<std::size_t>(layout.shards),
@@ -162,7 +161,7 @@ ShardSum mean_of_shards(Communicator* ranks, const ShardLayout& layout, std::vec
                        }};
   std::optional<std::vector<std::byte>> sum = sum_in_a_tree(*ranks, parts, rules);
   const std::vector<std::byte> bytes = broadcast(*ranks, sum ? std::move(*sum) : std::vector<std::byte>());
-  return averaged(decoded(bytes, structure), layout.shards);
+  return mean_of(decoded(bytes, structure), layout.shards);
 }
 
 }  // namespace lopt

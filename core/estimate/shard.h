@@ -80,6 +80,9 @@ ShardSum decoded(std::span<const std::byte> bytes, const Values& structure);
 /// number of ranks. `own`: of my shards, one after the other. `ranks`: null where there is one; else all must call it.
 ShardSum mean_of_shards(Communicator* ranks, const ShardLayout& layout, std::vector<ShardSum> own);
 
+/// Gradient and loss of so many shards as a mean, where they are a sum.
+ShardSum mean_of(ShardSum sum, int shards);
+
 /// What other ranks keep of their shards, at rank 0, shard after shard; nothing for those that it leads itself, and
 /// nothing at all elsewhere. `state`: the bytes of a shard that this rank leads. All ranks must call it.
 std::vector<std::vector<std::byte>> shards_of_others(Communicator& ranks, const ShardLayout& layout,

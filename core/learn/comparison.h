@@ -13,8 +13,8 @@ struct Comparison {
   std::shared_ptr<const TunedOptimizer> tuned = {};
 };
 
-/// `{plugin: sgd, learning_rate: 0.1}`, or `{tuned: adam}`, whose rate a RateSearch finds. Null where it is unusable (an
-/// error is then reported); `resolved` is the node with every default.
+/// `{plugin: sgd, learning_rate: 0.1}`, or `{tuned: adam}`, whose rate a RateSearch finds. Null where it is unusable
+/// (an error is then reported); `resolved` is the node with every default.
 std::optional<Comparison> read_comparison(const SpecNode& node, const std::string& path, Registry& registry,
                                           SpecErrors& errors, SpecNode& resolved);
 

@@ -40,8 +40,8 @@ struct Score {
   std::vector<float> curve;  // mean over the seeds of each step's loss
   /// Mean over the seeds of the loss of test data, after so many steps; rising, about twenty.
   std::vector<std::pair<std::int64_t, double>> test_curve;
-  double seconds_a_step = 0;         // of one problem alone, on one thread
-  double rate = 0, test_rate = 0;    // that were tuned, for mean loss and for test loss, else 0
+  double seconds_a_step = 0;           // of one problem alone, on one thread
+  double rate = 0, test_rate = 0;      // that were tuned, for mean loss and for test loss, else 0
   bool is_beyond_usual_rates = false;  // one of them lies outside of 10⁻⁴ to 1
 };
 

@@ -139,6 +139,15 @@ class Loader {
                          .doc(
                              "how often the estimator is at work, each time with problems of its own; the mean is "
                              "the meta-gradient. Ranks of mpirun share them");
+    result_.asynchronous =
+        std::string(settings_.text("exchange", "exact")
+                        .one_of({"exact", "asynchronous"})
+                        .doc("of ranks: they wait for each other, and results are the same bits for any number; or "
+                             "rank 0 takes estimates as they come, so that a slow one slows nobody")) == "asynchronous";
+    result_.staleness = settings_.integer("staleness", 4)
+                            .between(0, 1 << 20)
+                            .unit("meta-steps")
+                            .doc("exchange: asynchronous: θ may have gone on by so many since an estimate was begun");
     result_.meta_optimizer = settings_.component<Optimizer>("meta_optimizer").doc("the optimizer that trains θ");
   }
 
@@ -183,7 +192,8 @@ class Loader {
 
   void load_sections() {
     const bool is_meta = result_.kind == Experiment::Kind::meta_training;
-    for (const char* key : {"meta_objective", "meta_gradient", "validate", "meta_training", "shards"})
+    for (const char* key :
+         {"meta_objective", "meta_gradient", "validate", "meta_training", "shards", "exchange", "staleness"})
       if (!is_meta && spec_.find(key)) complain(key, "needs an `estimator` beside it");
     if (is_meta && spec_.find("metrics"))
       complain("metrics", "goes with an inner training; here `apply` measures on test data at its end");
@@ -191,6 +201,9 @@ class Loader {
                  [&](const SpecSection& s) { read_objective(s, result_.objective, result_.relative_to); });
     load_section("meta_gradient", "{clip_norm: 1}",
                  [&](const SpecSection& s) { read_gradient_rules(s, result_.gradient_rules); });
+    if (result_.asynchronous && result_.gradient_rules.roll_back_above > 0)
+      complain("exchange",
+               "asynchronous does not go with meta_gradient.roll_back_above: inner problems do not go back");
     load_section("checkpoint", "{every: 50 steps, keep: 3}",
                  [&](const SpecSection& s) { read_checkpoint_rules(s, result_.checkpoint_rules); });
     load_section("metrics", "{every: 100}", [&](const SpecSection& s) { read_measure_rules(s, result_.measure); });
@@ -332,6 +345,7 @@ class StagesLoader {
     const std::string path = fmt::format("stages[{}]", index);
     if (stage.kind != Experiment::Kind::meta_training)
       return complain(node, path, "is no meta-training: it needs an `estimator`");
+    if (stage.asynchronous) complain(node, path, "has `exchange: asynchronous`, which does not go with stages");
     const Types one = types_of(initial_theta(*first.learned_optimizer, 0)),
                 other = types_of(initial_theta(*stage.learned_optimizer, 0));
     if (one.paths() != other.paths() || one.leaves() != other.leaves())

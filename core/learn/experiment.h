@@ -88,7 +88,9 @@ struct Experiment {
   std::vector<std::int64_t> theta_seeds;  // application: θ from these, one run each
   std::string theta_file;  // application: θ from a file of an earlier run; meta-training: where it begins
   std::shared_ptr<const GradientEstimator> estimator;
-  int shards = 1;  // how often the estimator is at work, each time with problems of its own
+  int shards = 1;             // how often the estimator is at work, each time with problems of its own
+  bool asynchronous = false;  // ranks do not wait for each other
+  int staleness = 0;          // meta-steps that θ may have gone on since an estimate was begun, then
   std::shared_ptr<const Optimizer> meta_optimizer;
   std::optional<Application> application;
   std::vector<Comparison> comparisons;

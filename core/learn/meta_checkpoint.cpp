@@ -19,11 +19,6 @@ constexpr double patience_of_states = 3;
 
 std::string name_of(const char* shards, std::size_t shard) { return fmt::format("{} {}", shards, shard); }
 
-/// What an estimator keeps: rows of its lanes, and their states beside its values.
-Values tree_of(const EstimatorState& state) { return {{"values", state.values}, {"lanes", states_of(state.lanes)}}; }
-EstimatorState state_from(const json& rows, const Values& tree) {
-  return {lanes_from(rows, tree["lanes"]), tree["values"]};
-}
 void add_shards(Checkpoint& checkpoint, const char* name, const std::vector<EstimatorState>& shards) {
   json rows = json::array();
   for (const EstimatorState& state : shards) {
@@ -31,15 +26,6 @@ void add_shards(Checkpoint& checkpoint, const char* name, const std::vector<Esti
     rows.push_back(rows_of(state.lanes));
   }
   checkpoint.facts[name] = std::move(rows);
-}
-
-std::string encoded(const EstimatorState& state) {
-  return encode_checkpoint({rows_of(state.lanes), {{"state", tree_of(state)}}});
-}
-EstimatorState decoded(const std::vector<std::byte>& bytes) {
-  const Checkpoint checkpoint = decode_checkpoint({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
-                                                  "what a rank sent of its shard");
-  return state_from(checkpoint.facts, checkpoint.tree("state"));
 }
 
 /// A tree of the checkpoint that must be structured as one that is there.
@@ -75,13 +61,14 @@ namespace {
 /// What a rank needs of it.
 Checkpoint for_rank(int rank, int ranks, const Checkpoint& all) {
   Checkpoint part{all.facts, {}};
+  const int first = all.facts.value("asynchronous", false) ? 1 : 0;  // the first rank that has shards
   std::set<std::string> others;
   for (const char* name : {shards_name, best_shards_name}) {
     if (!part.facts.contains(name)) continue;
     json& rows = part.facts[name];
-    const ShardLayout layout{static_cast<int>(rows.size()), ranks};
+    const ShardLayout layout{static_cast<int>(rows.size()), ranks - first};
     for (int shard = 0; shard < layout.shards; ++shard) {
-      if (shard >= layout.first_of(rank) && shard < layout.last_of(rank)) continue;
+      if (rank >= first && shard >= layout.first_of(rank - first) && shard < layout.last_of(rank - first)) continue;
       rows[static_cast<std::size_t>(shard)] = nullptr;
       others.insert(name_of(name, static_cast<std::size_t>(shard)));
     }
@@ -107,12 +94,19 @@ std::vector<EstimatorState> MetaTraining::at_rank_0(const std::vector<EstimatorS
   std::vector<EstimatorState> mine = own;
   if (shared_lanes_)
     for (EstimatorState& state : mine) shared_lanes_->gather(state.lanes);
+  if (collector_) {
+    std::vector<EstimatorState> all;
+    if (&own == &now_.shards)
+      for (const std::vector<std::byte>& bytes : collector_->states(now_.theta, now_.step))
+        all.push_back(decoded_state(bytes));
+    return all;
+  }
   if (!ranks_ || own.empty()) return mine;
   const std::vector<std::vector<std::byte>> others = shards_of_others(
       *ranks_, layout_, [&](int shard) { return encoded(mine[static_cast<std::size_t>(shard - first_shard_)]); });
   std::vector<EstimatorState> all;
   for (std::size_t shard = 0; shard < others.size(); ++shard)
-    all.push_back(others[shard].empty() ? std::move(mine[shard]) : decoded(others[shard]));
+    all.push_back(others[shard].empty() ? std::move(mine[shard]) : decoded_state(others[shard]));
   return all;
 }
 
@@ -128,7 +122,8 @@ Checkpoint MetaTraining::checkpoint() const {
                   {"stage_begin", now_.stage_begin},
                   {"validation_baseline", validation_baseline_},
                   {"best_validated_step", best_validated_.step},
-                  {"best_step", best_.step}};
+                  {"best_step", best_.step},
+                  {"asynchronous", stage_->asynchronous}};
   result.trees = {{"theta", now_.theta},
                   {"optimizer", now_.optimizer},
                   {"recent", as_array(now_.recent)},
@@ -154,8 +149,8 @@ std::vector<EstimatorState> MetaTraining::own_shards(const Checkpoint& checkpoin
   if (rows.size() != static_cast<std::size_t>(layout_.shards))
     throw DataError(fmt::format("the checkpoint has {} shards, and this spec {}", rows.size(), layout_.shards));
   std::vector<EstimatorState> result;
-  const int last = layout_.last_of(ranks_ ? ranks_->rank() : 0);
-  for (auto shard = static_cast<std::size_t>(first_shard_); shard < static_cast<std::size_t>(last); ++shard) {
+  const auto [first, last] = own_range();
+  for (auto shard = static_cast<std::size_t>(first); shard < static_cast<std::size_t>(last); ++shard) {
     result.push_back(state_from(rows[shard], checkpoint.tree(name_of(name, shard))));
     for (const Lane& lane : result.back().lanes) lanes_->require_state(lane);
     if (shared_lanes_) shared_lanes_->scatter(result.back().lanes);

@@ -64,14 +64,25 @@ void MetaTraining::begin_stage(std::size_t index, Values whole) {
   // Each stage sees batches in an order of its own.
   const HostKey batches = data_key(experiment_.seed);
   layout_ = {stage_->shards, ranks_ ? ranks_->size() : 1};
-  first_shard_ = layout_.first_of(ranks_ ? ranks_->rank() : 0);
+  collector_.reset();
+  if (is_asynchronous()) {
+    --layout_.ranks;
+    if (layout_.ranks > layout_.shards)
+      throw RankError(
+          fmt::format("{} ranks that do not wait for each other need as many shards, and there are {} "
+                      "(`shards`); rank 0 takes in what they find",
+                      layout_.ranks, layout_.shards));
+    fault_found_ = true;  // to look for one all ranks would have to do the same
+    if (!is_worker()) collector_ = std::make_unique<GradientCollector>(*ranks_, layout_.shards, stage_->staleness);
+  }
+  first_shard_ = own_range().first;
   unroller_.reset();
   shared_lanes_.reset();
   shard_ranks_.reset();
   lanes_ = std::make_unique<LaneUnroller>(stage_->family, source, types_of(now_.theta),
                                           index == 0 ? batches : fold_in(batches, static_cast<std::uint32_t>(index)),
                                           threads_, stage_->estimator->problem_steps(), objective);
-  if (const int together = layout_.ranks_of(first_shard_); together > 1) {
+  if (const int together = collector_ ? 1 : layout_.ranks_of(first_shard_); together > 1) {
     shard_ranks_ = std::make_unique<RankGroup>(*ranks_, layout_.leader_of(first_shard_), together);
     shared_lanes_ = std::make_unique<RankUnroller>(*lanes_, *shard_ranks_);
   }
@@ -97,10 +108,32 @@ void MetaTraining::inherit(const Inheritance& from, HostKey key) {
   now_.recent.clear();
 }
 
+std::pair<int, int> MetaTraining::own_range() const {
+  if (collector_) return {0, 0};
+  const int rank = ranks_ ? ranks_->rank() - (is_asynchronous() ? 1 : 0) : 0;
+  return {layout_.first_of(rank), layout_.last_of(rank)};
+}
+
+void MetaTraining::work() {
+  find_baseline();
+  const auto [first, last] = own_range();
+  const ShardWorker worker{[&](int shard, const Values& theta, std::int64_t number) {
+                             const HostKey key = fold_in(now_.key, static_cast<std::uint32_t>(number));
+                             return estimate_of(shard, theta, key,
+                                                now_.shards[static_cast<std::size_t>(shard - first)]);
+                           },
+                           [&](int shard) { return encoded(now_.shards[static_cast<std::size_t>(shard - first)]); }};
+  lopt::work(*ranks_, first, last, now_.theta, now_.step, worker);
+}
+
+void MetaTraining::end_work() {
+  if (collector_) collector_->stop(now_.theta, now_.step);
+}
+
 std::vector<EstimatorState> MetaTraining::begun_shards(HostKey key) const {
   std::vector<EstimatorState> result;
-  const int last = layout_.last_of(ranks_ ? ranks_->rank() : 0);
-  for (int shard = first_shard_; shard < last; ++shard)
+  const auto [first, last] = own_range();
+  for (int shard = first; shard < last; ++shard)
     result.push_back(
         stage_->estimator->init(now_.theta, shard_key(key, shard, layout_.shards), ShardUnroller(*unroller_, shard)));
   return result;
@@ -202,23 +235,32 @@ MetaStep MetaTraining::step(std::optional<ShardSum> known) {
   find_baseline();
   const auto start = Clock::now();
   const bool may_be_long = interrupt_ && last_seconds_ > long_step_seconds;
+  const TakenIn taken_before = collector_ ? collector_->taken_in() : TakenIn();
   const Now before = now_;  // its arrays are copied where they change
   lanes_->set_interrupt(may_be_long ? interrupt_ : std::function<bool()>());
   const std::vector<HostKey> keys = split(now_.key);
   now_.key = keys[1];
   try {
     std::vector<ShardSum> own = estimates(now_.theta, keys[0], now_.shards);
-    found_ = known ? std::move(*known) : mean_of_shards(ranks_, layout_, std::move(own));
+    found_ = known        ? std::move(*known)
+             : collector_ ? collector_->collect(now_.theta, now_.step, interrupt_)
+                          : mean_of_shards(ranks_, layout_, std::move(own));
   } catch (const Interrupted&) {
     now_ = before;
     throw;
   }
   const auto loss = static_cast<float>(found_.loss);
-  MetaStep result{now_.step, loss, norm_of(found_.gradient), false,     false, false, found_.diverged, 0, 0, {}, {},
-                  {},        "",   found_.gradient,          now_.theta};
+  MetaStep result{
+      now_.step, loss, norm_of(found_.gradient), false,     false, false, found_.diverged, 0, 0, 0, 0, {}, {},
+      {},        "",   found_.gradient,          now_.theta};
   if (stage_->family->size() > 1)
     for (const auto& [member, losses] : found_.members)
       result.member_losses[member] = losses.total / static_cast<double>(losses.count);
+  if (collector_) {
+    const TakenIn& taken = collector_->taken_in();
+    result.gradient_age = static_cast<double>(taken.age - taken_before.age) / layout_.shards;
+    result.dropped = taken.dropped - taken_before.dropped;
+  }
   if (found_.lanes > 0) {
     result.lane_age = static_cast<double>(found_.age) / static_cast<double>(found_.lanes);
     result.lane_length = static_cast<double>(found_.length) / static_cast<double>(found_.lanes);

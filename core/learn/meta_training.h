@@ -4,6 +4,7 @@
 #include "data/checkpoint_file.h"
 #include "estimate/rank_unroller.h"
 #include "estimate/shard.h"
+#include "learn/asynchronous.h"
 #include "learn/frozen_theta.h"
 #include "learn/training.h"
 #include "learn/validation.h"
@@ -22,7 +23,9 @@ struct MetaStep {
   bool rolled_back = false;   // θ went back to where the meta-loss was best
   std::int64_t diverged = 0;  // inner problems that had a loss that was not finite
   double lane_age = 0,
-         lane_length = 0;  // mean steps that problems under way have behind them, and have in all; 0: none
+         lane_length = 0;    // mean steps that problems under way have behind them, and have in all; 0: none
+  double gradient_age = 0;   // mean meta-steps that θ had gone on since its estimates were begun; 0 where ranks wait
+  std::int64_t dropped = 0;  // estimates that were too old
   std::map<std::uint32_t, double> member_losses{};      // of a family of several tasks: mean loss by member
   std::optional<ValidationScore> validation{};          // of θ after the step, where one was due
   std::optional<ValidationScore> average_validation{};  // of its average
@@ -52,6 +55,14 @@ class MetaTraining {
   std::string explain() const;
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }
 
+  /// Whether ranks do not wait for each other: then rank 0 alone makes steps, and the others work().
+  bool is_asynchronous() const { return ranks_ && ranks_->size() > 1 && stage_->asynchronous; }
+  bool is_worker() const { return is_asynchronous() && ranks_->rank() > 0; }
+  /// Brings this rank's shards on until rank 0 has made all steps, and says so by end_work().
+  void work();
+  void end_work();
+  const TakenIn& taken_in() const { return collector_->taken_in(); }
+
   /// Finds what losses are divided by, where the objective wants that and it is not known yet: what the first step
   /// would do, for who uses the unroller alone. Throws Interrupted.
   void find_baseline();
@@ -67,7 +78,7 @@ class MetaTraining {
   bool has_average() const { return has_average_; }
   const Values& average() const { return now_.average; }
   /// Of the first of this process's shards.
-  const EstimatorState& state() const { return now_.shards.front(); }
+  const EstimatorState& state() const { return now_.shards.empty() ? nothing_ : now_.shards.front(); }
   const LaneUnroller& unroller() const { return *lanes_; }
   /// Steps skipped one after the other, up to now.
   int skipped_in_a_row() const { return now_.skipped_in_a_row; }
@@ -128,6 +139,8 @@ class MetaTraining {
   int stage_steps_done() const { return now_.step - now_.stage_begin; }
   void trace_optimizer();
   void validate(MetaStep& step);
+  /// [first, last) of all shards.
+  std::pair<int, int> own_range() const;
   /// The problems of this process's shards, as they begin.
   std::vector<EstimatorState> begun_shards(HostKey key) const;
   /// What one of them finds in a meta-step, which brings its problems on.
@@ -160,8 +173,10 @@ class MetaTraining {
   std::unique_ptr<LaneUnroller> lanes_;
   std::unique_ptr<RankUnroller> shared_lanes_;
   std::unique_ptr<MemberLosses> unroller_;
+  std::unique_ptr<GradientCollector> collector_;  // of rank 0, where ranks do not wait for each other
   std::unique_ptr<Executable> update_;
   Types optimizer_types_;
+  EstimatorState nothing_;
   Now now_;
   bool has_average_ = false;
   Best best_;

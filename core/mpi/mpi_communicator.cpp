@@ -55,6 +55,12 @@ class MpiCommunicator final : public Communicator {
     return bytes;
   }
 
+  bool has_message(int from) override {
+    bool found = false;
+    lost_is_said([&] { found = world_.iprobe(from, tag).has_value(); });
+    return found;
+  }
+
 #if defined(OMPI_HAVE_MPI_EXT_FTMPI)
   void recover() override {
     MPI_Comm left = MPI_COMM_NULL;

@@ -56,6 +56,7 @@ class SimulatedRank final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(post_.boxes.size()); }
   Traffic traffic() const override { return traffic_; }
+  bool has_message(int) override { return true; }  // it waits for what is to come
   double clock() const { return clock_; }
   void compute(double seconds) { clock_ += seconds * sharing_; }
 

@@ -23,6 +23,10 @@ class ThreadRank final : public Communicator {
   int rank() const override { return rank_; }
   int size() const override { return size_; }
   Traffic traffic() const override { return traffic_; }
+  bool has_message(int from) override {
+    const std::scoped_lock lock(post_.mutex);
+    return !post_.letters[{from, rank_}].empty();
+  }
   void send(int to, std::span<const std::byte> bytes) override {
     traffic_.bytes += bytes.size();
     ++traffic_.messages;

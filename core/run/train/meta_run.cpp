@@ -36,7 +36,8 @@ class MetaRun {
         training_(experiment_, session.threads(), session.ranks()) {
     session_.require_equal_ranks();
     // A signal ends a long step only where no other process waits for it.
-    if (!session_.ranks()) training_.set_interrupt(stop_wanted);
+    if (!session_.ranks() || (training_.is_asynchronous() && !training_.is_worker()))
+      training_.set_interrupt(stop_wanted);
     if (from) resume(*from);
   }
 
@@ -47,6 +48,7 @@ class MetaRun {
     }
     try {
       train();
+      agree_on_traffic();
     } catch (const RanksLost&) {
       throw;  // the others go on in the folder
     } catch (...) {
@@ -128,6 +130,7 @@ class MetaRun {
     session_.say(
         fmt::format("Meta-training '{}': {} steps, θ has {} weights.", experiment_.name, experiment_.steps, weights()));
     Progress progress("meta-loss", experiment_.steps, session_.quiet(), training_.steps_done());
+    if (training_.is_worker()) return training_.work();
     for (std::span<const std::byte> found : session_.logged())
       if (training_.steps_done() < experiment_.steps && !stop_wanted()) step(progress, found);
     if (resumed_ && session_.logs_steps()) session_.begin_log(training_.steps_done());
@@ -148,6 +151,11 @@ class MetaRun {
     }
     keep();
     if (session_.writes()) session_.finish_writing();
+    training_.end_work();
+  }
+
+  /// What the rank that sends most has sent in all steps.
+  void agree_on_traffic() {
     if (Communicator* ranks = session_.ranks()) {
       sent_.bytes = static_cast<std::uint64_t>(most(*ranks, static_cast<std::int64_t>(sent_.bytes)));
       sent_.messages = static_cast<std::uint64_t>(most(*ranks, static_cast<std::int64_t>(sent_.messages)));
@@ -175,6 +183,10 @@ class MetaRun {
                  {"rolled_back", step.rolled_back},
                  {"lane_age", step.lane_age},
                  {"lane_length", step.lane_length}};
+    if (training_.is_asynchronous()) {
+      metrics["gradient_age"] = step.gradient_age;
+      metrics["dropped"] = step.dropped;
+    }
     if (weights() <= most_shown_weights) metrics["theta"] = theta_json(step.theta);
     if (!experiment_.stages.empty()) metrics["stage"] = training_.stage_index();
     if (step.validation) add_validation(metrics, step);
@@ -277,6 +289,14 @@ class MetaRun {
     summary["inner_diverged"] = diverged_;
     if (session_.ranks()) {
       summary["ranks"] = session_.ranks()->size();
+      if (training_.is_asynchronous()) {
+        const TakenIn& taken = training_.taken_in();
+        summary["asynchronous"] = {{"estimates", taken.estimates},
+                                   {"mean_age", static_cast<double>(taken.age) /
+                                                    static_cast<double>(std::max<std::int64_t>(1, taken.estimates))},
+                                   {"dropped", taken.dropped},
+                                   {"by_rank", taken.by_rank}};
+      }
       // Of the rank that sends most.
       const auto steps = static_cast<std::uint64_t>(std::max(1, steps_made_));
       summary["bytes_a_step"] = sent_.bytes / steps;

@@ -245,7 +245,7 @@ std::shared_ptr<const Optimizer> Session::optimizer_named(const std::string& nam
 
 bool Session::logs_steps() const {
   return experiment_.checkpoint_rules.every_steps == 1 && experiment_.kind == Experiment::Kind::meta_training &&
-         experiment_.population.size == 0;
+         experiment_.population.size == 0 && !experiment_.asynchronous;
 }
 
 bool Session::checkpoint_is_due() {

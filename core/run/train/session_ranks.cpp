@@ -81,7 +81,7 @@ void Session::require_equal_ranks() {
 
 Session::Wish Session::agree(int steps_done) {
   const bool due = checkpoint_is_due();
-  if (!ranks_) return stop_wanted() ? Wish::stop : due ? Wish::checkpoint : Wish::go_on;
+  if (!ranks_ || experiment_.asynchronous) return stop_wanted() ? Wish::stop : due ? Wish::checkpoint : Wish::go_on;
   const Wish mine = stop_wanted()                                       ? Wish::stop
                     : due                                               ? Wish::checkpoint
                     : seconds_since(told_.at) >= seconds_between_shares ? Wish::tell
