@@ -61,6 +61,11 @@ def results(run, trace=None):
     return found
 
 
+def children_of(process):
+    with open(f"/proc/{process}/task/{process}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
 class Survival(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -160,6 +165,92 @@ class Survival(unittest.TestCase):
               f"{time.time() - start:.0f} s")
 
     @unittest.skipIf(sanitized, "calls are counted for a build without sanitizers")
+    def test_each_step_is_kept(self):
+        """With `checkpoint.every: 1 step`, what dies at any moment goes on after the last step that it had."""
+        reference = self.unbroken("pes", 60)
+        for attempt in range(4):
+            run = self.path(f"run{attempt}")
+            child = subprocess.Popen([runner, "train", self.spec("pes", 60), "checkpoint.every=1 step", "--out", run, "--trace",
+                                      run + ".npz", "--threads", "2", "-q"])
+            self.wait_for_steps(run, 5 + 13 * attempt)
+            child.kill()
+            child.wait()
+            with open(run + "/metrics.jsonl") as file:
+                steps = len(file.read().splitlines())
+            said = call("resume", run, "--threads", "1")
+            after = int(said.split("Going on after step ")[1].split()[0])
+            self.assertGreaterEqual(after, steps - 1, said)
+            self.assertEqual(results(run, run + ".npz"), reference)
+
+    def test_a_log_that_is_cut_short_or_damaged(self):
+        for harm in ("cut", "damage", "remove"):
+            run = self.path(harm)
+            child = subprocess.Popen([runner, "train", self.spec("pes", 60), "checkpoint.every=1 step", "--out", run, "--trace",
+                                      run + ".npz", "-q"])
+            self.wait_for_steps(run, 12)
+            child.kill()
+            child.wait()
+            log = max(glob.glob(run + "/checkpoints/*.log"), key=os.path.getsize)
+            with open(log, "rb") as file:
+                content = bytearray(file.read())
+            if harm == "cut":
+                content = content[:-7]
+            elif harm == "damage":
+                content[len(content) // 2] ^= 1
+            with open(log, "wb") as file:
+                file.write(content)
+            if harm == "remove":
+                os.unlink(log)
+            call("resume", run, "-q")
+            self.assertEqual(results(run, run + ".npz"), self.unbroken("pes", 60), harm)
+
+    def wait_for_steps(self, run, steps):
+        """Until so many are written, and there is a checkpoint."""
+        deadline = time.time() + 60
+        while time.time() < deadline:
+            if glob.glob(run + "/checkpoints/*.checkpoint") and os.path.exists(run + "/metrics.jsonl"):
+                with open(run + "/metrics.jsonl") as file:
+                    if len(file.read().splitlines()) >= steps:
+                        return
+            time.sleep(0.001)
+        self.fail("no steps")
+
+    def test_supervise_goes_on_as_often_as_it_comes_further(self):
+        run = self.path("run")
+        child = subprocess.Popen([runner, "supervise", "--", runner, "train", self.spec("pes", 4000), "checkpoint.every=1 step",
+                                  "--out", run, "-q", "--threads", "1"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                 text=True)
+        for steps in (5, 10, 15):
+            self.wait_for_steps(run, steps)
+            for process in children_of(child.pid):
+                os.kill(process, signal.SIGKILL)
+            time.sleep(0.3)
+        self.wait_for_steps(run, 20)
+        child.send_signal(signal.SIGTERM)
+        said, _ = child.communicate(timeout=30)
+        self.assertEqual(child.returncode, 143, said)
+        self.assertEqual(said.count("and is begun again"), 3, said)
+        with open(run + "/metrics.jsonl") as file:
+            steps = len(file.read().splitlines())
+        whole = self.path("whole")
+        call("train", self.spec("pes", steps), "--out", whole, "-q")
+        self.assertEqual(results(run), results(whole))
+        said = call("top", run, "--once")
+        self.assertIn(f"step {steps} of 4000", said)
+        self.assertIn("It was begun again 3 times", said)
+
+    def test_supervise_ends_where_nothing_comes_of_it(self):
+        missing = self.path("missing.yaml")
+        start = time.time()
+        said = call("supervise", "--", runner, "train", missing, "--out", self.path("run"), code=None)
+        self.assertEqual(said.returncode, 2, said.stdout)  # a spec that is not there is not there the next time
+        said = call("supervise", "--attempts", "2", "--", "false", "lopt-run", "train", missing, "--out", self.path("run"), code=1)
+        self.assertIn("it has died 2 times without a first step", said)
+        for words, sentence in ((["--", "true"], "what would be begun again"), ([], "what would be begun again"),
+                                (["--", runner, "train", missing], "needs --out RUN")):
+            self.assertIn(sentence, call("supervise", *words, code=2))
+        self.assertLess(time.time() - start, 30)
+
     def test_each_failing_call(self):
         for if_it_fails in ("go_on", "stop"):
             path = self.spec("pes", 12, if_it_fails)

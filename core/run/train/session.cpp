@@ -95,6 +95,7 @@ Json metrics_json(const std::vector<std::pair<std::string, double>>& metrics) {
 }
 
 bool stop_wanted() { return received_signal != 0; }
+int signal_that_came() { return received_signal; }
 void hear_signals() {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);

@@ -28,6 +28,8 @@ std::string metrics_text(const std::vector<std::pair<std::string, double>>& metr
 Json metrics_json(const std::vector<std::pair<std::string, double>>& metrics);
 /// True once SIGINT or SIGTERM came, after hear_signals().
 bool stop_wanted();
+/// Which of them; 0: none yet.
+int signal_that_came();
 void hear_signals();
 
 class Session {

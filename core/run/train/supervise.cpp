@@ -149,12 +149,16 @@ class Supervisor {
   /// Waits for its end; passes a signal on, and kills what makes no step for too long.
   EndedRun watched(pid_t process) const {
     std::size_t steps = steps_of(command_.run());
+    bool told = false;
     auto last_step = std::chrono::steady_clock::now(), looked = last_step;
     while (true) {
       int status = 0;
       if (::waitpid(process, &status, WNOHANG) == process)
         return {process, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status)};
-      if (stop_wanted()) return wait_for_run({process});
+      if (const int signal = signal_that_came(); signal != 0 && !told) {
+        ::kill(process, signal);
+        told = true;
+      }
       if (wanted_anew == 1) {
         wanted_anew = 2;
         ::kill(process, SIGTERM);
