@@ -24,6 +24,7 @@ constexpr int tag = 1;
 constexpr std::size_t piece_size = std::size_t{1} << 30;
 /// A receiver may be busy with others before it takes a message.
 constexpr double patience_of_senders = 3;
+constexpr int turns_between_looks = 64;
 
 double seconds_between(Clock::time_point a, Clock::time_point b) {
   return std::chrono::duration<double>(b - a).count();
@@ -90,6 +91,22 @@ class MpiCommunicator final : public Communicator {
     }
   }
 
+  /// A message that will not come is no error of MPI's: so who waits looks whether all are there.
+  void require_all() {
+#if defined(OMPI_HAVE_MPI_EXT_FTMPI)
+    int revoked = 0, lost = 0;
+    MPI_Group failed = MPI_GROUP_EMPTY;
+    MPIX_Comm_is_revoked(world_, &revoked);
+    if (MPIX_Comm_get_failed(world_, &failed) == MPI_SUCCESS) {
+      MPI_Group_size(failed, &lost);
+      MPI_Group_free(&failed);
+    }
+    if (revoked == 0 && lost == 0) return;
+    MPIX_Comm_revoke(world_);
+    throw RanksLost("a rank was killed, or its machine is gone");
+#endif
+  }
+
   void send_pieces(int to, std::span<const std::byte> bytes) {
     begin_exchange();
     ++traffic_.messages;
@@ -126,8 +143,9 @@ class MpiCommunicator final : public Communicator {
   void wait(const std::function<bool()>& is_done, int other, double patience) {
     const auto start = Clock::now();
     const double limit = patience * std::max(patience_, 5 * own_seconds_);
-    while (!is_done()) {
+    for (int turns = 0; !is_done(); ++turns) {
       std::this_thread::yield();
+      if (turns % turns_between_looks == 0) require_all();
       if (const double waited = seconds_between(start, Clock::now()); waited > limit) give_up(other, waited);
     }
     traffic_.waited += seconds_between(start, Clock::now());
