@@ -110,6 +110,12 @@ std::vector<EstimatorState> MetaTraining::at_rank_0(const std::vector<EstimatorS
   return all;
 }
 
+EstimatorState MetaTraining::whole_state() const {
+  EstimatorState result = state();
+  if (shared_lanes_) shared_lanes_->gather(result.lanes);
+  return result;
+}
+
 Checkpoint MetaTraining::checkpoint() const {
   const std::vector<EstimatorState> shards = at_rank_0(now_.shards), best_shards = at_rank_0(best_.shards);
   if (ranks_ && ranks_->rank() != 0) return {};

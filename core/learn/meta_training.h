@@ -79,6 +79,8 @@ class MetaTraining {
   const Values& average() const { return now_.average; }
   /// Of the first of this process's shards.
   const EstimatorState& state() const { return now_.shards.empty() ? nothing_ : now_.shards.front(); }
+  /// The same with all of its lanes at rank 0, where ranks share them. All ranks must call it.
+  EstimatorState whole_state() const;
   const LaneUnroller& unroller() const { return *lanes_; }
   /// Steps skipped one after the other, up to now.
   int skipped_in_a_row() const { return now_.skipped_in_a_row; }

@@ -201,6 +201,162 @@ class Ranks(unittest.TestCase):
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("rank 1 differs from rank 0 in its spec", done.stdout)
 
+    def test_ranks_with_other_data_are_refused(self):
+        with open(self.folder + "/own.csv", "w") as file:
+            file.write("x,y,label\n" + "".join(f"{i % 7},{i % 5},{i % 2}\n" for i in range(50)))
+        shutil.copy(self.folder + "/own.csv", self.folder + "/data.csv")
+        with open(self.folder + "/csv.yaml", "w") as file:
+            file.write((spec % (3, 4, estimators["pes"])).replace(
+                "batch_size: 16}", "batch_size: 16, dataset: {plugin: csv, file: data.csv, label: label}}"))
+        wrapper = self.folder + "/elsewhere"
+        with open(wrapper, "w") as file:
+            file.write(f"#!/bin/sh\nmkdir -p {self.folder}/$OMPI_COMM_WORLD_RANK; cd {self.folder}/$OMPI_COMM_WORLD_RANK\n"
+                       f"sed \"s/^3,3,1/3,3,$OMPI_COMM_WORLD_RANK/\" ../own.csv > data.csv\nexec {runner} \"$@\"\n")
+        os.chmod(wrapper, 0o755)
+        done = subprocess.run(["mpirun", "--oversubscribe", "-n", "2", wrapper, "train", self.folder + "/csv.yaml", "--out",
+                               self.folder + "/run", "-q"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=60, env=environment)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("rank 1 differs from rank 0 in its data", done.stdout)
+
+    def test_two_jobs_in_one_folder(self):
+        run = self.folder + "/run"
+        child = self.start(run, 2)
+        try:
+            done = subprocess.run(command(2, "resume", run), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                  timeout=60, env=environment)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn("is at work in this run's folder", done.stdout)
+        finally:
+            child.send_signal(signal.SIGTERM)
+            child.communicate(timeout=40)
+        self.check_goes_on(run)
+
+    def test_shards_are_shared(self):
+        """More or fewer ranks than shards: the same bits; and what travels is sums."""
+        hashes = {}
+        for ranks in (1, 2, 3, 5):
+            run = f"{self.folder}/shards-{ranks}"
+            call(ranks, "train", self.spec("pes"), "shards=3", "checkpoint.every=1 step", "--out", run, "--trace", run + ".npz", "-q")
+            hashes[ranks] = digest(run, run + ".npz")
+        self.assertEqual(len(set(hashes.values())), 1, hashes)
+        with open(self.folder + "/shards-3/run.json") as file:
+            hosts = json.load(file)["hosts"]
+        self.assertEqual([host["ranks"] for host in hosts], [[0, 1, 2]])
+        self.assertTrue(hosts[0]["processor"])
+
+    def test_supervise_goes_on_without_a_rank_that_dies(self):
+        """Killed, and hung: each time the same bits, and within seconds."""
+        run = self.folder + "/run"
+        env = {"LOPT_RANK_SECONDS": "2"}
+        child = subprocess.Popen([runner, "supervise", "--", *command(3, "train", self.spec("pes", 1000000), "shards=3",
+                                  "checkpoint.every=1 step", "--out", run, "-q", "--threads", "1")],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(environment, **env))
+        print()
+        for way, rank in ((signal.SIGKILL, 2), (signal.SIGSTOP, 1), (signal.SIGKILL, 0)):
+            self.wait_for_more(run, 20)
+            process = self.process_of(run, rank)
+            before, start = self.steps_of(run), time.time()
+            os.kill(process, way)
+            while self.steps_of(run) <= before + 3 or os.path.exists(f"/proc/{process}/exe"):
+                self.assertLess(time.time() - start, 60)
+                time.sleep(0.02)
+            print(f"  {way.name} of rank {rank}: it goes on {time.time() - start:.1f} s later")
+        child.send_signal(signal.SIGTERM)
+        _, said = child.communicate(timeout=60)
+        self.assertEqual(said.count("and is begun again"), 3, said)
+        steps = self.steps_of(run)
+        if not os.path.exists(run + "/theta.npz"):  # it was beginning again
+            call(1, "resume", run, f"steps={steps}", "-q")
+        whole = self.folder + "/whole"
+        call(1, "train", self.spec("pes", steps), "shards=3", "--out", whole, "-q")
+        self.assertEqual(digest(run), digest(whole))
+
+    @staticmethod
+    def steps_of(run):
+        try:
+            with open(run + "/metrics.jsonl") as file:
+                return len(file.readlines())
+        except OSError:
+            return 0
+
+    def wait_for_more(self, run, steps):
+        start, deadline = self.steps_of(run), time.time() + 60
+        while self.steps_of(run) < start + steps or not glob.glob(run + "/checkpoints/*.checkpoint"):
+            self.assertLess(time.time(), deadline)
+            time.sleep(0.02)
+
+    @staticmethod
+    def process_of(run, rank):
+        for path in glob.glob("/proc/[0-9]*/environ"):
+            try:
+                with open(os.path.dirname(path) + "/cmdline") as file:
+                    words = file.read().split("\0")
+                with open(path, "rb") as file:
+                    text = file.read()
+            except OSError:
+                continue
+            if run in words and words[0] == runner and f"OMPI_COMM_WORLD_RANK={rank}\0".encode() in text:
+                return int(path.split("/")[2])
+        raise AssertionError(f"no process of rank {rank}")
+
+    @unittest.skipUnless("Fault Tolerance support: yes" in subprocess.run(
+        ["ompi_info"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout if shutil.which("ompi_info") else False,
+                         "NOT RUN: this Open MPI has no fault tolerance (5 has)")
+    def test_the_others_go_on_where_mpi_can(self):
+        run = self.folder + "/run"
+        words = command(4, "train", self.spec("pes", 1000000), "shards=4", "checkpoint.every=1 step", "--out", run, "-q",
+                        "--threads", "1")
+        words[1:1] = ["--with-ft", "ulfm", "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "lo"]
+        child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+        for rank in (2, 0):
+            self.wait_for_more(run, 20)
+            before, start = self.steps_of(run), time.time()
+            os.kill(self.process_of(run, rank), signal.SIGKILL)
+            while self.steps_of(run) <= before + 3:
+                self.assertLess(time.time() - start, 60)
+                time.sleep(0.02)
+            print(f"\nthe others go on {time.time() - start:.1f} s after rank {rank} was killed")
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=60)
+        steps = self.steps_of(run)
+        whole = self.folder + "/whole"
+        call(1, "train", self.spec("pes", steps), "shards=4", "--out", whole, "-q")
+        if not os.path.exists(run + "/theta.npz"):
+            call(1, "resume", run, f"steps={steps}", "-q")
+        self.assertEqual(digest(run), digest(whole))
+
+    def test_ranks_that_do_not_wait_for_each_other(self):
+        """A rank that is five times as slow slows all others five times where they wait, and hardly where they do not."""
+        seconds = {}
+        for exchange in ("exact", "asynchronous"):
+            for slow in (-1, 3):
+                run = f"{self.folder}/{exchange}{slow}"
+                call(9, "train", self.spec("pes", 50), f"estimator={{plugin: slow_estimator, slow_rank: {slow}}}", "shards=8",
+                     f"exchange={exchange}", "checkpoint.every=never", "--plugin-path", build + "/tests/plugins/slow_estimator.so",
+                     "--out", run, "-q", "--threads", "1")
+                with open(run + "/summary.json") as file:
+                    summary = json.load(file)
+                seconds[exchange, slow] = summary["seconds_by_part"]["meta-steps"]
+                if exchange == "asynchronous":
+                    self.assertEqual(summary["asynchronous"]["estimates"], 8 * 50)
+                    self.assertEqual(sum(summary["asynchronous"]["by_rank"]), 8 * 50)
+        exact, loose = (seconds[exchange, 3] / seconds[exchange, -1] for exchange in ("exact", "asynchronous"))
+        print(f"\nslowed by a rank of five times the time: {exact:.2f} times where ranks wait, {loose:.2f} times where not")
+        self.assertGreater(exact, 2 * loose)
+
+    def test_asynchronous_training_learns_and_goes_on(self):
+        run = self.folder + "/run"
+        said = call(2, "train", self.spec("full_es", 20), "exchange=asynchronous", "shards=1", "staleness=1", "--out", run, "--threads", "1")
+        self.assertIn("Meta-loss", said)
+        call(3, "resume", run, "steps=30", "-q", code=1)  # three ranks, and one shard
+        call(1, "resume", run, "steps=25", "-q")
+        call(2, "resume", run, "steps=30", "-q")
+        with open(run + "/metrics.jsonl") as file:
+            lines = [json.loads(line) for line in file]
+        self.assertEqual([line["step"] for line in lines], list(range(30)))
+        self.assertTrue(all(line["gradient_age"] <= 1 for line in lines if "gradient_age" in line))
+
     def test_without_mpirun_nothing_of_mpi_is_loaded(self):
         maps = subprocess.run(["env", "LD_DEBUG=files", runner, "train", self.spec("pes", 1), "--out",
                                self.folder + "/run", "-q"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -55,7 +55,7 @@ class MetaRun {
       if (session_.writes() && !resumed_ && !session_.folder().has_metrics()) session_.folder().discard();
       throw;
     }
-    session_.tracer().finish(training_);
+    if (!session_.options().trace.empty()) session_.tracer().finish(training_, training_.whole_state());
     if (session_.writes()) {
       report();
       const Values theta = training_.whole(training_.theta());

@@ -59,9 +59,8 @@ void Tracer::add(const MetaStep& step) {
   add_tree(fmt::format("theta_{}_", step.step + 1), step.theta);
 }
 
-void Tracer::finish(const MetaTraining& training) {
+void Tracer::finish(const MetaTraining& training, const EstimatorState& state) {
   if (!enabled_) return;
-  const EstimatorState& state = training.state();
   for (const auto& [name, tree] : state.values.entries())
     add_tree(tree.is_leaf() ? "end_" + name : "end_" + name + "_", tree);
   if (state.lanes.empty()) return;

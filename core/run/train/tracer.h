@@ -13,7 +13,7 @@ class Tracer {
   explicit Tracer(bool enabled) : enabled_(enabled) {}
   void start(const MetaTraining& training);
   void add(const MetaStep& step);
-  void finish(const MetaTraining& training);
+  void finish(const MetaTraining& training, const EstimatorState& state);
   void finish(const InnerTraining& training);
   bool enabled() const { return enabled_; }
   /// What was kept until now, for a checkpoint; and from one.
