@@ -27,6 +27,7 @@ configure_file(cmake/lopt-c.pc.in lopt-c.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/lopt.pc ${PROJECT_BINARY_DIR}/lopt-c.pc DESTINATION lib/pkgconfig)
 
 install(DIRECTORY configs sdk/examples DESTINATION share/lopt)
+install(DIRECTORY sdk/clusters DESTINATION share/lopt USE_SOURCE_PERMISSIONS)
 # Where a runner finds recipes by name: the tree that is built has the same place.
 file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/share/lopt)
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/configs ${PROJECT_BINARY_DIR}/share/lopt/configs SYMBOLIC)

@@ -120,7 +120,8 @@ class Measuring {
  public:
   Measuring(const SpecNode& spec, Registry& registry, int threads, const std::function<bool()>& interrupt)
       : spec_(spec), registry_(registry), threads_(threads), interrupt_(interrupt) {
-    for (const char* key : {"apply", "compare", "checkpoint", "validate", "meta_training"})
+    for (const char* key :
+         {"apply", "compare", "checkpoint", "validate", "meta_training", "shards", "exchange", "staleness"})
       std::erase_if(spec_.entries, [&](const auto& entry) { return entry.first == key; });
     own_ = meta_training_of(spec_, registry_);
     settings_ = *own_.resolved.find("estimator");

@@ -201,9 +201,6 @@ class Loader {
                  [&](const SpecSection& s) { read_objective(s, result_.objective, result_.relative_to); });
     load_section("meta_gradient", "{clip_norm: 1}",
                  [&](const SpecSection& s) { read_gradient_rules(s, result_.gradient_rules); });
-    if (result_.asynchronous && result_.gradient_rules.roll_back_above > 0)
-      complain("exchange",
-               "asynchronous does not go with meta_gradient.roll_back_above: inner problems do not go back");
     load_section("checkpoint", "{every: 50 steps, keep: 3}",
                  [&](const SpecSection& s) { read_checkpoint_rules(s, result_.checkpoint_rules); });
     load_section("metrics", "{every: 100}", [&](const SpecSection& s) { read_measure_rules(s, result_.measure); });
@@ -216,6 +213,11 @@ class Loader {
       result_.population.spec = spec_;
       std::erase_if(result_.population.spec.entries, [](const auto& entry) { return entry.first == "meta_training"; });
     }
+    if (result_.asynchronous && result_.population.size > 0)
+      complain("exchange", "asynchronous does not go with a population, whose ranks have members of their own");
+    if (result_.asynchronous && result_.gradient_rules.roll_back_above > 0)
+      complain("exchange",
+               "asynchronous does not go with meta_gradient.roll_back_above: inner problems do not go back");
     if (result_.relative_to && result_.estimator && result_.estimator->problem_steps() == 0)
       complain("meta_objective", "relative_to needs an estimator whose problems have an end");
   }

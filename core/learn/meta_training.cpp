@@ -226,9 +226,9 @@ void MetaTraining::trace_optimizer() {
 }
 
 MetaStep MetaTraining::step() { return step(std::nullopt); }
-MetaStep MetaTraining::replay(std::span<const std::byte> found) { return step(decoded(found, now_.theta)); }
+MetaStep MetaTraining::replay(std::span<const std::byte> found) { return step(std::optional(found)); }
 
-MetaStep MetaTraining::step(std::optional<ShardSum> known) {
+MetaStep MetaTraining::step(std::optional<std::span<const std::byte>> known) {
   using Clock = std::chrono::steady_clock;
   if (stage_steps_done() == stage_->steps && now_.stage + 1 < stage_count())
     begin_stage(now_.stage + 1, whole(has_average_ ? now_.average : now_.theta));
@@ -242,7 +242,7 @@ MetaStep MetaTraining::step(std::optional<ShardSum> known) {
   now_.key = keys[1];
   try {
     std::vector<ShardSum> own = estimates(now_.theta, keys[0], now_.shards);
-    found_ = known        ? std::move(*known)
+    found_ = known        ? decoded(*known, now_.theta)
              : collector_ ? collector_->collect(now_.theta, now_.step, interrupt_)
                           : mean_of_shards(ranks_, layout_, std::move(own));
   } catch (const Interrupted&) {

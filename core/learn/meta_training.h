@@ -150,7 +150,7 @@ class MetaTraining {
   /// The same of all of them.
   std::vector<ShardSum> estimates(const Values& theta, HostKey key, std::vector<EstimatorState>& shards) const;
   /// Where it is known already what all processes find together, they are not asked.
-  MetaStep step(std::optional<ShardSum> known);
+  MetaStep step(std::optional<std::span<const std::byte>> known);
   /// This process's shards out of a checkpoint.
   std::vector<EstimatorState> own_shards(const Checkpoint& checkpoint, const char* name) const;
   /// Of all shards at rank 0, and nothing of use elsewhere.

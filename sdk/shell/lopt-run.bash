@@ -1,7 +1,7 @@
 # Completion of lopt-run for bash.
 _lopt_run() {
   local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} verb=${COMP_WORDS[1]}
-  local verbs="train resume evaluate sweep reproduce compare-estimators report diff schema explain check sample preview plan list describe new-experiment new-plugin check-plugin replay-updates help"
+  local verbs="train resume supervise evaluate sweep reproduce compare-estimators top report diff schema explain check sample preview plan list describe new-experiment new-plugin check-plugin replay-updates help"
   COMPREPLY=()
   if [ "$COMP_CWORD" -eq 1 ]; then
     COMPREPLY=($(compgen -W "$verbs --help --version" -- "$word"))
@@ -17,11 +17,13 @@ _lopt_run() {
     sweep) options+=" --trials --jobs --halving --by --out --threads --seed --data --plugin-path --quiet" ;;
     reproduce) options+=" --out --threads --plugin-path --quiet" ;;
     compare-estimators) options+=" --theta --budget --estimator --lengths --out --threads --seed --data --plugin-path --quiet" ;;
+    top) options+=" --once" ;;
+    supervise) options+=" --attempts --stall" ;;
     report) options+=" --out" ;;
     schema) options+=" --out --plugin-path" ;;
     new-experiment) options+=" --out --plugin-path" ;;
-    train) options+=" --out --trace --threads --seed --data --plugin-path --quiet" ;;
-    resume) options+=" --threads --force --trace --quiet" ;;
+    train) options+=" --out --trace --hosts --threads --seed --data --plugin-path --quiet" ;;
+    resume) options+=" --threads --force --hosts --trace --quiet" ;;
     explain) options+=" --threads" ;;
     check) options+=" --seed --data --plugin-path --print" ;;
     plan) options+=" --seed --data --plugin-path" ;;
@@ -50,7 +52,7 @@ _lopt_run() {
       fi
       ;;
     list) COMPREPLY=($(compgen -W "runs keys" -- "$word") $(compgen -f -X '!*.yaml' -- "$word") $(compgen -d -- "$word")) ;;
-    resume | explain | report | diff | reproduce) COMPREPLY=($(compgen -d -- "$word")) ;;
+    resume | top | explain | report | diff | reproduce) COMPREPLY=($(compgen -d -- "$word")) ;;
     describe | new-experiment) COMPREPLY=($(compgen -W "$("${COMP_WORDS[0]}" list 2>/dev/null | awk '/^  [a-z0-9_]+ /{print $1}')" -- "$word")) ;;
     new-plugin)
       [ "$COMP_CWORD" -eq 2 ] &&

@@ -252,19 +252,19 @@ class Survival(unittest.TestCase):
         self.assertLess(time.time() - start, 30)
 
     def test_each_failing_call(self):
-        for if_it_fails in ("go_on", "stop"):
+        for if_it_fails, every in (("go_on", "3 steps"), ("stop", "3 steps"), ("go_on", "1 step")):
             path = self.spec("pes", 12, if_it_fails)
             count = self.path("count")
-            call("train", path, "--out", self.path("count-run-" + if_it_fails), "-q",
+            call("train", path, f"checkpoint.every={every}", "--out", self.path(f"count-run-{if_it_fails}-{every}"), "-q",
                  env={"LD_PRELOAD": faults, "LOPT_FAULT_COUNT": count})
             with open(count) as file:
                 calls = int(file.read())
             self.assertGreater(calls, 30)
             outcomes = {}
-            for number in range(1, calls + 1):
+            for number in range(1, calls + 1, 1 if every == "3 steps" else 3):
                 for later in ("", "+"):
                     run = self.path(f"{if_it_fails}{number}{later}")
-                    done = call("train", path, "--out", run, "--trace", run + ".npz", "-q", code=None,
+                    done = call("train", path, f"checkpoint.every={every}", "--out", run, "--trace", run + ".npz", "-q", code=None,
                                 env={"LD_PRELOAD": faults, "LOPT_FAULT": f"fail:{number}{later}"})
                     message = f"call {number}{later}, {if_it_fails}: code {done.returncode}: {done.stdout}"
                     self.assertIn(done.returncode, (0, 1, 2), message)
@@ -278,7 +278,7 @@ class Survival(unittest.TestCase):
                         call("resume", run, "-q")
                         self.assertEqual(results(run, run + ".npz"), self.unbroken("pes"), message)
                     shutil.rmtree(run, ignore_errors=True)
-            print(f"\n{if_it_fails}: each of {calls} calls failed once, and with all after it: {outcomes}")
+            print(f"\n{if_it_fails}, every {every}: each of {calls} calls failed once, and with all after it: {outcomes}")
 
     def test_full_disk(self):
         disk = self.path("disk")
@@ -291,6 +291,9 @@ class Survival(unittest.TestCase):
             self.assertIn("No space left", done.stdout)
             self.assertIn("the run goes on", done.stdout)
             self.assertTrue(glob.glob(disk + "/run/checkpoints/*.checkpoint"))
+            done = call("train", self.spec("pes", 400), "checkpoint.every=1 step", "--out", disk + "/log", "-q", code=None)
+            self.assertIn(done.returncode, (1, 2), done.stdout)
+            self.assertIn("No space left", done.stdout)
             done = call("train", self.spec("pes", 400, "stop"), "--out", disk + "/second", "-q", code=None)
             self.assertIn(done.returncode, (1, 2), done.stdout)
             subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)

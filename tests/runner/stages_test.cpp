@@ -3,6 +3,8 @@
 
 #include "data/json.h"
 
+#include <cstring>
+
 using namespace lopt;
 using namespace lopt::test;
 
@@ -86,18 +88,41 @@ TEST_CASE("what is frozen in a stage stays as the stage before left it") {
   CHECK_FALSE(same(frozen["w0"].leaf(), longer["w0"].leaf()));
 }
 
+namespace {
+std::vector<std::string> names_in(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    names.push_back(entry.path().filename().string());
+  return names;
+}
+
+/// Cuts a log of steps (report/step_log.h) off behind so many.
+void cut_log(const std::string& path, int steps) {
+  const std::string content = read_file(path);
+  std::size_t size = 0;
+  for (int step = 0; step < steps; ++step) {
+    REQUIRE(size + 8 <= content.size());
+    std::uint64_t length = 0;
+    std::memcpy(&length, content.data() + size, 8);
+    size += 8 + length + 64;
+  }
+  REQUIRE(size <= content.size());
+  std::filesystem::resize_file(path, size);
+}
+}  // namespace
+
 TEST_CASE("a staged training that was stopped in any stage goes on to the same bits") {
   const TemporaryFolder folder;
   const std::string file = folder.write("spec.yaml", spec), whole = folder.file("whole");
   REQUIRE(run("train " + file + " --out " + whole).code == 0);
   for (const int done : {3, 6, 8, 11}) {
-    const std::string from = folder.file("from" + std::to_string(done));
-    REQUIRE(run("train " + file + " checkpoint.keep=100 --out " + from).code == 0);
-    for (const auto& entry : std::filesystem::directory_iterator(from + "/checkpoints")) {
-      const std::string name = entry.path().filename().string(), number = std::to_string(done);
-      if (name != "step-" + std::string(10 - number.size(), '0') + number + ".checkpoint")
-        std::filesystem::remove(entry.path());
-    }
+    const std::string from = folder.file("from" + std::to_string(done)), checkpoints = from + "/checkpoints/";
+    // Each step is kept, in the first checkpoint or behind it.
+    REQUIRE(run("train " + file + " 'checkpoint={every: 1 step, keep: 100}' --out " + from).code == 0);
+    REQUIRE(std::filesystem::exists(checkpoints + "step-0000000001.checkpoint"));
+    for (const std::string& name : names_in(checkpoints))
+      if (!name.starts_with("step-0000000001.")) std::filesystem::remove(checkpoints + name);
+    cut_log(checkpoints + "step-0000000001.log", done - 1);
     std::filesystem::remove(from + "/theta.npz");
     const Result result = run("resume " + from);
     INFO(done << result.output);

@@ -129,6 +129,11 @@ class MetaRun {
   void train() {
     session_.say(
         fmt::format("Meta-training '{}': {} steps, θ has {} weights.", experiment_.name, experiment_.steps, weights()));
+    if (Communicator* ranks = session_.ranks(); ranks && ranks->size() > training_.stage().shards)
+      session_.say(
+          fmt::format("{} ranks share the problems of {} shard{}, and each draws the noise of all of them; with "
+                      "`shards: {}` each has its own alone.",
+                      ranks->size(), training_.stage().shards, training_.stage().shards > 1 ? "s" : "", ranks->size()));
     Progress progress("meta-loss", experiment_.steps, session_.quiet(), training_.steps_done());
     if (training_.is_worker()) return training_.work();
     for (std::span<const std::byte> found : session_.logged())
