@@ -107,8 +107,8 @@ void show_facts(Page& page, const RunFiles& files, int level) {
   for (const char* key : {"seconds", "best_step", "skipped_steps", "clipped_steps", "roll_backs", "inner_diverged"})
     if (files.summary.contains(key)) rows.push_back({key, cell_text(files.summary[key])});
   if (run.contains("resumed"))
-    rows.push_back({"begun again", fmt::format("{} times, at last after step {}", run["resumed"].size(),
-                                               cell_text(run["resumed"].back()["from_step"]))});
+    rows.push_back({"begun again (times)", fmt::format("{}, at last after step {}", run["resumed"].size(),
+                                                       cell_text(run["resumed"].back()["from_step"]))});
   page.table({"", ""}, rows);
   if (const RankShares shares = rank_shares_in(files.path); !shares.ranks.empty()) {
     page.heading("Its ranks", level);

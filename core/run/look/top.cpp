@@ -91,8 +91,10 @@ std::vector<std::string> screen_of(const std::string& run, MetricsTail& tail, st
   std::vector<std::string> lines{head};
   if (description.contains("resumed") && !description["resumed"].empty()) {
     const Json& last = description["resumed"].back();
-    lines.push_back(fmt::format("It was begun again {} times, at last after step {} ({}).",
-                                description["resumed"].size(), last.value("from_step", 0), last.value("date", "")));
+    const std::size_t times = description["resumed"].size();
+    lines.push_back(fmt::format("It was begun again {}, at last after step {} ({}).",
+                                times == 1 ? "once" : fmt::format("{} times", times), last.value("from_step", 0),
+                                last.value("date", "")));
   }
   if (const std::string state = state_of(run, tail, steps); !state.empty()) lines.push_back(state);
   const RankShares shares = rank_shares_in(run);
