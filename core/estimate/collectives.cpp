@@ -124,7 +124,7 @@ class SumTree {
     const int me = ranks_.rank(), owner = parts_.owner(first);
     if (me < owner || me > parts_.owner(last - 1)) return std::nullopt;
     if (last - first == 1) return rules_.term(first);
-    const std::size_t middle = first + (last - first + 1) / 2;
+    const std::size_t middle = middle_of(first, last);
     const int other = parts_.owner(middle);
     std::optional<Bytes> left = sum(first, middle), right = sum(middle, last);
     if (other != owner && me == other) ranks_.send(owner, *right);

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 
 namespace lopt {
 
@@ -29,6 +30,18 @@ std::vector<std::string> texts_of_all(Communicator& ranks, const std::string& te
 std::span<const std::byte> bytes_of(const std::string& text);
 std::string text_of(std::span<const std::byte> bytes);
 
+/// Where parts [first, last) of a sum are halved: the sum of each half is made first.
+constexpr std::size_t middle_of(std::size_t first, std::size_t last) { return first + (last - first + 1) / 2; }
+/// The sum of parts, of which there is one at least, by halves; `add(left, right)` does left += right.
+template <class Part, class Add>
+Part sum_by_halves(std::span<Part> parts, const Add& add) {
+  if (parts.size() == 1) return std::move(parts[0]);
+  const std::size_t middle = middle_of(0, parts.size());
+  Part left = sum_by_halves(parts.first(middle), add);
+  add(left, sum_by_halves(parts.subspan(middle), add));
+  return left;
+}
+
 /// Parts of a sum, dealt out to ranks: `owner(part)` grows with the part, and each rank knows its own parts alone.
 struct DealtParts {
   std::size_t count;
@@ -39,8 +52,8 @@ struct SumRules {
   std::function<std::vector<std::byte>(std::size_t)> term;  // a part that is mine
   std::function<void(std::vector<std::byte>&, const std::vector<std::byte>&)> add;
 };
-/// The sum of all parts, at the owner of part 0, and nothing elsewhere. Its tree halves the parts again and again, so
-/// the order of additions depends on their number alone. A rank sends each sum that another needs once: where parts are
+/// The sum of all parts, at the owner of part 0, and nothing elsewhere. It is made by halves, so the order of additions
+/// depends on the number of parts alone. A rank sends each sum that another needs once: where parts are
 /// dealt out evenly, O(log ranks) messages of a term's size, one after the other.
 std::optional<std::vector<std::byte>> sum_in_a_tree(Communicator& ranks, const DealtParts& parts,
                                                     const SumRules& rules);

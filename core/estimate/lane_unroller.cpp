@@ -1,6 +1,7 @@
 #include "estimate/lane_unroller.h"
 
 #include "data/batch.h"
+#include "estimate/collectives.h"
 #include "estimate/handover.h"
 #include "estimate/lane_gradient.h"
 #include "estimate/lane_tangent.h"
@@ -185,8 +186,9 @@ Unrolled LaneUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Value
   GradientRows rows;
   const std::vector<Values> thetas(lanes.size(), theta);
   Unrolled result = unroll_with_gradients(std::move(lanes), thetas, options, from_start, weight, {}, rows);
-  clip_lanes(rows.of_losses, options.most_lane_norm);
-  gradient = sum_in_order(gradient, rows.of_losses);
+  clip_lanes(rows.of_losses, rows.of_losses.size(), options.most_lane_norm);
+  if (!rows.of_losses.empty())
+    add_scaled(gradient, 1, gradient.with_leaves<Array>(sum_by_halves(std::span(rows.of_losses), add_leaves)));
   return result;
 }
 
@@ -228,9 +230,9 @@ Unrolled LaneUnroller::unroll_with_tangents(std::vector<Lane> lanes, const Value
   return result;
 }
 
-void clip_lanes(std::vector<std::vector<Array>>& gradients, float most_norm) {
+void clip_lanes(std::vector<std::vector<Array>>& gradients, std::size_t count, float most_norm) {
   if (most_norm <= 0) return;
-  const auto lanes = static_cast<double>(gradients.size());
+  const auto lanes = static_cast<double>(count);
   for (std::vector<Array>& gradient : gradients) {
     double sum = 0;
     for (const Array& leaf : gradient)
@@ -244,10 +246,12 @@ void clip_lanes(std::vector<std::vector<Array>>& gradients, float most_norm) {
   }
 }
 
-Values sum_in_order(const Values& start, const std::vector<std::vector<Array>>& gradients) {
-  Values total = start.with_leaves<Array>(start.leaves());
-  for (const std::vector<Array>& gradient : gradients) add_scaled(total, 1, start.with_leaves<Array>(gradient));
-  return total;
+void add_leaves(std::vector<Array>& left, const std::vector<Array>& right) {
+  for (std::size_t leaf = 0; leaf < left.size(); ++leaf) {
+    const auto to = left[leaf].mutable_values<float>();
+    const auto from = right[leaf].values<float>();
+    for (std::size_t i = 0; i < to.size(); ++i) to[i] += from[i];
+  }
 }
 
 void LaneUnroller::require_state(const Lane& lane) const {

@@ -1,6 +1,6 @@
 #pragma once
 // Unrolls lanes in parallel. A lane is the work of one thread, or of all where there are fewer lanes than threads; sums
-// over lanes are taken in the order of the lanes, so the results are the same bits for any number of threads.
+// over lanes are made by halves of all lanes, so the results are the same bits for any number of threads.
 
 #include "estimate/lane_stepper.h"
 #include "estimate/one_thread_a_core.h"
@@ -75,9 +75,9 @@ class LaneUnroller final : public Unroller {
   mutable tbb::enumerable_thread_specific<std::unique_ptr<LaneWorker>> workers_;
 };
 
-/// Bounds each lane's part [lane][leaf] of a mean over lanes, as UnrollOptions::most_lane_norm says.
-void clip_lanes(std::vector<std::vector<Array>>& gradients, float most_norm);
-/// `start` + the gradients of all lanes, in the order of the lanes.
-Values sum_in_order(const Values& start, const std::vector<std::vector<Array>>& gradients);
+/// Bounds the parts [lane][leaf] that lanes have in a mean over `count` of them, as UnrollOptions::most_lane_norm says.
+void clip_lanes(std::vector<std::vector<Array>>& gradients, std::size_t count, float most_norm);
+/// `left` += `right`, leaf by leaf.
+void add_leaves(std::vector<Array>& left, const std::vector<Array>& right);
 
 }  // namespace lopt

@@ -3,6 +3,7 @@
 #include "estimate/lane_rows.h"
 #include "estimate/lane_tangent.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace lopt {
@@ -119,6 +120,46 @@ std::vector<std::vector<Array>> RankUnroller::exchange_trees(const std::vector<L
   return trees;
 }
 
+namespace {
+std::vector<std::byte> flat(const std::vector<Array>& leaves) {
+  std::vector<std::byte> bytes;
+  for (const Array& leaf : leaves) {
+    const auto part = std::as_bytes(leaf.values<float>());
+    bytes.insert(bytes.end(), part.begin(), part.end());
+  }
+  return bytes;
+}
+std::vector<Array> unflat(std::span<const std::byte> bytes, const Values& structure) {
+  std::vector<Array> leaves = lopt::arrays_of(types_of(structure).leaves());
+  for (Array& leaf : leaves) {
+    std::memcpy(leaf.mutable_data(), bytes.data(), 4 * leaf.size());
+    bytes = bytes.subspan(4 * leaf.size());
+  }
+  return leaves;
+}
+}  // namespace
+
+std::vector<Array> RankUnroller::sum_of(const std::vector<Lane>& lanes, const Values& theta,
+                                        std::vector<std::vector<Array>> mine) const {
+  const auto owner = [&](std::size_t lane) { return static_cast<int>(lanes[lane].owner); };
+  if (lanes.empty()) return zeros_like(theta).leaves();
+  if (lanes[0].owner != 0 || !std::ranges::is_sorted(lanes, {}, &Lane::owner)) {
+    std::vector<std::vector<Array>> all = exchange_trees(lanes, theta, mine);
+    return sum_by_halves(std::span(all), add_leaves);
+  }
+  std::size_t first = 0;  // of mine
+  while (first < lanes.size() && !is_mine(lanes[first])) ++first;
+  std::optional<std::vector<std::byte>> sum =
+      sum_in_a_tree(ranks_, {lanes.size(), owner},
+                    {[&](std::size_t lane) { return flat(mine[lane - first]); },
+                     [&](std::vector<std::byte>& left, const std::vector<std::byte>& right) {
+                       std::vector<Array> total = unflat(left, theta);
+                       add_leaves(total, unflat(right, theta));
+                       left = flat(total);
+                     }});
+  return unflat(broadcast(ranks_, sum ? std::move(*sum) : std::vector<std::byte>()), theta);
+}
+
 Unrolled RankUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Values& theta, const UnrollOptions& options,
                                             bool from_start, Values& gradient) const {
   const float weight = 1.0F / static_cast<float>(lanes.size() * static_cast<std::size_t>(options.steps));
@@ -126,10 +167,10 @@ Unrolled RankUnroller::unroll_with_gradient(std::vector<Lane> lanes, const Value
   std::vector<Lane> my_lanes = take_mine(lanes);
   const std::vector<Values> thetas(my_lanes.size(), theta);
   Unrolled mine = lanes_.unroll_with_gradients(std::move(my_lanes), thetas, options, from_start, weight, {}, rows);
-  std::vector<std::vector<Array>> all = exchange_trees(lanes, theta, rows.of_losses);
+  clip_lanes(rows.of_losses, lanes.size(), options.most_lane_norm);
+  const std::vector<Array> sum = sum_of(lanes, theta, std::move(rows.of_losses));
   Unrolled result = put_together(std::move(lanes), std::move(mine), options);
-  clip_lanes(all, options.most_lane_norm);
-  gradient = sum_in_order(gradient, all);
+  add_scaled(gradient, 1, gradient.with_leaves<Array>(sum));
   return result;
 }
 

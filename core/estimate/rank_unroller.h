@@ -1,8 +1,8 @@
 #pragma once
 // The lanes of a shard, shared among the ranks that work for it. Each runs the same estimator on the same θ, with the
-// same noise from the same keys; but of the lanes it steps its own alone. What travels is the lanes' losses, and for
-// exact gradients each lane's gradient or slopes; states never do. Sums are taken in the order of the lanes, so the
-// results are the same bits for any number of ranks.
+// same noise from the same keys; but of the lanes it steps its own alone. What travels is the lanes' losses, for exact
+// gradients their sum, and each lane's where an estimator asks for it; states never do. Sums are made by halves of all
+// lanes, so the results are the same bits for any number of ranks.
 
 #include "estimate/collectives.h"
 #include "estimate/lane_unroller.h"
@@ -39,6 +39,10 @@ class RankUnroller final : public Unroller {
   /// Every lane's tree, structured as `theta`: mine are given leaf by leaf.
   std::vector<std::vector<Array>> exchange_trees(const std::vector<Lane>& lanes, const Values& theta,
                                                  const std::vector<std::vector<Array>>& mine) const;
+  /// The sum of every lane's gradient, structured as `theta`: mine are given leaf by leaf. Where lanes lie by rank,
+  /// sums travel; else each lane's.
+  std::vector<Array> sum_of(const std::vector<Lane>& lanes, const Values& theta,
+                            std::vector<std::vector<Array>> mine) const;
   /// My lanes out of all, and what they become put back.
   std::vector<Lane> take_mine(std::vector<Lane>& lanes) const;
   Unrolled put_together(std::vector<Lane> lanes, Unrolled mine, const UnrollOptions& options) const;

@@ -1,5 +1,7 @@
 #include "estimate/shard.h"
 
+#include "estimate/lane_stepper.h"
+
 #include <lopt/dataset.h>
 
 #include <cstring>
@@ -44,14 +46,6 @@ class MessageReader {
  private:
   std::span<const std::byte> bytes_;
 };
-
-/// As sum_in_a_tree() adds.
-ShardSum sum_between(std::vector<ShardSum>& shards, std::size_t first, std::size_t last) {
-  if (last - first == 1) return std::move(shards[first]);
-  const std::size_t middle = first + (last - first + 1) / 2;
-  ShardSum left = sum_between(shards, first, middle);
-  return left += sum_between(shards, middle, last);
-}
 
 }  // namespace
 
@@ -149,7 +143,9 @@ std::vector<std::vector<std::byte>> shards_of_others(Communicator& ranks, const 
 ShardSum mean_of_shards(Communicator* ranks, const ShardLayout& layout, std::vector<ShardSum> own) {
   // The ranks of one shard have all of it already.
   if (layout.shards == 1) return std::move(own[0]);
-  if (!ranks) return mean_of(sum_between(own, 0, own.size()), layout.shards);
+  if (!ranks)
+    return mean_of(sum_by_halves(std::span(own), [](ShardSum& left, const ShardSum& right) { left += right; }),
+                   layout.shards);
   const Values structure = own[0].gradient;
   const auto first = static_cast<std::size_t>(layout.first_of(ranks->rank()));
   const DealtParts parts{static_cast<std::size_t>(layout.shards),

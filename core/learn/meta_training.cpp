@@ -1,6 +1,7 @@
 #include "learn/meta_training.h"
 
 #include "estimate/fault.h"
+#include "estimate/lane_rows.h"
 #include "learn/rate_search.h"
 
 #include <fmt/format.h>

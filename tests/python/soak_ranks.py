@@ -145,7 +145,8 @@ def main():
                 hosts.cut(False)
             else:
                 os.kill(process, getattr(signal, way))
-            while steps_of(run) <= before and child.poll() is None and time.time() < began + 60:
+            gone = (lambda: True) if way == "cut" else lambda: not os.path.exists(f"/proc/{process}/exe")
+            while (steps_of(run) <= before or not gone()) and child.poll() is None and time.time() < began + 60:
                 time.sleep(0.05)
             # What was lost of it: until there are more steps than when it died.
             silence = time.time() - began

@@ -6,6 +6,7 @@
 #include "report/text_width.h"
 #include "run/command_line.h"
 #include "run/train/session.h"
+#include "spec/compose.h"
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
