@@ -94,12 +94,10 @@ class Ranks(unittest.TestCase):
         print("\nθ, metrics and trace by ranks × threads")
         for estimator in estimators:
             hashes = {}
-            for ranks in (1, 2, 3, 4):
-                for threads in ("1", "2"):
-                    run = f"{self.folder}/{estimator}-{ranks}-{threads}"
-                    call(ranks, "train", self.spec(estimator), "--out", run, "--trace", run + ".npz", "--threads",
-                         threads, "-q")
-                    hashes[ranks, threads] = digest(run, run + ".npz")
+            for ranks, threads in ((1, "1"), (1, "2"), (2, "2"), (3, "1"), (4, "2")):
+                run = f"{self.folder}/{estimator}-{ranks}-{threads}"
+                call(ranks, "train", self.spec(estimator), "--out", run, "--trace", run + ".npz", "--threads", threads, "-q")
+                hashes[ranks, threads] = digest(run, run + ".npz")
             print(f"  {estimator:<20} {hashes[1, '1']}, {len(set(hashes.values()))} of {len(hashes)} different")
             self.assertEqual(len(set(hashes.values())), 1, (estimator, hashes))
 
@@ -253,7 +251,7 @@ class Ranks(unittest.TestCase):
                                   "checkpoint.every=1 step", "--out", run, "-q", "--threads", "1")],
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(environment, **env))
         print()
-        for way, rank in ((signal.SIGKILL, 2), (signal.SIGSTOP, 1), (signal.SIGKILL, 0)):
+        for way, rank in ((signal.SIGSTOP, 1), (signal.SIGKILL, 0)):
             self.wait_for_more(run, 20)
             process = self.process_of(run, rank)
             before, start = self.steps_of(run), time.time()
@@ -264,7 +262,7 @@ class Ranks(unittest.TestCase):
             print(f"  {way.name} of rank {rank}: it goes on {time.time() - start:.1f} s later")
         child.send_signal(signal.SIGTERM)
         _, said = child.communicate(timeout=60)
-        self.assertEqual(said.count("and is begun again"), 3, said)
+        self.assertEqual(said.count("and is begun again"), 2, said)
         steps = self.steps_of(run)
         if not os.path.exists(run + "/theta.npz"):  # it was beginning again
             call(1, "resume", run, f"steps={steps}", "-q")
@@ -332,15 +330,15 @@ class Ranks(unittest.TestCase):
         for exchange in ("exact", "asynchronous"):
             for slow in (-1, 3):
                 run = f"{self.folder}/{exchange}{slow}"
-                call(9, "train", self.spec("pes", 50), f"estimator={{plugin: slow_estimator, slow_rank: {slow}}}", "shards=8",
+                call(9, "train", self.spec("pes", 30), f"estimator={{plugin: slow_estimator, slow_rank: {slow}}}", "shards=8",
                      f"exchange={exchange}", "checkpoint.every=never", "--plugin-path", build + "/tests/plugins/slow_estimator.so",
                      "--out", run, "-q", "--threads", "1")
                 with open(run + "/summary.json") as file:
                     summary = json.load(file)
                 seconds[exchange, slow] = summary["seconds_by_part"]["meta-steps"]
                 if exchange == "asynchronous":
-                    self.assertEqual(summary["asynchronous"]["estimates"], 8 * 50)
-                    self.assertEqual(sum(summary["asynchronous"]["by_rank"]), 8 * 50)
+                    self.assertEqual(summary["asynchronous"]["estimates"], 8 * 30)
+                    self.assertEqual(sum(summary["asynchronous"]["by_rank"]), 8 * 30)
         exact, loose = (seconds[exchange, 3] / seconds[exchange, -1] for exchange in ("exact", "asynchronous"))
         print(f"\nslowed by a rank of five times the time: {exact:.2f} times where ranks wait, {loose:.2f} times where not")
         self.assertGreater(exact, 2 * loose)

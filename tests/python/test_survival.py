@@ -261,7 +261,7 @@ class Survival(unittest.TestCase):
                 calls = int(file.read())
             self.assertGreater(calls, 30)
             outcomes = {}
-            for number in range(1, calls + 1, 1 if every == "3 steps" else 3):
+            for number in range(1, calls + 1, 1 if every == "3 steps" else 5):
                 for later in ("", "+"):
                     run = self.path(f"{if_it_fails}{number}{later}")
                     done = call("train", path, f"checkpoint.every={every}", "--out", run, "--trace", run + ".npz", "-q", code=None,

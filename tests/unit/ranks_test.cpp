@@ -111,6 +111,33 @@ TEST_CASE("shards: the same bits for any number of ranks, fewer or more than sha
   }
 }
 
+TEST_CASE("ranks: rank 0 knows which members of a family had which losses, whoever stepped them") {
+  Registry registry;
+  registry.add_path(LOPT_BINARY "/lib/lopt/plugins", "the test", true);
+  const Experiment experiment = load_experiment(
+      parse_spec("steps: 3\ntask_family: {plugin: mixture, tasks: [{plugin: quadratic, dimensions: 2}, {plugin: "
+                 "quadratic, dimensions: 5}, {plugin: quadratic, dimensions: 9}]}\nlearned_optimizer: {plugin: "
+                 "per_parameter_mlp, hidden: 4}\nestimator: {plugin: pes, tasks: 6, unroll_length: 3, problem_length: "
+                 "4}\nmeta_optimizer: {plugin: adam, learning_rate: 0.01}\n",
+                 "test"),
+      registry);
+  using Members = std::vector<std::map<std::uint32_t, double>>;
+  const auto members = [&](int ranks) {
+    Members found;
+    on_threads(ranks, [&](Communicator& communicator) {
+      MetaTraining training(experiment, 1, ranks > 1 ? &communicator : nullptr);
+      while (training.steps_done() < experiment.steps) {
+        std::map<std::uint32_t, double> losses = training.step().member_losses;
+        if (communicator.rank() == 0) found.push_back(std::move(losses));
+      }
+    });
+    return found;
+  };
+  const Members alone = members(1);
+  CHECK(alone[0].size() > 1);
+  CHECK(members(3) == alone);
+}
+
 TEST_CASE("shards: their meta-gradient is the mean of what each would find alone, on batches and noise of its own") {
   const std::string pes = "{plugin: pes, tasks: 4, unroll_length: 3, problem_length: 7}";
   const Experiment one = experiment_of(pes, 4), three = experiment_of(pes, 4, "shards: 3\n");

@@ -110,8 +110,9 @@ std::vector<std::string> screen_of(const std::string& run, MetricsTail& tail, st
       lines.push_back("  " + row[0]);
       continue;
     }
-    lines.push_back(
-        fmt::format("  {:>5}  {}  {:>7}  {:>9}  {}", row[0], fitted(row[1], host_width), row[2], row[3], row[4]));
+    const std::string line =
+        fmt::format("  {:>5}  {}  {:>7}  {:>9}  {}", row[0], fitted(row[1], host_width), row[2], row[3], row[4]);
+    lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
   }
   return lines;
 }

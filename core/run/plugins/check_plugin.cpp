@@ -23,11 +23,11 @@ void print_line(const std::string& name, const Outcome& outcome) {
 int run_check_plugin(int argc, char** argv) {
   namespace po = boost::program_options;
   std::vector<std::string> plugin_paths;
-  double seconds = 3;
   po::options_description description;
   description.add_options()("plugin-path", po::value(&plugin_paths),
                             "folder or file with plugins that it uses; may be given more than once")(
-      "time-limit", po::value(&seconds), "seconds that a check may take (default: 3)");
+      "time-limit", po::value<double>(),
+      "seconds that a check may take (default: 3; of a component in Python, which is asked in another process, 20)");
   const std::string usage = "lopt-run check-plugin FILE|MODULE.NAME [setting=value …] [options]";
   const auto values = options::parse(
       argc, argv, description, usage,
@@ -38,6 +38,8 @@ int run_check_plugin(int argc, char** argv) {
   if (!values) return success;
   const std::vector<std::string> positional = options::positional(*values);
   if (positional.empty()) throw UsageError("which plugin file, or component of a Python module? usage: " + usage);
+  const bool is_foreign = is_foreign_name(positional[0]) && !std::filesystem::exists(positional[0]);
+  const double seconds = values->count("time-limit") ? (*values)["time-limit"].as<double>() : is_foreign ? 20 : 3;
   if (!(seconds > 0 && seconds <= 3600)) throw UsageError("--time-limit must be above 0 and at most 3600");
   SpecNode settings = SpecNode::mapping();
   for (std::size_t i = 1; i < positional.size(); ++i) apply_override(settings, positional[i]);
@@ -45,7 +47,7 @@ int run_check_plugin(int argc, char** argv) {
   fmt::print("{}\n", positional[0]);
   Registry registry;
   try {
-    if (is_foreign_name(positional[0]) && !std::filesystem::exists(positional[0]))
+    if (is_foreign)
       registry.foreign().find(positional[0], "");
     else
       registry.add_path(positional[0], "the command line", true);
