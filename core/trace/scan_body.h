@@ -17,8 +17,8 @@ struct ScanBody {
   std::size_t products = 0;
   std::int64_t length = 1;
   bool reverse = false;
-  /// The loop has one input more, an int32 scalar: steps at this time and later do not run. Where one does not, the carry
-  /// stays, and what it would give is 0.
+  /// The loop has one input more, an int32 scalar: steps at this time and later do not run. Where one does not, the
+  /// carry stays, and what it would give is 0.
   bool counted = false;
 
   std::vector<Tensor> inputs() const;
