@@ -46,6 +46,15 @@ void up_the_tree(Communicator& ranks, Bytes& mine, Join join) {
   }
 }
 
+/// All parts in one message, at rank 0.
+Bytes gathered(Communicator& ranks, std::span<const std::byte> part) {
+  Bytes message;
+  append(message, part);
+  up_the_tree(ranks, message,
+              [](Bytes& mine, const Bytes& theirs) { mine.insert(mine.end(), theirs.begin(), theirs.end()); });
+  return message;
+}
+
 template <class Join>
 std::int64_t joined(Communicator& ranks, std::int64_t number, Join join) {
   Bytes bytes(sizeof number);
@@ -75,19 +84,12 @@ Bytes broadcast(Communicator& ranks, Bytes bytes) {
 }
 
 std::vector<Bytes> gather(Communicator& ranks, std::span<const std::byte> part) {
-  Bytes message;
-  append(message, part);
-  up_the_tree(ranks, message,
-              [](Bytes& mine, const Bytes& theirs) { mine.insert(mine.end(), theirs.begin(), theirs.end()); });
+  const Bytes message = gathered(ranks, part);
   return ranks.rank() == 0 ? parts_of(message) : std::vector<Bytes>();
 }
 
 std::vector<Bytes> all_gather(Communicator& ranks, std::span<const std::byte> part) {
-  Bytes message;
-  append(message, part);
-  up_the_tree(ranks, message,
-              [](Bytes& mine, const Bytes& theirs) { mine.insert(mine.end(), theirs.begin(), theirs.end()); });
-  return parts_of(broadcast(ranks, std::move(message)));
+  return parts_of(broadcast(ranks, gathered(ranks, part)));
 }
 
 std::int64_t most(Communicator& ranks, std::int64_t number) {

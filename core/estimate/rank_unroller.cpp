@@ -216,15 +216,11 @@ void RankUnroller::gather(std::vector<Lane>& lanes) const {
   std::vector<Lane> mine;
   for (const Lane& lane : lanes)
     if (is_mine(lane)) mine.push_back(lane);
-  const std::string own = encode_checkpoint({rows_of(mine), {{"states", states_of(mine)}}});
+  const std::string own = encoded(EstimatorState{std::move(mine), Values(std::vector<Values::Entry>{})});
   const std::vector<std::vector<std::byte>> parts = lopt::gather(ranks_, bytes_of(own));
   if (ranks_.rank() != 0) return;
   std::vector<std::vector<Lane>> by_rank;
-  for (const std::vector<std::byte>& part : parts) {
-    const Checkpoint of_rank = decode_checkpoint({reinterpret_cast<const std::uint8_t*>(part.data()), part.size()},
-                                                 "what a rank sent of its inner problems");
-    by_rank.push_back(lanes_from(of_rank.facts, of_rank.tree("states")));
-  }
+  for (const std::vector<std::byte>& part : parts) by_rank.push_back(decoded_state(part).lanes);
   std::vector<std::size_t> next(by_rank.size(), 0);
   for (Lane& lane : lanes) {
     const std::uint32_t owner = lane.owner;

@@ -7,7 +7,6 @@
 #include "estimate/shard.h"
 
 #include <functional>
-#include <set>
 
 namespace lopt {
 

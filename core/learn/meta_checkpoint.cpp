@@ -55,9 +55,6 @@ std::vector<std::vector<float>> rows_of_tree(const Values& tree, std::size_t cou
   return rows;
 }
 
-}  // namespace
-
-namespace {
 /// What a rank needs of it.
 Checkpoint for_rank(int rank, int ranks, const Checkpoint& all) {
   Checkpoint part{all.facts, {}};

@@ -2,7 +2,6 @@
 comes out must be the bits of the run that was left alone.
 
 usage: soak_ranks.py BUILD [MINUTES [SECONDS_BETWEEN_DEATHS [SEED]]]"""
-import glob
 import json
 import os
 import random
@@ -12,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+from run_folders import processes_of_ranks, results, steps_of
 
 build = os.path.abspath(sys.argv[1])
 minutes = float(sys.argv[2]) if len(sys.argv) > 2 else 10
@@ -78,40 +79,6 @@ class Hosts:
     def end(self):
         for name in self.names:
             subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL, check=False)
-
-
-def processes_of_ranks(run):
-    found = {}
-    for path in glob.glob("/proc/[0-9]*/environ"):
-        try:
-            with open(os.path.dirname(path) + "/cmdline") as file:
-                words = file.read().split("\0")
-            with open(path, "rb") as file:
-                text = file.read()
-        except OSError:
-            continue
-        if run in words and os.path.basename(words[0]) == "lopt-run" and b"OMPI_COMM_WORLD_RANK=" in text:
-            found[int(text.split(b"OMPI_COMM_WORLD_RANK=")[1].split(b"\0")[0])] = int(path.split("/")[2])
-    return found
-
-
-def steps_of(run):
-    try:
-        with open(run + "/metrics.jsonl") as file:
-            return len(file.readlines())
-    except OSError:
-        return 0
-
-
-def results(run):
-    with open(run + "/theta.npz", "rb") as file:
-        found = [file.read()]
-    with open(run + "/metrics.jsonl") as file:
-        for line in file:
-            entry = json.loads(line)
-            del entry["seconds"]
-            found.append(entry)
-    return found
 
 
 def main():

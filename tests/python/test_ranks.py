@@ -13,6 +13,8 @@ import tempfile
 import time
 import unittest
 
+from run_folders import processes_of_ranks, steps_of
+
 build = os.path.abspath(sys.argv[1])
 runner = build + "/bin/lopt-run"
 environment = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
@@ -253,50 +255,28 @@ class Ranks(unittest.TestCase):
         print()
         for way, rank in ((signal.SIGSTOP, 1), (signal.SIGKILL, 0)):
             self.wait_for_more(run, 20)
-            process = self.process_of(run, rank)
-            before, start = self.steps_of(run), time.time()
+            process = processes_of_ranks(run)[rank]
+            before, start = steps_of(run), time.time()
             os.kill(process, way)
-            while self.steps_of(run) <= before + 3 or os.path.exists(f"/proc/{process}/exe"):
+            while steps_of(run) <= before + 3 or os.path.exists(f"/proc/{process}/exe"):
                 self.assertLess(time.time() - start, 60)
                 time.sleep(0.02)
             print(f"  {way.name} of rank {rank}: it goes on {time.time() - start:.1f} s later")
         child.send_signal(signal.SIGTERM)
         _, said = child.communicate(timeout=60)
         self.assertEqual(said.count("and is begun again"), 2, said)
-        steps = self.steps_of(run)
+        steps = steps_of(run)
         if not os.path.exists(run + "/theta.npz"):  # it was beginning again
             call(1, "resume", run, f"steps={steps}", "-q")
         whole = self.folder + "/whole"
         call(1, "train", self.spec("pes", steps), "shards=3", "--out", whole, "-q")
         self.assertEqual(digest(run), digest(whole))
 
-    @staticmethod
-    def steps_of(run):
-        try:
-            with open(run + "/metrics.jsonl") as file:
-                return len(file.readlines())
-        except OSError:
-            return 0
-
     def wait_for_more(self, run, steps):
-        start, deadline = self.steps_of(run), time.time() + 60
-        while self.steps_of(run) < start + steps or not glob.glob(run + "/checkpoints/*.checkpoint"):
+        start, deadline = steps_of(run), time.time() + 60
+        while steps_of(run) < start + steps or not glob.glob(run + "/checkpoints/*.checkpoint"):
             self.assertLess(time.time(), deadline)
             time.sleep(0.02)
-
-    @staticmethod
-    def process_of(run, rank):
-        for path in glob.glob("/proc/[0-9]*/environ"):
-            try:
-                with open(os.path.dirname(path) + "/cmdline") as file:
-                    words = file.read().split("\0")
-                with open(path, "rb") as file:
-                    text = file.read()
-            except OSError:
-                continue
-            if run in words and words[0] == runner and f"OMPI_COMM_WORLD_RANK={rank}\0".encode() in text:
-                return int(path.split("/")[2])
-        raise AssertionError(f"no process of rank {rank}")
 
     @unittest.skipUnless("Fault Tolerance support: yes" in subprocess.run(
         ["ompi_info"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout if shutil.which("ompi_info") else False,
@@ -309,15 +289,15 @@ class Ranks(unittest.TestCase):
         child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
         for rank in (2, 0):
             self.wait_for_more(run, 20)
-            before, start = self.steps_of(run), time.time()
-            os.kill(self.process_of(run, rank), signal.SIGKILL)
-            while self.steps_of(run) <= before + 3:
+            before, start = steps_of(run), time.time()
+            os.kill(processes_of_ranks(run)[rank], signal.SIGKILL)
+            while steps_of(run) <= before + 3:
                 self.assertLess(time.time() - start, 60)
                 time.sleep(0.02)
             print(f"\nthe others go on {time.time() - start:.1f} s after rank {rank} was killed")
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=60)
-        steps = self.steps_of(run)
+        steps = steps_of(run)
         whole = self.folder + "/whole"
         call(1, "train", self.spec("pes", steps), "shards=4", "--out", whole, "-q")
         if not os.path.exists(run + "/theta.npz"):

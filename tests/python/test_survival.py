@@ -13,6 +13,8 @@ import tempfile
 import time
 import unittest
 
+from run_folders import results
+
 build = os.path.abspath(sys.argv[1])
 kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 30)
@@ -44,21 +46,6 @@ def call(*arguments, env=None, code=0, timeout=120):
     if code is not None and done.returncode != code:
         raise AssertionError(f"{arguments}: code {done.returncode}\n{done.stdout[-3000:]}")
     return done if code is None else done.stdout
-
-
-def results(run, trace=None):
-    """All that must be the same bits: θ, metrics but for the seconds, the trace."""
-    with open(run + "/theta.npz", "rb") as file:
-        found = [file.read()]
-    with open(run + "/metrics.jsonl") as file:
-        for line in file:
-            entry = json.loads(line)
-            del entry["seconds"]
-            found.append(entry)
-    if trace:
-        with open(trace, "rb") as file:
-            found.append(file.read())
-    return found
 
 
 def children_of(process):

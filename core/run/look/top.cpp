@@ -80,9 +80,9 @@ std::string state_of(const std::string& run, const MetricsTail& tail, int steps)
 std::vector<std::string> screen_of(const std::string& run, MetricsTail& tail, std::size_t most_rows) {
   tail.read();
   const Json description = object_in_file(run + "/run.json");
-  const int steps = read_spec(run + "/spec.yaml").find("steps")
-                        ? std::atoi(read_spec(run + "/spec.yaml").find("steps")->text.c_str())
-                        : 0;
+  const SpecNode spec = read_spec(run + "/spec.yaml");
+  const SpecNode* planned = spec.find("steps");
+  const int steps = planned ? std::atoi(planned->text.c_str()) : 0;
   const double rate = tail.steps_a_second();
   std::string head = fmt::format("{}: step {}", description.value("name", run), tail.steps);
   if (steps > 0) head += fmt::format(" of {}", steps);

@@ -11,7 +11,6 @@
 #include "run/train/ranks.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cmath>

@@ -5,11 +5,11 @@
 #include "estimate/allowance.h"
 #include "estimate/collectives.h"
 #include "learn/meta_training.h"
-#include "report/writing_thread.h"
 #include "report/curves.h"
 #include "report/rank_shares.h"
 #include "report/run_folder.h"
 #include "report/run_record.h"
+#include "report/writing_thread.h"
 #include "run/command_line.h"
 #include "run/train/tracer.h"
 
@@ -55,7 +55,7 @@ class Session {
   /// Goes on in a folder, from a checkpoint of it.
   void go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpoint,
              std::vector<std::vector<std::byte>> logged);
-  /// Throws std::runtime_error or DataError where ranks differ in version, spec, plugins or SIMD level.
+  /// Throws std::runtime_error or DataError where ranks differ in version, spec, plugins, data or SIMD level.
   void require_equal_ranks();
 
   /// Adds a line to metrics.jsonl. Where that fails and the spec says to go on, it is kept for the next time.

@@ -1,5 +1,6 @@
 // What the ranks of a session do together: find out that they are alike, agree after each step, and tell how they get
 // on.
+#include "data/batch.h"
 #include "data/sha256.h"
 #include "run/train/session.h"
 
@@ -34,12 +35,7 @@ void add_rows(Sha256& hash, const Dataset& dataset, Split split) {
   const std::int64_t count = dataset.count(split), rows = std::min(count, most_rows);
   std::vector<std::int32_t> indices;
   for (std::int64_t row = 0; row < rows; ++row) indices.push_back(static_cast<std::int32_t>(row * count / rows));
-  std::vector<Array> batch;
-  for (const Type& type : dataset.example_types().leaves()) {
-    Shape shape = type.shape;
-    shape.insert(shape.begin(), rows);
-    batch.emplace_back(type.dtype, shape);
-  }
+  std::vector<Array> batch = batch_arrays(dataset.example_types(), rows);
   if (rows > 0) dataset.rows(split, indices, batch);
   hash.add({reinterpret_cast<const std::uint8_t*>(&count), sizeof count});
   for (const Array& rows_of_leaf : batch)
