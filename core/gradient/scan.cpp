@@ -14,12 +14,6 @@
 namespace lopt {
 namespace {
 
-std::vector<Type> types_of(const std::vector<Tensor>& values) {
-  std::vector<Type> types;
-  for (const Tensor& value : values) types.push_back(value.type());
-  return types;
-}
-
 /// Values of a body's outputs, by the rows' reference evaluations.
 template <class R>
 std::vector<ReferenceValue<R>> evaluate_body(const std::vector<Tensor>& order, const std::vector<Tensor>& outputs,
@@ -168,41 +162,6 @@ ScanResult scan_in_segments(const ScanFunction& step, std::vector<Tensor> carry,
 }
 
 }  // namespace
-
-namespace {
-/// `results`, or what a step of a loop makes of the operands where `count` is not 0.
-std::vector<Tensor> run_if(const Tensor& count, const Branch& branch, const std::vector<Tensor>& results,
-                           const std::vector<Tensor>& operands) {
-  BoundBody bound{.body = {}, .carry = results, .sequences = {}, .constants = {}, .count = count};
-  ScanBody& body = bound.body;
-  for (const Tensor& x : operands) {  // as sequences of one element: what depends on these is computed inside
-    bound.sequences.push_back(expand_dims(x, 0));
-    body.slices.push_back(make_input("x", x.type()));
-  }
-  body.carry = inputs_like("result", results);
-  body.next = branch(body.slices);
-  if (types_of(body.next) != types_of(results))
-    throw ShapeError("cond: the branches give results of different number, shape or type");
-  const AppliedLoop applied = apply_loop(std::move(bound));
-  std::vector<Tensor> after;
-  for (const Tensor& states : applied.parts.states) after.push_back(at_time(states, 1));
-  return after;
-}
-}  // namespace
-
-std::vector<Tensor> cond(const Tensor& condition, const Branch& if_true, const Branch& if_false,
-                         const std::vector<Tensor>& operands) {
-  if (condition.dtype() != DType::boolean || condition.rank() != 0)
-    throw ShapeError(fmt::format("cond: the condition is {}, not a bool scalar", to_text(condition.type())));
-  std::vector<Tensor> blank;  // of the results' types, which a branch says
-  for (const Tensor& result : if_true(operands)) {
-    if (result.dtype() != DType::float32)
-      throw ShapeError(fmt::format("cond: results are float32, not {}", to_text(result.type())));
-    blank.push_back(zeros_like(result));
-  }
-  const Tensor count = convert(condition, DType::int32);
-  return run_if(1 - count, if_false, run_if(count, if_true, blank, operands), operands);
-}
 
 const Primitive& scan_primitive() { return scan_row; }
 

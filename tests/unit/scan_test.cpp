@@ -8,6 +8,7 @@
 #include "catch.h"
 
 #include <chrono>
+#include <cstring>
 
 using namespace lopt;
 using namespace lopt::test;
@@ -191,6 +192,43 @@ TEST_CASE("one of two branches runs, in the value and in the gradient") {
                         condition, [](const auto& a) { return a; },
                         [](const auto& a) { return std::vector<Tensor>{sum(a[0])}; }, {x}),
                     Contains("different number, shape or type"));
+}
+
+TEST_CASE("branches give values of all types, and one that keeps its operands computes nothing") {
+  const Tensor due = make_input("due", {DType::boolean, {}}), x = make_input("x", real({2})),
+               n = make_input("n", {DType::int32, {2}}), key = make_input("key", {DType::uint32, {2}});
+  int runs = 0;
+  const auto counting = std::make_shared<Counting>(runs);
+  const auto update = [&](const std::vector<Tensor>& a) {
+    return std::vector<Tensor>{apply(counting, {a[0]}), a[1] + full({2}, 1, DType::int32), a[2], a[1] < a[1] + a[1]};
+  };
+  const auto keep = [](const std::vector<Tensor>& a) { return std::vector(a.begin(), a.begin() + 4); };
+  const Tensor flag = make_input("flag", {DType::boolean, {2}});
+  const Program program = make_program("keep", {due, x, n, key, flag}, cond(due, update, keep, {x, n, key, flag}));
+  // Bits that a conversion of numbers would change: of a signalling NaN, and more than a float has.
+  const std::int32_t odd = -5'000'001, large = 0x7f800001;
+  const std::uint32_t bits = 0x7fa00001, all = ~0U;
+  const auto truths = [](Shape shape, const std::vector<std::uint32_t>& values) {
+    Array array(Type{DType::boolean, std::move(shape)});
+    std::memcpy(array.mutable_data(), values.data(), 4 * values.size());
+    return array;
+  };
+  for (const int is_due : {1, 0}) {
+    const std::vector<Array> inputs{truths({}, {static_cast<std::uint32_t>(is_due)}),
+                                    Array({2}, std::vector<float>{3, NAN}),
+                                    Array({2}, std::vector<std::int32_t>{odd, large}),
+                                    Array({2}, std::vector<std::uint32_t>{bits, all}), truths({2}, {1, 0})};
+    for (const std::vector<Array>& made : {compile(program).run(inputs), evaluate_reference(program, inputs),
+                                           evaluate_reference(program, inputs, Precision::float64)}) {
+      CHECK(made[0].values<float>()[0] == (is_due ? 6 : 3));
+      CHECK(made[1].values<std::int32_t>()[0] == odd + is_due);
+      CHECK(made[1].values<std::int32_t>()[1] == large + is_due);
+      CHECK(made[2].values<std::uint32_t>()[0] == bits);
+      CHECK(made[2].values<std::uint32_t>()[1] == all);
+      CHECK(static_cast<const std::uint32_t*>(made[3].data())[0] == (is_due ? 0 : 1));
+    }
+    CHECK(runs == 3);  // by each executor, when it was due
+  }
 }
 
 TEST_CASE("a scan that does not fit is refused with a sentence") {

@@ -26,8 +26,10 @@ class Accumulate final : public Around {
                       context.key,
                       {}};
     if (context.length) own.length = divided(context.length);
-    const Tree updated = inner().update(state["inner"], share * sum, own);
-    return {{"inner", chosen(due, updated, state["inner"])},
+    const auto update = [&](const Tree& inner_state, const std::vector<Tensor>& sums) {
+      return inner().update(inner_state, share * sum.with_leaves<Tensor>(sums), own);
+    };
+    return {{"inner", updated_if(due, state["inner"], sum.leaves(), update)},
             {"sum", chosen(due, zeros_like(sum), sum)},
             {"loss", where(due, 0, losses)},
             {"count", count}};

@@ -83,13 +83,16 @@ class Soap final : public Optimizer {
         },
         state[statistic_names[side]], grads);
     next.set(statistic_names[side], statistics);
-    const Tree turned = map(
-        [&](const Tensor& statistic, const Tensor& basis) {
-          if (basis.rank() != 2) return basis;
-          return orthonormal_columns(matmul(statistic, basis) + shift * norm(statistic) * basis);
-        },
-        statistics, state[basis_names[side]]);
-    next.set(basis_names[side], chosen(is_due(count, frequency_), turned, state[basis_names[side]]));
+    const auto turn_all = [](const Tree& bases, const std::vector<Tensor>& of) {
+      return map(turned, bases.with_leaves<Tensor>(of), bases);
+    };
+    next.set(basis_names[side],
+             updated_if(is_due(count, frequency_), state[basis_names[side]], statistics.leaves(), turn_all));
+  }
+  /// A step of the power iteration.
+  static Tensor turned(const Tensor& statistic, const Tensor& basis) {
+    if (basis.rank() != 2) return basis;
+    return orthonormal_columns(matmul(statistic, basis) + shift * norm(statistic) * basis);
   }
 
   MomentSettings s_;

@@ -30,13 +30,13 @@ struct ScanResult {
 ScanResult scan(const ScanFunction& step, const std::vector<Tensor>& carry, const std::vector<Tensor>& sequences,
                 const ScanOptions& options = {});
 
-/// What a branch makes of the operands: float32.
+/// What a branch makes of the operands.
 using Branch = std::function<std::vector<Tensor>(const std::vector<Tensor>& operands)>;
 
 /// The results of one of two branches, as jax.lax.cond; the other does not run, neither in the loss nor in its
 /// gradient. What a branch computes of its operands is its own; what it computes of tensors around it alone is computed
-/// in any case. A branch is called more than once. Throws ShapeError where the condition is no bool scalar, or the
-/// results differ in types or are not float32.
+/// in any case. A branch that gives operands as they are costs nothing. A branch is called more than once. Throws
+/// ShapeError where the condition is no bool scalar, or the results differ in types.
 std::vector<Tensor> cond(const Tensor& condition, const Branch& if_true, const Branch& if_false,
                          const std::vector<Tensor>& operands);
 
