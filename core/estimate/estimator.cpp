@@ -72,13 +72,12 @@ double dot(const Values& a, const Values& b) {
 }
 
 void add_scaled(Values& target, float scale, const Values& source) {
-  target = map(
-      [&](Array sum, const Array& term) {
-        if (sum.dtype() != DType::float32) return sum;
+  for_leaves(
+      [&](Array& sum, const Array& term) {
+        if (sum.dtype() != DType::float32) return;
         auto to = sum.mutable_values<float>();
         auto from = term.values<float>();
         for (std::size_t i = 0; i < to.size(); ++i) to[i] += scale * from[i];
-        return sum;
       },
       target, source);
 }

@@ -25,6 +25,17 @@ void append_pointers(std::vector<const void*>& list, const std::vector<Array>& a
   for (const Array& array : arrays) list.push_back(array.data());
 }
 
+std::vector<Array> taken_leaves(Values& tree) {
+  std::vector<Array> leaves;
+  leaves.reserve(tree.leaf_count());
+  tree.for_leaves([&](Array& leaf) { leaves.push_back(std::move(leaf)); });
+  return leaves;
+}
+void give_leaves(Values& tree, std::vector<Array> leaves) {
+  std::size_t next = 0;
+  tree.for_leaves([&](Array& leaf) { leaf = std::move(leaves[next++]); });
+}
+
 Advance advance(Lane& lane, const UnrollOptions& options) {
   const HostKey step_key = fold_in(lane.key, 0);  // both halves of split(key)
   lane.key = fold_in(lane.key, 1);

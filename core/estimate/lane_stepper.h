@@ -38,6 +38,11 @@ std::vector<const void*> pointers_of(const std::vector<Array>& arrays);
 std::vector<void*> writable(std::vector<Array>& arrays);
 void append_pointers(std::vector<const void*>& list, const std::vector<Array>& arrays);
 
+/// The leaves of a tree, which are no longer its own: nobody shares them, so that they are written to where they lie.
+std::vector<Array> taken_leaves(Values& tree);
+/// Such leaves, or others like them, for the tree again.
+void give_leaves(Values& tree, std::vector<Array> leaves);
+
 /// Somebody wanted the work to end before it was done.
 class Interrupted : public CoreError {
  public:

@@ -105,10 +105,9 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
   const std::vector<Array> theta_leaves = theta.leaves();
   const std::vector<const void*> theta_pointers = pointers_of(theta_leaves);
   auto types = [&]() -> const Types& { return stepper_.problem(lane.task).state_types(); };
-  std::vector<Array> state = lane.state.leaves();
+  std::vector<Array> state = taken_leaves(lane.state);
   std::vector<Array> next = std::exchange(worker.spare_state, {});
   if (worker.spare_task != lane.task || next.empty()) next = arrays_of(types().leaves());
-  lane.state = Values();  // so that the arrays are not shared, and not copied when written to
   bool diverged = false;
   ObjectiveLosses counted(stepper_.objective(), options.loss_clip, {losses, static_cast<std::size_t>(options.steps)});
   for (int k = 0; k < options.steps; ++k) {
@@ -117,8 +116,7 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
     if (restarts) {
       const std::uint32_t task = lane.task;
       stepper_.restart(theta_pointers, lane.key, lane, worker);
-      state = lane.state.leaves();
-      lane.state = Values();
+      state = taken_leaves(lane.state);
       if (lane.task != task) next = arrays_of(types().leaves());
     }
     const float loss = stepper_.step(lane, theta_pointers, state, step_key, next, worker);
@@ -130,7 +128,7 @@ void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions
   }
   counted.finish();
   worker.diverged += diverged;
-  lane.state = types().with_leaves<Array>(state);
+  give_leaves(lane.state, std::move(state));
   worker.spare_state = std::move(next);
   worker.spare_task = lane.task;
 }

@@ -6,6 +6,7 @@
 
 #include "kernels/functions-inl.h"
 #include "kernels/kernels.h"
+#include "kernels/vectors-inl.h"
 
 #include <array>
 #include <cmath>
@@ -282,6 +283,7 @@ void run(const Sequence& sequence, std::size_t rows) {
     for (; row + strip_rows <= rows; row += strip_rows) Full::run(sequence.steps, column, row);
     for (; row < rows; row += rows_at_least) Few::run(sequence.steps, column, row);
   }
+  leave_vectors();
 }
 
 }  // namespace lopt::kernels::HWY_NAMESPACE

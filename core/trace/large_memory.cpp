@@ -8,14 +8,24 @@
 namespace lopt {
 
 std::shared_ptr<std::byte> allocate_for_vectors(std::size_t bytes) {
-  constexpr std::size_t huge_page = std::size_t{2} << 20U;
-  const std::size_t size = bytes + 64;
-  const auto alignment = static_cast<std::align_val_t>(size >= 2 * huge_page ? huge_page : 64);
-  auto* const memory = static_cast<std::byte*>(::operator new(size, alignment));
-  if (size >= 2 * huge_page) ::madvise(memory, size, MADV_HUGEPAGE);  // where there are none, small ones do
+  constexpr std::size_t huge_page = std::size_t{2} << 20U, alignment = 64;
+  const std::size_t size = bytes + alignment;
+  std::shared_ptr<std::byte> result;
+  if (size >= 2 * huge_page) {
+    constexpr auto aligned = static_cast<std::align_val_t>(huge_page);
+    result = {static_cast<std::byte*>(::operator new(size, aligned)),
+              [](std::byte* p) { ::operator delete(p, aligned); }};
+    ::madvise(result.get(), size, MADV_HUGEPAGE);  // where there are none, small ones do
+  } else {
+    // One allocation for the bytes and their count of owners: aligned ones of small arrays cost more than the arrays.
+    const auto block = std::make_shared_for_overwrite<std::byte[]>(size + alignment);
+    std::size_t room = size + alignment;
+    void* start = block.get();
+    result = {block, static_cast<std::byte*>(std::align(alignment, size, start, room))};
+  }
   // The rest of the last vector is computed with, though its results are never looked at.
-  std::memset(memory + bytes, 0, size - bytes);
-  return {memory, [alignment](std::byte* p) { ::operator delete(p, alignment); }};
+  std::memset(result.get() + bytes, 0, size - bytes);
+  return result;
 }
 
 }  // namespace lopt

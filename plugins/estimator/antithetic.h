@@ -82,12 +82,13 @@ class MeanGradient {
 
 /// Trees below each other: leaves [trees, …].
 inline Values stacked(const std::vector<Values>& trees) {
-  std::vector<Array> leaves;
-  for (std::size_t leaf = 0; leaf < trees[0].leaf_count(); ++leaf) {
-    std::vector<Array> rows;
-    for (const Values& tree : trees) rows.push_back(tree.leaves()[leaf]);
-    leaves.push_back(stack_arrays(rows));
+  std::vector<std::vector<Array>> rows(trees[0].leaf_count());  // of each leaf
+  for (const Values& tree : trees) {
+    std::size_t leaf = 0;
+    tree.for_leaves([&](const Array& row) { rows[leaf++].push_back(row); });
   }
+  std::vector<Array> leaves;
+  for (const std::vector<Array>& of_leaf : rows) leaves.push_back(stack_arrays(of_leaf));
   return trees[0].with_leaves<Array>(leaves);
 }
 /// Leaves [count, …] of zeros.

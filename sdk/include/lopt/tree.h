@@ -4,6 +4,7 @@
 #include <lopt/array.h>
 #include <lopt/tensor.h>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 #include <variant>
@@ -54,12 +55,17 @@ class BasicTree {
   /// Their paths.
   std::vector<std::string> paths() const;
   std::size_t leaf_count() const;
+  /// f(leaf) of each leaf, in the same order.
+  template <class Function>
+  void for_leaves(Function f) const;
+  template <class Function>
+  void for_leaves(Function f);
   /// A tree of this structure with other leaves, in the order of leaves().
   template <class Other>
   BasicTree<Other> with_leaves(std::span<const Other> leaves) const;
 
  private:
-  void collect(const std::string& prefix, std::vector<Leaf>* leaves, std::vector<std::string>* paths) const;
+  void collect_paths(const std::string& prefix, std::vector<std::string>& paths) const;
   template <class Other>
   BasicTree<Other> fill(std::span<const Other> leaves, std::size_t& next) const;
 
@@ -78,6 +84,9 @@ template <class Leaf, class Function>
 auto map(Function f, const BasicTree<Leaf>& tree);
 template <class Leaf, class Other, class Function>
 auto map(Function f, const BasicTree<Leaf>& a, const BasicTree<Other>& b);
+/// f(leaf of a, leaf of b) for the leaves of two trees of one structure. Throws TreeError where they are not.
+template <class Leaf, class Other, class Function>
+void for_leaves(Function f, BasicTree<Leaf>& a, const BasicTree<Other>& b);
 
 // Arithmetic on each leaf. A tensor is a tree of one leaf.
 Tree operator+(const Tree& a, const Tree& b);
@@ -164,26 +173,33 @@ void BasicTree<Leaf>::set(std::string name, BasicTree tree) {
   entries().emplace_back(std::move(name), std::move(tree));
 }
 template <class Leaf>
-void BasicTree<Leaf>::collect(const std::string& prefix, std::vector<Leaf>* leaves,
-                              std::vector<std::string>* paths) const {
-  if (is_leaf()) {
-    if (leaves) leaves->push_back(leaf());
-    if (paths) paths->push_back(prefix);
-    return;
-  }
-  for (const auto& [key, tree] : entries())
-    tree.collect(paths ? (prefix.empty() ? key : prefix + "/" + key) : prefix, leaves, paths);
+template <class Function>
+void BasicTree<Leaf>::for_leaves(Function f) const {
+  if (is_leaf()) return static_cast<void>(f(leaf()));
+  for (const auto& [key, tree] : entries()) tree.template for_leaves<Function&>(f);
+}
+template <class Leaf>
+template <class Function>
+void BasicTree<Leaf>::for_leaves(Function f) {
+  if (is_leaf()) return static_cast<void>(f(leaf()));
+  for (auto& [key, tree] : entries()) tree.template for_leaves<Function&>(f);
 }
 template <class Leaf>
 std::vector<Leaf> BasicTree<Leaf>::leaves() const {
   std::vector<Leaf> result;
-  collect({}, &result, nullptr);
+  result.reserve(leaf_count());
+  for_leaves([&](const Leaf& leaf) { result.push_back(leaf); });
   return result;
+}
+template <class Leaf>
+void BasicTree<Leaf>::collect_paths(const std::string& prefix, std::vector<std::string>& paths) const {
+  if (is_leaf()) return paths.push_back(prefix);
+  for (const auto& [key, tree] : entries()) tree.collect_paths(prefix.empty() ? key : prefix + "/" + key, paths);
 }
 template <class Leaf>
 std::vector<std::string> BasicTree<Leaf>::paths() const {
   std::vector<std::string> result;
-  collect({}, nullptr, &result);
+  collect_paths({}, result);
   return result;
 }
 template <class Leaf>
@@ -213,26 +229,46 @@ BasicTree<Other> BasicTree<Leaf>::with_leaves(std::span<const Other> leaves) con
 template <class Leaf, class Function>
 auto map(Function f, const BasicTree<Leaf>& tree) {
   using Result = std::decay_t<decltype(f(std::declval<const Leaf&>()))>;
-  std::vector<Result> results;
-  for (const Leaf& leaf : tree.leaves()) results.push_back(f(leaf));
-  return tree.template with_leaves<Result>(results);
+  if (tree.is_leaf()) return BasicTree<Result>(f(tree.leaf()));
+  std::vector<typename BasicTree<Result>::Entry> result;
+  result.reserve(tree.entries().size());
+  for (const auto& [key, below] : tree.entries()) result.emplace_back(key, map<Leaf, Function&>(f, below));
+  return BasicTree<Result>(std::move(result));
 }
+
+/// Whether two trees have the same names in the same places.
+template <class Leaf, class Other>
+bool same_structure(const BasicTree<Leaf>& a, const BasicTree<Other>& b) {
+  if (a.is_leaf() || b.is_leaf()) return a.is_leaf() && b.is_leaf();
+  return std::equal(
+      a.entries().begin(), a.entries().end(), b.entries().begin(), b.entries().end(),
+      [](const auto& x, const auto& y) { return x.first == y.first && same_structure(x.second, y.second); });
+}
+template <class Leaf, class Other>
+void require_same_structure(const BasicTree<Leaf>& a, const BasicTree<Other>& b) {
+  if (same_structure(a, b)) return;
+  auto list = [](const std::vector<std::string>& paths) {
+    std::string text;
+    for (const std::string& path : paths) text += (text.empty() ? "" : ", ") + path;
+    return "{" + text + "}";
+  };
+  throw TreeError("two trees of different structure: " + list(a.paths()) + " and " + list(b.paths()));
+}
+
 template <class Leaf, class Other, class Function>
 auto map(Function f, const BasicTree<Leaf>& a, const BasicTree<Other>& b) {
-  using Result = std::decay_t<decltype(f(std::declval<const Leaf&>(), std::declval<const Other&>()))>;
-  if (a.paths() != b.paths()) {
-    auto list = [](const std::vector<std::string>& paths) {
-      std::string text;
-      for (const std::string& path : paths) text += (text.empty() ? "" : ", ") + path;
-      return "{" + text + "}";
-    };
-    throw TreeError("two trees of different structure: " + list(a.paths()) + " and " + list(b.paths()));
-  }
-  std::vector<Leaf> left = a.leaves();
-  std::vector<Other> right = b.leaves();
-  std::vector<Result> results;
-  for (std::size_t i = 0; i < left.size(); ++i) results.push_back(f(left[i], right[i]));
-  return a.template with_leaves<Result>(results);
+  require_same_structure(a, b);
+  const std::vector<Other> right = b.leaves();
+  std::size_t next = 0;
+  return map([&](const Leaf& left) { return f(left, right[next++]); }, a);
+}
+template <class Leaf, class Other, class Function>
+void for_leaves(Function f, BasicTree<Leaf>& a, const BasicTree<Other>& b) {
+  require_same_structure(a, b);
+  std::vector<const Other*> right;
+  b.for_leaves([&](const Other& leaf) { right.push_back(&leaf); });
+  std::size_t next = 0;
+  a.for_leaves([&](Leaf& left) { f(left, *right[next++]); });
 }
 
 // The core has these: a file that uses trees need not make them anew.
