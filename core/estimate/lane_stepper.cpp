@@ -134,17 +134,24 @@ void LaneStepper::set_inputs(const Lane& lane, const std::vector<const void*>& t
   w.inputs.push_back(&w.length);
 }
 
-float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
-                        HostKey step_key, std::vector<Array>& next, LaneWorker& w) const {
+void LaneStepper::prepare(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
+                          HostKey step_key, std::vector<Array>& next, LaneWorker& w) const {
   require_uninterrupted();
   set_inputs(lane, theta, state, step_key, w);
-  float loss = 0;
   w.outputs.clear();
   for (Array& array : next) w.outputs.push_back(array.overwritten_data());
-  w.outputs.push_back(&loss);
+  w.outputs.push_back(&w.loss);
+}
+void LaneStepper::run_prepared(const Lane& lane, const std::vector<Array>& next, LaneWorker& w) const {
   problems_[lane.task]->step().run(w.inputs, w.outputs, w.arena, w.team);
-  if (observer_) observer_->after_step(lane, *problems_[lane.task], w, next, loss);
-  return loss;
+  if (observer_) observer_->after_step(lane, *problems_[lane.task], w, next, w.loss);
+}
+
+float LaneStepper::step(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
+                        HostKey step_key, std::vector<Array>& next, LaneWorker& w) const {
+  prepare(lane, theta, state, step_key, next, w);
+  run_prepared(lane, next, w);
+  return w.loss;
 }
 
 }  // namespace lopt

@@ -9,9 +9,8 @@
 
 namespace lopt {
 
-/// What a thread works with.
-struct LaneWorker {
-  Arena arena;
+/// What a thread works with: for each of the lanes that it runs together, one.
+struct LaneWorker : ProgramRun {
   std::vector<std::int32_t> indices;
   std::vector<Array> batch, validation;
   std::uint32_t batch_task = ~0U;  // whose batch it is
@@ -19,9 +18,9 @@ struct LaneWorker {
   std::uint32_t spare_task = ~0U;  // of whose problem
   std::uint32_t key[2] = {};
   std::int32_t iteration = 0, length = 0;
-  std::vector<const void*> inputs;
-  std::vector<void*> outputs;
-  std::int64_t diverged = 0;  // lanes that had a loss that was not finite
+  float loss = 0;
+  std::int64_t diverged = 0;                        // lanes that had a loss that was not finite
+  std::vector<std::unique_ptr<LaneWorker>> others;  // of lanes that run together with this one
   BlockTeam* team = nullptr;  // threads that help with blocks of rows, where lanes are fewer than threads
 };
 
@@ -98,6 +97,12 @@ class LaneStepper {
   /// lane's batches.
   void set_inputs(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
                   HostKey step_key, LaneWorker& worker) const;
+  /// Before a step: says where its inputs and outputs lie. `next` is to become the state after it, and the worker's
+  /// `loss` the loss before it.
+  void prepare(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state,
+               HostKey step_key, std::vector<Array>& next, LaneWorker& worker) const;
+  /// Such a step, alone.
+  void run_prepared(const Lane& lane, const std::vector<Array>& next, LaneWorker& worker) const;
   /// One step: `next` becomes the state after it. Returns the loss before it.
   float step(const Lane& lane, const std::vector<const void*>& theta, const std::vector<Array>& state, HostKey step_key,
              std::vector<Array>& next, LaneWorker& worker) const;

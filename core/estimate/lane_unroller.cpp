@@ -4,6 +4,7 @@
 #include "estimate/collectives.h"
 #include "estimate/handover.h"
 #include "estimate/lane_gradient.h"
+#include "estimate/lane_run.h"
 #include "estimate/lane_tangent.h"
 #include "estimate/allowance.h"
 
@@ -100,39 +101,6 @@ std::vector<Lane> LaneUnroller::start(std::span<const LaneStart> starts) const {
   return lanes;
 }
 
-void LaneUnroller::run_lane(Lane& lane, const Values& theta, const UnrollOptions& options, float* losses,
-                            std::uint8_t* began, LaneWorker& worker) const {
-  const std::vector<Array> theta_leaves = theta.leaves();
-  const std::vector<const void*> theta_pointers = pointers_of(theta_leaves);
-  auto types = [&]() -> const Types& { return stepper_.problem(lane.task).state_types(); };
-  std::vector<Array> state = taken_leaves(lane.state);
-  std::vector<Array> next = std::exchange(worker.spare_state, {});
-  if (worker.spare_task != lane.task || next.empty()) next = arrays_of(types().leaves());
-  bool diverged = false;
-  ObjectiveLosses counted(stepper_.objective(), options.loss_clip, {losses, static_cast<std::size_t>(options.steps)});
-  for (int k = 0; k < options.steps; ++k) {
-    const auto [step_key, restarts] = advance(lane, options);
-    began[k] = restarts;
-    if (restarts) {
-      const std::uint32_t task = lane.task;
-      stepper_.restart(theta_pointers, lane.key, lane, worker);
-      state = taken_leaves(lane.state);
-      if (lane.task != task) next = arrays_of(types().leaves());
-    }
-    const float loss = stepper_.step(lane, theta_pointers, state, step_key, next, worker);
-    counted.add(lane, static_cast<std::size_t>(k), restarts, loss);
-    diverged = diverged || !std::isfinite(loss);
-    std::swap(state, next);
-    ++lane.position;
-    if (!options.problem_length) ++lane.iteration;
-  }
-  counted.finish();
-  worker.diverged += diverged;
-  give_leaves(lane.state, std::move(state));
-  worker.spare_state = std::move(next);
-  worker.spare_task = lane.task;
-}
-
 namespace {
 /// A result with room for all losses.
 Unrolled make_result(std::vector<Lane> lanes, int steps) {
@@ -143,13 +111,29 @@ Unrolled make_result(std::vector<Lane> lanes, int steps) {
 }
 }  // namespace
 
+std::size_t LaneUnroller::lanes_together(std::span<const Lane> lanes) const {
+  if (lanes.empty() || stepper_.observer()) return 1;
+  std::size_t together = most_lanes_together;
+  for (const Lane& lane : lanes) together = std::min(together, stepper_.problem(lane.task).step().lanes_together());
+  // Each thread has a part of them.
+  return std::clamp<std::size_t>(lanes.size() / static_cast<std::size_t>(thread_count_), 1, together);
+}
+
 Unrolled LaneUnroller::unroll(std::vector<Lane> lanes, std::span<const Values> thetas,
                               const UnrollOptions& options) const {
   Unrolled result = make_result(std::move(lanes), options.steps);
   const auto steps = static_cast<std::size_t>(options.steps);
-  for_lanes(result.lanes.size(), [&](std::size_t i, LaneWorker& worker) {
-    run_lane(result.lanes[i], thetas[i], options, result.losses.data() + i * steps, result.began.data() + i * steps,
-             worker);
+  const std::size_t count = result.lanes.size(), together = lanes_together(result.lanes);
+  for_lanes((count + together - 1) / together, [&](std::size_t group, LaneWorker& worker) {
+    std::vector<LaneRun> runs;
+    const std::size_t begin = group * together, end = std::min(begin + together, count);
+    runs.reserve(end - begin);
+    while (worker.others.size() + 1 < end - begin) worker.others.push_back(std::make_unique<LaneWorker>());
+    for (std::size_t i = begin; i < end; ++i)
+      runs.emplace_back(stepper_, result.lanes[i], thetas[i], options, result.losses.data() + i * steps,
+                        result.began.data() + i * steps, i == begin ? worker : *worker.others[i - begin - 1]);
+    run_lanes(runs, options.steps);
+    for (const auto& other : worker.others) worker.diverged += std::exchange(other->diverged, 0);
   });
   return result;
 }

@@ -65,8 +65,8 @@ class LaneUnroller final : public Unroller {
   /// The same for fewer lanes than threads: the other threads help them.
   template <class Run>
   void run_with_teams(std::size_t count, Run run) const;
-  void run_lane(Lane& lane, const Values& theta, const UnrollOptions& options, float* losses, std::uint8_t* began,
-                LaneWorker& worker) const;
+  /// How many of these a thread takes through their steps together.
+  std::size_t lanes_together(std::span<const Lane> lanes) const;
 
   LaneStepper stepper_;
   int thread_count_;

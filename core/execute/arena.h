@@ -13,22 +13,36 @@ class Arena {
   Arena(Arena&&) = default;  // not copied: what tiles keep points into itself
   Arena& operator=(Arena&&) = default;
 
-  /// At least as much as `plan` needs.
+  /// A run of a program begins, which lives as long as what is kept of it: there is at least as much memory as its plan
+  /// needs. False: it is the program that ran before, in the same memory.
   /// `parallel`: with scratch for each block of rows that may run at once.
-  void reserve(const Plan& plan, bool parallel);
+  template <class Program>
+  bool begin(const std::shared_ptr<Program>& program, const Plan& plan, bool parallel) {
+    if (running_ == program.get() && parallel <= parallel_) return false;
+    reserve(plan, parallel);
+    auto found = kept_.find(program.get());
+    if (found == kept_.end()) found = kept_.try_emplace(program.get(), program, plan.kernels.size()).first;
+    tiles_ = &found->second.by_kernel;
+    tiles_together_ = &found->second.together;
+    running_ = program.get();
+    parallel_ = parallel;
+    return true;
+  }
+  /// Scratch of programs that run here lies in the other's, which must have begun them before.
+  void share_scratch(const Arena& other) {
+    scratch_ = other.scratch_;
+    scratch_bytes_ = other.scratch_bytes_;
+  }
   std::byte* values() { return values_.get(); }
   std::byte* scratch() { return scratch_.get(); }
   std::vector<void*>& pointers() { return pointers_; }
   std::size_t bytes() const { return value_bytes_ + scratch_bytes_ + (inner_ ? inner_->bytes() : 0); }
-  /// A run of a program begins, which lives as long as what is kept of it.
-  template <class Program>
-  void begin(const std::shared_ptr<Program>& program, std::size_t kernels) {
-    auto found = kept_.find(program.get());
-    if (found == kept_.end()) found = kept_.try_emplace(program.get(), program, kernels).first;
-    tiles_ = &found->second.by_kernel;
-  }
   /// What running region `kernel` of that program keeps, by chunk.
   std::vector<TileMemory>& tiles(std::size_t kernel) { return (*tiles_)[kernel]; }
+  /// What running it for several lanes side by side keeps, in the arena of the first.
+  TileMemory& tile_together(std::size_t kernel) { return (*tiles_together_)[kernel]; }
+  /// Where columns of several lanes lie.
+  std::byte* staging(std::size_t bytes);
   /// Where the body of a loop runs.
   Arena& inner() {
     if (!inner_) inner_ = std::make_shared<Arena>();
@@ -36,17 +50,24 @@ class Arena {
   }
 
  private:
-  std::shared_ptr<std::byte> values_, scratch_;
+  void reserve(const Plan& plan, bool parallel);
+
+  std::shared_ptr<std::byte> values_, scratch_, staging_;
   std::shared_ptr<Arena> inner_;
-  std::size_t value_bytes_ = 0, scratch_bytes_ = 0;
+  std::size_t value_bytes_ = 0, scratch_bytes_ = 0, staging_bytes_ = 0;
   std::vector<void*> pointers_;
   struct OfProgram {
     std::shared_ptr<const void> program;
     std::vector<std::vector<TileMemory>> by_kernel;
-    OfProgram(std::shared_ptr<const void> whose, std::size_t kernels) : program(std::move(whose)), by_kernel(kernels) {}
+    std::vector<TileMemory> together;  // by kernel
+    OfProgram(std::shared_ptr<const void> whose, std::size_t kernels)
+        : program(std::move(whose)), by_kernel(kernels), together(kernels) {}
   };
   std::unordered_map<const void*, OfProgram> kept_;
   std::vector<std::vector<TileMemory>>* tiles_ = nullptr;  // of the program that runs
+  std::vector<TileMemory>* tiles_together_ = nullptr;
+  const void* running_ = nullptr;
+  bool parallel_ = false;
 };
 
 }  // namespace lopt

@@ -4,15 +4,17 @@
 #include "execute/single.h"
 #include "execute/tile.h"
 #include "kernels/kernels.h"
+#include "plan/cost.h"
 #include "trace/large_memory.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace lopt {
 namespace {
@@ -27,6 +29,11 @@ void grow(std::shared_ptr<std::byte>& memory, std::size_t& have, std::size_t wan
 
 }  // namespace
 
+std::byte* Arena::staging(std::size_t bytes) {
+  grow(staging_, staging_bytes_, bytes);
+  return staging_.get();
+}
+
 void Arena::reserve(const Plan& plan, bool parallel) {
   grow(values_, value_bytes_, plan.arena_bytes);
   grow(scratch_, scratch_bytes_, plan.scratch_bytes * (parallel ? max_chunks : 1) + plan.partial_bytes);
@@ -34,13 +41,26 @@ void Arena::reserve(const Plan& plan, bool parallel) {
 }
 
 Executable::Executable(Plan plan) : constants_(plan.constants) {
-  auto bound = std::make_shared<Bound>(Bound{std::move(plan), {}, {}});
+  auto bound = std::make_shared<Bound>();
+  bound->plan = std::move(plan);
+  for (BufferId i = 0; i < bound->plan.buffers.size(); ++i) {
+    const Buffer& buffer = bound->plan.buffers[i];
+    if (buffer.place == Buffer::Place::arena) continue;
+    auto& list = buffer.place == Buffer::Place::input    ? bound->inputs
+                 : buffer.place == Buffer::Place::output ? bound->outputs
+                                                         : bound->constants;
+    list.emplace_back(i, buffer.index);
+  }
   for (const Kernel& kernel : bound->plan.kernels) {
     const auto* region = std::get_if<Region>(&kernel);
     bound->regions.push_back(region ? bind_region(*region, bound->plan) : BoundRegion());
     const auto* scan = std::get_if<Scan>(&kernel);
     bound->bodies.push_back(scan ? std::make_shared<const Executable>(*scan->body) : nullptr);
+    bound->together.push_back(region ? side_by_side(*region) : std::nullopt);
+    if (const auto& together = bound->together.back())
+      bound->staging_bytes = std::max(bound->staging_bytes, together->bytes());
   }
+  bound->lanes_together = lanes_worth_together(*bound);
   bound_ = std::move(bound);
 }
 
@@ -52,18 +72,14 @@ Executable Executable::with_constants(std::vector<Array> constants) const {
 
 void Executable::bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
                       BlockTeam* team) const {
-  arena.reserve(plan(), team != nullptr);
-  arena.begin(bound_, plan().kernels.size());
+  const bool is_new = arena.begin(bound_, plan(), team != nullptr);
   std::vector<void*>& pointers = arena.pointers();
-  for (std::size_t i = 0; i < plan().buffers.size(); ++i) {
-    const Buffer& buffer = plan().buffers[i];
-    switch (buffer.place) {
-      case Buffer::Place::input: pointers[i] = const_cast<void*>(inputs[buffer.index]); break;
-      case Buffer::Place::output: pointers[i] = outputs[buffer.index]; break;
-      case Buffer::Place::constant: pointers[i] = const_cast<void*>(constants_[buffer.index].data()); break;
-      case Buffer::Place::arena: pointers[i] = arena.values() + buffer.offset; break;
-    }
-  }
+  for (const auto& [buffer, index] : bound_->inputs) pointers[buffer] = const_cast<void*>(inputs[index]);
+  for (const auto& [buffer, index] : bound_->outputs) pointers[buffer] = outputs[index];
+  for (const auto& [buffer, index] : bound_->constants) pointers[buffer] = const_cast<void*>(constants_[index].data());
+  if (is_new)
+    for (std::size_t i = 0; i < plan().buffers.size(); ++i)
+      if (plan().buffers[i].place == Buffer::Place::arena) pointers[i] = arena.values() + plan().buffers[i].offset;
 }
 
 void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const {
@@ -161,6 +177,39 @@ void Executable::run(std::span<const void* const> inputs, std::span<void* const>
   for (std::size_t k = 0; k < plan().kernels.size(); ++k) run_kernel(k, arena, team);
 }
 
+std::size_t Executable::lanes_worth_together(const Bound& bound) {
+  constexpr double kernel_ns = 100, step_ns = 5, flop_a_ns = 50, bytes_a_ns = 50, worth = 0.1, cache_bytes = 1U << 18U;
+  double saved = 0, other = 0, bytes = 0;
+  for (std::size_t k = 0; k < bound.plan.kernels.size(); ++k) {
+    const Kernel& kernel = bound.plan.kernels[k];
+    const Cost cost = cost_of(kernel, bound.plan);
+    bytes += cost.bytes;
+    if (const auto& together = bound.together[k])
+      saved += kernel_ns + step_ns * static_cast<double>(together->region.instructions.size());
+    else
+      other += kernel_ns + cost.flop / flop_a_ns + cost.bytes / bytes_a_ns;
+  }
+  if (saved < worth * (saved + other)) return 1;
+  return static_cast<std::size_t>(std::clamp(cache_bytes / bytes, 1.0, static_cast<double>(most_lanes_together)));
+}
+
+void Executable::run_together(std::span<ProgramRun* const> lanes) const {
+  Arena& first = lanes.front()->arena;
+  std::array<const std::vector<void*>*, most_lanes_together> pointers{};
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    Arena& arena = lanes[i]->arena;
+    if (i > 0) arena.share_scratch(first);
+    bind(lanes[i]->inputs, lanes[i]->outputs, arena, nullptr);
+    pointers[i] = &arena.pointers();
+  }
+  for (std::size_t k = 0; k < plan().kernels.size(); ++k)
+    if (const auto& together = bound_->together[k])
+      run_side_by_side(*together, std::span(pointers).first(lanes.size()), first.staging(bound_->staging_bytes),
+                       first.tile_together(k));
+    else
+      for (ProgramRun* lane : lanes) run_kernel(k, lane->arena, nullptr);
+}
+
 std::vector<double> Executable::time_kernels() const {
   std::vector<Array> arrays;
   for (const Type& type : plan().input_types) arrays.emplace_back(type);
@@ -206,6 +255,8 @@ std::vector<Array> Executable::run(std::span<const Array> inputs) const {
   return results;
 }
 
-Executable compile(const Program& program) { return Executable(make_plan(program)); }
+Executable compile(const Program& program, const PlanOptions& options) {
+  return Executable(make_plan(program, options));
+}
 
 }  // namespace lopt

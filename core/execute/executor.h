@@ -3,10 +3,18 @@
 
 #include "execute/arena.h"
 #include "execute/region_runner.h"
+#include "execute/side_by_side.h"
 
 #include <memory>
 
 namespace lopt {
+
+/// What a run of a program works with: where its inputs and outputs lie, as Executable::run() takes them, and memory.
+struct ProgramRun {
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  Arena arena;
+};
 
 /// A plan with its kernels looked up. Copies share it.
 class Executable {
@@ -21,6 +29,14 @@ class Executable {
   /// `team`: blocks of rows run on its threads too; the results are the same bits.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
            BlockTeam* team = nullptr) const;
+  /// How many lanes are best run together: 1 where regions of few rows take little of the time, or where what several
+  /// lanes touch does not fit the second cache.
+  std::size_t lanes_together() const { return bound_->lanes_together; }
+  /// The same programs, perhaps with other constants.
+  bool has_plan_of(const Executable& other) const { return bound_ == other.bound_; }
+  /// Runs the plan for several lanes, at most most_lanes_together: regions of few rows side by side. The results are
+  /// the same bits as of each alone.
+  void run_together(std::span<ProgramRun* const> lanes) const;
   /// Seconds that each kernel of the plan takes on arrays of zeros, the least of some runs.
   std::vector<double> time_kernels() const;
   /// The same on arrays. Throws std::invalid_argument where their types are not the plan's.
@@ -33,14 +49,20 @@ class Executable {
 
   struct Bound {
     Plan plan;
-    std::vector<BoundRegion> regions;                       // by kernel of the plan; empty but for regions
-    std::vector<std::shared_ptr<const Executable>> bodies;  // by kernel; null but for scans
+    std::vector<std::pair<BufferId, std::uint32_t>> inputs, outputs, constants;  // buffers, and which of these they are
+    // By kernel of the plan:
+    std::vector<BoundRegion> regions;                       // empty but for regions
+    std::vector<std::shared_ptr<const Executable>> bodies;  // null but for scans
+    std::vector<std::optional<SideBySide>> together;        // of regions of few rows
+    std::size_t staging_bytes = 0;                          // of the largest of them
+    std::size_t lanes_together = 1;
   };
+  static std::size_t lanes_worth_together(const Bound& bound);
   std::shared_ptr<const Bound> bound_;
   std::vector<Array> constants_;
 };
 
 /// Plans a program and looks up its kernels.
-Executable compile(const Program& program);
+Executable compile(const Program& program, const PlanOptions& options = {});
 
 }  // namespace lopt

@@ -11,7 +11,8 @@ namespace lopt {
 /// Plans that were made, and the programs that they are of. May be shared by threads.
 class PlanCache {
  public:
-  /// As lopt::compile(); a plan that is there already is taken, with the constants of this program.
+  /// As lopt::compile() for outputs that are arrays, or of one element; a plan that is there already is taken, with the
+  /// constants of this program.
   Executable compile(const Program& program);
   std::size_t plans() const { return known_.size(); }
 

@@ -12,7 +12,7 @@ namespace {
 void run_rows(const Region& region, const BoundRegion& bound, const std::vector<void*>& pointers,
               const TileRunner::Place& place, TileMemory& memory, std::int64_t begin, std::int64_t end) {
   TileRunner tiles(region, bound.instructions, pointers, place, memory);
-  for (std::int64_t row = begin; row < end; row += region.tile_rows) tiles.run(row);
+  for (std::int64_t row = begin; row < end; row += region.tile_rows) tiles.run(row, region.rows);
   if (is_streamed(region)) kernels::finish_streams();
 }
 

@@ -75,6 +75,24 @@ void lay_out(const View& b, const float* from, float* to) {
       for (std::int64_t i = 0; i < k; ++i) to[i * n + j] = from[i * b.strides[0] + j * b.strides[1]];
 }
 
+constexpr std::size_t kernel_rows = 6;
+
+/// As many rows for each thread; each row comes out the same whoever computes it.
+std::size_t rows_of_block(std::size_t rows, std::size_t threads) {
+  constexpr std::size_t most_rows = 96;
+  const auto up = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
+  const std::size_t of_thread = up(rows, threads);
+  return up(up(of_thread, up(of_thread, most_rows)), kernel_rows) * kernel_rows;
+}
+/// f(first row, end) for blocks of rows, by the team where there is one.
+template <class Function>
+void for_blocks(std::size_t rows, std::size_t block, BlockTeam* team, Function f) {
+  const auto run = [&](std::size_t i) { f(i * block, std::min(rows, (i + 1) * block)); };
+  const std::size_t count = (rows + block - 1) / block;
+  if (team) return team->run(count, run);
+  for (std::size_t i = 0; i < count; ++i) run(i);
+}
+
 /// `packed`: where b is laid out, where it has to be.
 void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const float* a, const float* b, float* packed,
                  float* c, BlockTeam* team) {
@@ -93,24 +111,28 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
     product.b_row = gemm.b.shape[1];
   }
   product.c = c;
+  product.c_row = product.n;
   if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
   product.relu = gemm.relu;
-  constexpr std::size_t kernel_rows = 6, most_rows = 96;
-  if (!team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it) {
-    product.symmetric = gemm.symmetric && !gemm.has_bias && !gemm.relu;
-    return kernels::multiply_matrices(product);
-  }
-  // As many rows for each thread; each row comes out the same whoever computes it.
-  const auto up = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
-  const std::size_t of_thread = up(product.m, team->threads()),
-                    block = up(up(of_thread, up(of_thread, most_rows)), kernel_rows) * kernel_rows;
-  team->run((product.m + block - 1) / block, [&](std::size_t i) {
+  product.upper = gemm.symmetric && !gemm.has_bias && !gemm.relu;
+  const bool alone = !team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it;
+  const std::size_t block = alone ? product.m : rows_of_block(product.m, team->threads());
+  for_blocks(product.m, block, alone ? nullptr : team, [&](std::size_t first, std::size_t end) {
     kernels::MatrixProduct part = product;
-    part.m = std::min(block, product.m - i * block);
-    part.a += static_cast<std::ptrdiff_t>(i * block) * part.a_row;
-    part.c += i * block * part.n;
+    part.m = end - first;
+    part.a += static_cast<std::ptrdiff_t>(first) * part.a_row;
+    part.c += first * part.c_row;
+    if (part.upper) {  // from the diagonal on
+      part.n -= first;
+      part.b += first;
+      part.c += first;
+    }
     kernels::multiply_matrices(part);
   });
+  if (product.upper)
+    for_blocks(product.m, block, alone ? nullptr : team, [&](std::size_t first, std::size_t end) {
+      kernels::copy_below_diagonal(product.c, product.n, first, end);
+    });
 }
 }  // namespace
 

@@ -210,9 +210,9 @@ void TileRunner::move(const std::vector<TileMemory::InBuffer>& list, std::int64_
     set(pointer, static_cast<const std::uint32_t*>(pointers_[buffer]) + element + row);
 }
 
-void TileRunner::run(std::int64_t first) {
+void TileRunner::run(std::int64_t first, std::int64_t end) {
   auto rows_from = [](std::int64_t row, std::int64_t count) { return Rows{row, count, size((count + 15) / 16 * 16)}; };
-  const std::int64_t end = std::min(first + region_.tile_rows, region_.rows);
+  end = std::min(first + region_.tile_rows, end);
   const Rows rows = rows_from(first, end - first);
   move(memory_.with_tiles, first);
   run(0, region_.blocks_begin, rows);

@@ -104,8 +104,8 @@ class TileRunner {
   /// `pointers` says where each buffer lies.
   TileRunner(const Region& region, const BoundInstructions& bound, const std::vector<void*>& pointers,
              const Place& place, TileMemory& memory);
-  /// The tile that begins at row `first`.
-  void run(std::int64_t first);
+  /// The tile that begins at row `first`, up to row `end` at most.
+  void run(std::int64_t first, std::int64_t end);
 
  private:
   struct Rows {

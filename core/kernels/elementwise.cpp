@@ -46,6 +46,8 @@ class Operand {
 
 /// Rows come in sixteens. Eight vectors are what a function's arguments have registers for.
 constexpr std::size_t rows_at_least = 16, few_vectors = rows_at_least / hn::MaxLanes(Tag<float>()), most_vectors = 8;
+/// What is left of long vectors runs in strips of half as many; of short ones, in few.
+constexpr std::size_t half_vectors = wide ? most_vectors / 2 : few_vectors;
 
 /// Steps on a strip of rows, sizeof…(j) vectors. Each ends with a jump to the next, so that no vector leaves its
 /// register between them.
@@ -92,14 +94,17 @@ struct Strip<std::index_sequence<j...>> {
   }
   static HWY_INLINE void jump(const ElementwiseStep* step, std::size_t column, std::size_t row,
                               Register<j>... previous) {
-    return reinterpret_cast<Function>(vectors == few_vectors ? step->few : step->strip)(step, column, row, previous...);
+    const auto next = vectors == few_vectors ? step->few : vectors == most_vectors ? step->strip : step->half;
+    return reinterpret_cast<Function>(next)(step, column, row, previous...);
   }
 };
 using Few = Strip<std::make_index_sequence<few_vectors>>;
+using Half = Strip<std::make_index_sequence<half_vectors>>;
 using Full = Strip<std::make_index_sequence<most_vectors>>;
 
 struct Functions {
   Full::Function strip;
+  Half::Function half;
   Few::Function few;
 };
 /// The functions of a primitive for operands from anywhere: source k is the k-th digit of the place, in threes.
@@ -113,6 +118,7 @@ struct Forms {
   static constexpr Functions functions() {
     return []<std::size_t... k>(std::index_sequence<k...>) {
       return Functions{Full::template step<T, Out, f, source(form, k)...>,
+                       Half::template step<T, Out, f, source(form, k)...>,
                        Few::template step<T, Out, f, source(form, k)...>};
     }
     (std::make_index_sequence<arity>());
@@ -262,12 +268,14 @@ bool find(ElementwiseStep& step, std::string_view name, DType dtype, DType resul
   const std::span<const Functions> forms = forms_of(name, dtype, result);
   if (forms.empty()) return false;
   step.strip = reinterpret_cast<ElementwiseStep::Function>(forms[form].strip);
+  step.half = reinterpret_cast<ElementwiseStep::Function>(forms[form].half);
   step.few = reinterpret_cast<ElementwiseStep::Function>(forms[form].few);
   return true;
 }
 
 void end(ElementwiseStep& step) {
   step.strip = reinterpret_cast<ElementwiseStep::Function>(Full::end);
+  step.half = reinterpret_cast<ElementwiseStep::Function>(Half::end);
   step.few = reinterpret_cast<ElementwiseStep::Function>(Few::end);
 }
 
@@ -277,10 +285,15 @@ void run(const Sequence& sequence, std::size_t rows) {
     rows *= columns;
     columns = 1;
   }
-  const std::size_t strip_rows = Full::vectors * hn::Lanes(Tag<float>());
+  const std::size_t strip_rows = Full::vectors * hn::Lanes(Tag<float>()),
+                    half_rows = Half::vectors * hn::Lanes(Tag<float>());
   for (std::size_t column = 0; column < columns; ++column) {
     std::size_t row = 0;
     for (; row + strip_rows <= rows; row += strip_rows) Full::run(sequence.steps, column, row);
+    if (wide && row + half_rows <= rows) {
+      Half::run(sequence.steps, column, row);
+      row += half_rows;
+    }
     for (; row < rows; row += rows_at_least) Few::run(sequence.steps, column, row);
   }
   leave_vectors();

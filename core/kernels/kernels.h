@@ -22,7 +22,7 @@ enum class Source : std::uint8_t {
 /// of the result goes to out + j · out_stride, or nowhere where `out` is null: the next step has it in registers.
 struct ElementwiseStep {
   using Function = void (*)();  // of a SIMD level, for a strip of rows; its arguments are the level's business
-  Function strip = nullptr, few = nullptr;
+  Function strip = nullptr, half = nullptr, few = nullptr;
   std::array<const void*, 3> in{};
   std::array<std::ptrdiff_t, 3> stride{};
   void* out = nullptr;
@@ -93,11 +93,12 @@ struct MatrixProduct {
   const float* b = nullptr;  // rows contiguous
   std::ptrdiff_t b_row = 0;
   float* c = nullptr;           // row-major
+  std::size_t c_row = 0;        // from row to row
   const float* bias = nullptr;  // [n], added to each row; null: none
   bool relu = false;            // of what comes out
   bool accumulate = false;      // begin with what is in c, not with the bias
-  /// c [m, m] is symmetric, to the bit: half of it is computed and the rest copied. Neither bias nor relu then.
-  bool symmetric = false;
+  /// Of rows and columns that begin at the diagonal of a symmetric matrix, only what is on it and above is wanted.
+  bool upper = false;
 };
 
 /// Layers on rows.
@@ -143,6 +144,8 @@ void finish_streams();
 
 /// C = A B + bias.
 void multiply_matrices(const MatrixProduct& product);
+/// Rows first … end − 1 of a symmetric matrix [n, n], below its diagonal: what is above it.
+void copy_below_diagonal(float* c, std::size_t n, std::size_t first, std::size_t end);
 
 /// "AVX3" and the like: the level whose kernels are used.
 const char* simd_level();

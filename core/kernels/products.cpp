@@ -28,7 +28,7 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
       start = partial && v == vectors - 1 ? last.load(p.bias + column + v * lanes)
                                           : hn::LoadU(d, p.bias + column + v * lanes);
     for (std::size_t r = 0; r < count; ++r) {
-      const float* so_far = p.c + (row + r) * p.n + column + v * lanes;
+      const float* so_far = p.c + (row + r) * p.c_row + column + v * lanes;
       sum[r][v] = !p.accumulate ? start : partial && v == vectors - 1 ? last.load(so_far) : hn::LoadU(d, so_far);
     }
   }
@@ -45,7 +45,7 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
   }
   for (std::size_t r = 0; r < count; ++r)
     for (std::size_t v = 0; v < vectors; ++v) {
-      float* to = p.c + (row + r) * p.n + column + v * lanes;
+      float* to = p.c + (row + r) * p.c_row + column + v * lanes;
       const V result = p.relu ? relu_of(d, sum[r][v]) : sum[r][v];
       if (partial && v == vectors - 1)
         last.store(result, to);
@@ -55,8 +55,8 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
 }
 template <std::size_t most_rows, std::size_t vectors, bool partial>
 void product_columns(const MatrixProduct& p, std::size_t column) {
-  // Of what is symmetric, the rows that reach the diagonal within these columns, and those above.
-  const std::size_t rows = p.symmetric ? std::min(p.m, column + vectors * hn::Lanes(D())) : p.m;
+  // Of the upper part, the rows that reach the diagonal within these columns, and those above.
+  const std::size_t rows = p.upper ? std::min(p.m, column + vectors * hn::Lanes(D())) : p.m;
   std::size_t row = 0;
   for (; row + most_rows <= rows; row += most_rows) product_block<most_rows, vectors, partial>(p, row, column);
   for (; row + 2 <= rows; row += 2) product_block<2, vectors, partial>(p, row, column);
@@ -94,16 +94,6 @@ void product_in_parts(const MatrixProduct& p) {
     product_part(part);
   }
 }
-/// What is below the diagonal is what is above it.
-void copy_below(const MatrixProduct& p) {
-  for (std::size_t row = 1; row < p.m; ++row)
-    for (std::size_t column = 0; column < row; ++column) p.c[row * p.n + column] = p.c[column * p.n + row];
-}
-void matrix_product(const MatrixProduct& p) {
-  product_in_parts(p);
-  if (p.symmetric) copy_below(p);
-}
-
 /// Multiplies and adds in ten independent chains; returns how many operations that were.
 double multiply_and_add(std::size_t rounds, float* sink) {
   const D d;
@@ -126,11 +116,24 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace lopt::kernels {
-HWY_EXPORT(matrix_product);
+HWY_EXPORT(product_in_parts);
 HWY_EXPORT(multiply_and_add);
 HWY_EXPORT(level_name);
 
-void multiply_matrices(const MatrixProduct& product) { HWY_DYNAMIC_DISPATCH(matrix_product)(product); }
+void multiply_matrices(const MatrixProduct& product) { HWY_DYNAMIC_DISPATCH(product_in_parts)(product); }
+void copy_below_diagonal(float* c, std::size_t n, std::size_t first, std::size_t end) {
+  constexpr std::size_t block = 64;
+  auto* const words = reinterpret_cast<std::uint32_t*>(c);
+  const auto stride = static_cast<std::ptrdiff_t>(n);
+  for (std::size_t row = first; row < end; row += block) {
+    const std::size_t rows = std::min(block, end - row);
+    for (std::size_t column = 0; column < row; column += block)
+      transpose(words + column * n + row, stride, words + row * n + column, stride, std::min(block, row - column),
+                rows);
+    for (std::size_t i = row; i < row + rows; ++i)
+      for (std::size_t j = row; j < i; ++j) c[i * n + j] = c[j * n + i];
+  }
+}
 const char* simd_level() { return HWY_DYNAMIC_DISPATCH(level_name)(); }
 
 double measured_peak_flops() {

@@ -220,7 +220,12 @@ struct Plan {
   std::size_t partial_bytes = 0;  // sums of all chunks of a region, of the one that needs most
 };
 
+struct PlanOptions {
+  /// Behind outputs of more than one element are 64 bytes that may be written to, as behind arrays: whole vectors go
+  /// there, and nothing is copied.
+  bool outputs_have_room = false;
+};
 /// Plans a program. The plan does not refer to the program afterwards.
-Plan make_plan(const Program& program);
+Plan make_plan(const Program& program, const PlanOptions& options = {});
 
 }  // namespace lopt

@@ -16,8 +16,8 @@ namespace {
 
 class Planner {
  public:
-  explicit Planner(const Program& program)
-      : program_(program), clusters_(find_clusters(program)), views_(program.operations.size()) {
+  Planner(const Program& program, const PlanOptions& options)
+      : program_(program), options_(options), clusters_(find_clusters(program)), views_(program.operations.size()) {
     plan_.name = program.name;
     for (ValueId input : program.inputs) plan_.input_types.push_back(program.type(input));
     for (ValueId output : program.outputs) plan_.output_types.push_back(program.type(output));
@@ -175,17 +175,22 @@ class Planner {
     }
   }
 
+  bool has_room(const Buffer& buffer) const {
+    return buffer.place == Buffer::Place::arena ||
+           (options_.outputs_have_room && buffer.place == Buffer::Place::output && buffer.size > 1);
+  }
+
   void add_kernel(ValueId value) {
     const std::uint32_t cluster = clusters_.of[value];
     if (cluster != Clusters::none) {
       cluster_done_[cluster] = true;
       const auto& members = clusters_.members[cluster];
       if (std::all_of(members.begin(), members.end(), [&](ValueId member) { return is_window(member); })) return;
-      Region region = lower_region({program_, clusters_, users_, [&](ValueId v) { return bool{stored_[v]}; },
-                                    [&](ValueId v) { return buffer_of(v); }, [&](ValueId v) { return view_of(v); },
-                                    [&](BufferId b) { return plan_.buffers[b].place == Buffer::Place::arena; },
-                                    [&](const View& view) { return copy_of(view); }},
-                                   cluster);
+      Region region = lower_region(
+          {program_, clusters_, users_, [&](ValueId v) { return bool{stored_[v]}; },
+           [&](ValueId v) { return buffer_of(v); }, [&](ValueId v) { return view_of(v); },
+           [&](BufferId b) { return has_room(plan_.buffers[b]); }, [&](const View& view) { return copy_of(view); }},
+          cluster);
       const auto words = static_cast<std::size_t>(region.scratch_words());
       plan_.scratch_bytes = std::max(plan_.scratch_bytes, (words * 4 + 63) / 64 * 64);
       std::size_t partial_bytes = 0;
@@ -342,6 +347,7 @@ class Planner {
   }
 
   const Program& program_;
+  PlanOptions options_;
   Clusters clusters_;
   Plan plan_;
   std::vector<std::optional<View>> views_;
@@ -354,6 +360,6 @@ class Planner {
 
 }  // namespace
 
-Plan make_plan(const Program& program) { return Planner(program).run(); }
+Plan make_plan(const Program& program, const PlanOptions& options) { return Planner(program, options).run(); }
 
 }  // namespace lopt

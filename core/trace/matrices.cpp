@@ -31,8 +31,9 @@ Tensor newton_schulz(const Tensor& matrix, int iterations, double epsilon) {
   Tensor x = tall ? transposed(matrix) : matrix;
   x = x / (matrix_norm(x) + epsilon);
   for (int i = 0; i < iterations; ++i) {
-    const Tensor a = matmul(x, transposed(x));
-    x = 3.4445 * x + matmul(-4.7750 * a + 2.0315 * matmul(a, a), x);
+    // A is symmetric, so A² = A Aᵀ: products whose halves are the same.
+    const Tensor a = matmul(x, transposed(x)), squared = matmul(a, transposed(a));
+    x = 3.4445 * x + matmul(-4.7750 * a + 2.0315 * squared, x);
   }
   return tall ? transposed(x) : x;
 }

@@ -77,6 +77,37 @@ TEST_CASE("random programs agree between the planned and the reference executor,
   REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
 }
 
+TEST_CASE("programs of several lanes run side by side give the bits of each alone") {
+  const std::uint32_t first = new_seed();
+  WARN("seed " << first << " (LOPT_TEST_SEED chooses another)");
+  for (const std::string& level : kernels::simd_levels()) {
+    INFO(level);
+    REQUIRE(kernels::select_simd(level));
+    for (std::uint32_t seed = first; seed < first + static_cast<std::uint32_t>(program_count()) / 4; ++seed) {
+      INFO("seed " << seed);
+      const RandomProgram random(seed, 5 + static_cast<int>(seed % 12));
+      const Executable program = compile(random.program());
+      const std::size_t count = 1 + seed % most_lanes_together;
+      std::mt19937 numbers(seed);
+      std::vector<std::vector<Array>> inputs(count), results(count), alone(count);
+      std::vector<ProgramRun> runs(count);
+      std::vector<ProgramRun*> lanes;
+      for (std::size_t lane = 0; lane < count; ++lane) {
+        for (const Array& value : random.values())
+          inputs[lane].push_back(random_array(numbers, value.type(), -1.5, 1.5));
+        alone[lane] = program.run(inputs[lane]);
+        for (const Array& input : inputs[lane]) runs[lane].inputs.push_back(input.data());
+        for (const Type& type : program.plan().output_types) results[lane].emplace_back(type);
+        for (Array& result : results[lane]) runs[lane].outputs.push_back(result.mutable_data());
+        lanes.push_back(&runs[lane]);
+      }
+      for (int again = 0; again < 2; ++again) program.run_together(lanes);
+      CHECK(results == alone);
+    }
+  }
+  REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
+}
+
 TEST_CASE("a network on rows becomes one region with the hidden layer in registers") {
   auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
   const Tensor p = real({64, 128}), g = real({64, 128}), w0 = real({2, 64}), b0 = real({64}), w1 = real({64, 2}),

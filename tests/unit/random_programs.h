@@ -15,8 +15,9 @@ namespace lopt::test {
 class RandomProgram {
  public:
   RandomProgram(std::uint32_t seed, int length) : random_(seed) {
-    rows_ = pick({1, 3, 10, 16, 40, 129, 300, 1100});
-    columns_ = pick({1, 2, 3, 8, 17});
+    // What is near vectors, blocks and tiles, and anything else.
+    rows_ = random_() % 2 ? pick({1, 3, 10, 16, 40, 129, 300, 1100}) : between(1, 1100);
+    columns_ = random_() % 2 ? pick({1, 2, 3, 8, 17}) : between(1, std::min<std::int64_t>(600, most_elements / rows_));
     for (int i = 0; i < 3; ++i) add_input({DType::float32, random_shape()});
     add_input({DType::int32, {rows_, columns_}});
     for (int i = 0; i < length; ++i) add_step();
@@ -28,14 +29,30 @@ class RandomProgram {
 
  private:
   std::int64_t pick(std::vector<std::int64_t> choices) { return choices[random_() % choices.size()]; }
+  std::int64_t between(std::int64_t least, std::int64_t most) {
+    return least + static_cast<std::int64_t>(random_() % static_cast<std::uint32_t>(most - least + 1));
+  }
   Shape random_shape() {
-    switch (random_() % 6) {
+    switch (random_() % 8) {
       case 0: return {};
       case 1: return {rows_};
       case 2: return {columns_};
       case 3: return {rows_, 1};
+      case 4: return split({rows_, columns_});
+      case 5: return split({1, rows_, columns_});
       default: return {rows_, columns_};
     }
+  }
+  /// The same elements in up to five dimensions.
+  Shape split(Shape shape) {
+    while (shape.size() < 5 && random_() % 4 != 0) {
+      const std::size_t axis = random_() % shape.size();
+      const std::int64_t factor = pick({1, 2, 3, 5});
+      if (shape[axis] % factor != 0) continue;
+      shape[axis] /= factor;
+      shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis), factor);
+    }
+    return shape;
   }
   void add_input(const Type& type) {
     inputs_.push_back(make_input("x" + std::to_string(inputs_.size()), type));
@@ -51,7 +68,7 @@ class RandomProgram {
   }
   /// Keeps values near 1, so that round-off stays comparable.
   void keep(const Tensor& x) {
-    if (element_count(x.shape()) <= 20000) reals_.push_back(random_() % 3 == 0 ? x : tanh(x));
+    if (element_count(x.shape()) <= most_elements) reals_.push_back(random_() % 3 == 0 ? x : tanh(x));
   }
 
   void add_step() {
@@ -67,7 +84,7 @@ class RandomProgram {
       case 7: return broadcasts(a, b) ? keep(maximum(a, b)) : void();
       case 8:
         return a.rank() > 0 ? keep(mean(a, {static_cast<int>(random_() % static_cast<unsigned>(a.rank()))})) : void();
-      case 9: return a.rank() > 0 ? keep(max(a, {-1})) : void();
+      case 9: return a.rank() > 0 ? keep(max(apart(a), {-1})) : void();
       case 10: return keep(mean(a * a));
       case 11: return a.rank() > 0 ? keep(expand_dims(a, -1)) : void();
       case 12: return a.rank() == 2 ? keep(transpose(a)) : void();
@@ -90,7 +107,7 @@ class RandomProgram {
       case 26: return add_scan(a, b);
       case 27: return a.rank() == 2 ? keep(lower_triangle(a)) : void();
       case 28: return keep(gelu(a));
-      case 29: return element_count(a.shape()) > 0 ? keep(a * 0.3 + max(abs(a))) : void();
+      case 29: return element_count(a.shape()) > 0 ? keep(a * 0.3 + max(apart(abs(a)))) : void();
       case 30: return keep(sin(a) + cos(2 * a));
       case 31: return keep(erf(a) * power(abs(a) + 0.5, 0.7));
       case 32:
@@ -98,6 +115,12 @@ class RandomProgram {
       case 34: return add_cell(a);
       default: return a.rank() > 0 ? keep(log_softmax(a)) : void();
     }
+  }
+  /// With steps between the elements: where float32 rounds two of them to one, a maximum has another gradient.
+  static Tensor apart(const Tensor& a) {
+    std::vector<float> steps(static_cast<std::size_t>(element_count(a.shape())));
+    for (std::size_t i = 0; i < steps.size(); ++i) steps[i] = 1e-3F * static_cast<float>(i);
+    return a + Tensor(Array(a.shape(), steps));
   }
   const Tensor& integer() { return integers_[random_() % integers_.size()]; }
   void add_integer() {
@@ -218,6 +241,7 @@ class RandomProgram {
     return result;
   }
 
+  static constexpr std::int64_t most_elements = 20000;
   std::mt19937 random_;
   std::int64_t rows_ = 1, columns_ = 1;
   std::vector<Tensor> inputs_, reals_, integers_;

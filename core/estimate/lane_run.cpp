@@ -1,0 +1,73 @@
+#include "estimate/lane_run.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+namespace lopt {
+
+LaneRun::LaneRun(const LaneStepper& stepper, Lane& lane, const Values& theta, const UnrollOptions& options,
+                 float* losses, std::uint8_t* began, LaneWorker& worker)
+    : stepper_(stepper),
+      lane_(lane),
+      options_(options),
+      began_(began),
+      worker_(worker),
+      theta_(theta.leaves()),
+      theta_pointers_(pointers_of(theta_)),
+      state_(taken_leaves(lane.state)),
+      next_(std::exchange(worker.spare_state, {})),
+      counted_(stepper.objective(), options.loss_clip, {losses, static_cast<std::size_t>(options.steps)}) {
+  if (worker.spare_task != lane.task || next_.empty()) next_ = arrays_of(types().leaves());
+}
+
+void LaneRun::prepare(int k) {
+  const auto [step_key, restarts] = advance(lane_, options_);
+  began_[k] = restarts;
+  if (restarts) {
+    const std::uint32_t task = lane_.task;
+    stepper_.restart(theta_pointers_, lane_.key, lane_, worker_);
+    state_ = taken_leaves(lane_.state);
+    if (lane_.task != task) next_ = arrays_of(types().leaves());
+  }
+  stepper_.prepare(lane_, theta_pointers_, state_, step_key, next_, worker_);
+}
+
+void LaneRun::step() { stepper_.run_prepared(lane_, next_, worker_); }
+
+void LaneRun::take_over(int k) {
+  counted_.add(lane_, static_cast<std::size_t>(k), began_[k] != 0, worker_.loss);
+  diverged_ = diverged_ || !std::isfinite(worker_.loss);
+  std::swap(state_, next_);
+  ++lane_.position;
+  if (!options_.problem_length) ++lane_.iteration;
+}
+
+void LaneRun::finish() {
+  counted_.finish();
+  worker_.diverged += diverged_;
+  give_leaves(lane_.state, std::move(state_));
+  worker_.spare_state = std::move(next_);
+  worker_.spare_task = lane_.task;
+}
+
+void run_lanes(std::span<LaneRun> lanes, int steps) {
+  std::array<ProgramRun*, most_lanes_together> runs{};
+  for (std::size_t i = 0; i < lanes.size(); ++i) runs[i] = &lanes[i].run();
+  for (int k = 0; k < steps; ++k) {
+    for (LaneRun& lane : lanes) lane.prepare(k);
+    const Executable& program = lanes.front().program();
+    const bool together = lanes.size() > 1 && std::all_of(lanes.begin(), lanes.end(), [&](const LaneRun& lane) {
+                            return lane.program().has_plan_of(program);
+                          });
+    if (together)
+      program.run_together(std::span(runs).first(lanes.size()));
+    else
+      for (LaneRun& lane : lanes) lane.step();
+    for (LaneRun& lane : lanes) lane.take_over(k);
+  }
+  for (LaneRun& lane : lanes) lane.finish();
+}
+
+}  // namespace lopt

@@ -1,0 +1,159 @@
+#include "execute/side_by_side.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <numeric>
+
+namespace lopt {
+namespace {
+
+using Kind = TileInstruction::Kind;
+
+constexpr std::int64_t most_rows = 64;  // of a lane; with more, its own vectors are full
+
+bool works_on_elements(const TileInstruction& i) {
+  switch (i.kind) {
+    case Kind::load:
+    case Kind::store:
+    case Kind::elementwise:
+    case Kind::copy:
+    case Kind::zero:
+    case Kind::row_sum:
+    case Kind::row_max: return i.columns == 1;
+    default: return false;
+  }
+}
+
+/// Puts staging columns in the place of a region's buffers.
+class Staging {
+ public:
+  explicit Staging(const Region& region) {
+    result_.lane_rows = region.rows;
+    result_.region = region;
+    Region& wide = result_.region;
+    wide.rows = static_cast<std::int64_t>(most_lanes_together) * region.rows;
+    wide.tile_rows = wide.block_rows = wide.rows;  // a multiple of 16
+    for (Region::Place& group : wide.groups)
+      if (group.start >= 0) group = {group.start / region.tile_rows * wide.tile_rows, wide.tile_rows};
+    wide.blocks_begin = wide.blocks_end = 0;
+    wide.instructions.clear();
+    for (const TileInstruction& instruction : region.instructions) add(instruction);
+    const std::vector<Buffer> columns(result_.columns);
+    result_.bound = bind_instructions(wide, columns);
+  }
+  SideBySide take() { return std::move(result_); }
+
+ private:
+  using Elements = std::vector<std::int64_t>;
+
+  void add(TileInstruction i) {
+    if (i.kind == Kind::load) return load(i);
+    for (TileOperand& operand : i.operands)
+      if (is_in_buffer(operand)) operand = column_operand(column_of(operand.buffer, elements_of(operand)));
+    if (i.kind == Kind::row_sum || i.kind == Kind::row_max) return sum(i);
+    if (i.kind == Kind::store || i.to_memory) i.buffer = written(i.buffer);
+    result_.region.instructions.push_back(std::move(i));
+  }
+
+  void load(TileInstruction i) {
+    Elements elements;
+    for_rows(
+        i.rows.lengths, 0, result_.lane_rows, [&](std::int64_t at) { elements.push_back(at + i.offsets[0]); },
+        std::span<const std::int64_t>(i.rows.strides));
+    TileInstruction copy;
+    copy.kind = Kind::copy;
+    copy.group = i.group;
+    copy.inner = 0;
+    copy.operands = {column_operand(column_of(i.buffer, elements))};
+    result_.region.instructions.push_back(std::move(copy));
+  }
+
+  void sum(const TileInstruction& i) {
+    const TileOperand& operand = i.operands[0];
+    std::size_t column = operand.buffer;
+    if (operand.kind == TileOperand::Kind::tile) {
+      column = result_.columns++;
+      TileInstruction store;
+      store.kind = Kind::store;
+      store.operands = {operand};
+      store.buffer = static_cast<BufferId>(column);
+      result_.region.instructions.push_back(std::move(store));
+    }
+    result_.sums.push_back({column, i.buffer, i.kind == Kind::row_max});
+  }
+
+  static TileOperand column_operand(std::size_t column) {
+    return {.kind = TileOperand::Kind::stream, .buffer = static_cast<BufferId>(column)};
+  }
+  Elements elements_of(const TileOperand& operand) const {
+    Elements elements(static_cast<std::size_t>(result_.lane_rows), operand.first);
+    if (operand.kind == TileOperand::Kind::stream) std::iota(elements.begin(), elements.end(), operand.first);
+    return elements;
+  }
+  /// The column with these elements of a buffer.
+  std::size_t column_of(BufferId buffer, Elements elements) {
+    auto [found, added] = columns_.try_emplace({buffer, elements}, result_.columns);
+    if (added) result_.inputs.push_back({result_.columns++, buffer, std::move(elements)});
+    return found->second;
+  }
+  /// The column that becomes a buffer, whose rows are read from there from now on.
+  BufferId written(BufferId buffer) {
+    Elements all(static_cast<std::size_t>(result_.lane_rows));
+    std::iota(all.begin(), all.end(), 0);
+    columns_[{buffer, all}] = result_.columns;
+    result_.outputs.push_back({result_.columns, buffer});
+    return static_cast<BufferId>(result_.columns++);
+  }
+
+  SideBySide result_;
+  std::map<std::pair<BufferId, Elements>, std::size_t> columns_;
+};
+
+}  // namespace
+
+std::size_t SideBySide::bytes() const {
+  return 4 * (columns * column_words() + static_cast<std::size_t>(region.scratch_words()) + 16);
+}
+
+std::optional<SideBySide> side_by_side(const Region& region) {
+  if (region.rows > most_rows || region.chunks != 1 || region.blocks_begin < region.blocks_end) return std::nullopt;
+  if (!std::all_of(region.instructions.begin(), region.instructions.end(), works_on_elements)) return std::nullopt;
+  return Staging(region).take();
+}
+
+void run_side_by_side(const SideBySide& together, std::span<const std::vector<void*>* const> pointers,
+                      std::byte* memory, TileMemory& tile) {
+  const auto rows = static_cast<std::size_t>(together.lane_rows);
+  auto* const staging = reinterpret_cast<std::uint32_t*>(memory);
+  tile.pointers.resize(together.columns);
+  for (std::size_t i = 0; i < together.columns; ++i) tile.pointers[i] = staging + i * together.column_words();
+  for (const SideBySide::Input& input : together.inputs) {
+    auto* to = static_cast<std::uint32_t*>(tile.pointers[input.column]);
+    for (const std::vector<void*>* lane : pointers) {
+      const auto* from = static_cast<const std::uint32_t*>((*lane)[input.buffer]);
+      for (std::size_t row = 0; row < rows; ++row) *to++ = from[input.elements[row]];
+    }
+  }
+  TileRunner runner(together.region, together.bound, tile.pointers,
+                    {memory, memory + 4 * together.columns * together.column_words()}, tile);
+  runner.run(0, static_cast<std::int64_t>(pointers.size() * rows));
+  for (const SideBySide::Output& output : together.outputs) {
+    const auto* from = static_cast<const std::uint32_t*>(tile.pointers[output.column]);
+    for (const std::vector<void*>* lane : pointers) {
+      std::copy_n(from, rows, static_cast<std::uint32_t*>((*lane)[output.buffer]));
+      from += rows;
+    }
+  }
+  for (const SideBySide::Sum& sum : together.sums) {
+    const auto* from = static_cast<const float*>(tile.pointers[sum.column]);
+    for (const std::vector<void*>* lane : pointers) {
+      auto* const to = static_cast<float*>((*lane)[sum.buffer]);
+      *to = sum.maximum ? -std::numeric_limits<float>::infinity() : 0.0F;
+      (sum.maximum ? kernels::sums().row_max : kernels::sums().row_sum)(from, 0, 1, to, rows);
+      from += rows;
+    }
+  }
+}
+
+}  // namespace lopt
