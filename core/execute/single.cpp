@@ -64,25 +64,13 @@ void run_reduction(const Reduction& r, const void* from, void* to) {
 namespace {
 constexpr std::size_t worth_it = 1U << 17U;  // multiplications: some 2 µs
 
-/// b, its rows laid out one after the other.
-void lay_out(const View& b, const float* from, float* to) {
-  const std::int64_t k = b.shape[0], n = b.shape[1];
-  if (b.strides[0] == 1)
-    kernels::transpose(reinterpret_cast<const std::uint32_t*>(from), b.strides[1], reinterpret_cast<std::uint32_t*>(to),
-                       n, static_cast<std::size_t>(n), static_cast<std::size_t>(k));
-  else
-    for (std::int64_t j = 0; j < n; ++j)
-      for (std::int64_t i = 0; i < k; ++i) to[i * n + j] = from[i * b.strides[0] + j * b.strides[1]];
-}
-
 constexpr std::size_t kernel_rows = 6;
 
-/// As many rows for each thread; each row comes out the same whoever computes it.
-std::size_t rows_of_block(std::size_t rows, std::size_t threads) {
-  constexpr std::size_t most_rows = 96;
+/// As many rows for each thread; each row comes out the same whoever computes it. Of an upper part, whose rows are
+/// shorter and shorter, two blocks each: the first and the last are as much work as those in the middle.
+std::size_t rows_of_block(std::size_t rows, std::size_t threads, bool upper) {
   const auto up = [](std::size_t a, std::size_t b) { return (a + b - 1) / b; };
-  const std::size_t of_thread = up(rows, threads);
-  return up(up(of_thread, up(of_thread, most_rows)), kernel_rows) * kernel_rows;
+  return up(up(rows, upper ? 2 * threads : threads), kernel_rows) * kernel_rows;
 }
 /// f(first row, end) for blocks of rows, by the team where there is one.
 template <class Function>
@@ -93,9 +81,8 @@ void for_blocks(std::size_t rows, std::size_t block, BlockTeam* team, Function f
   for (std::size_t i = 0; i < count; ++i) run(i);
 }
 
-/// `packed`: where b is laid out, where it has to be.
-void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const float* a, const float* b, float* packed,
-                 float* c, BlockTeam* team) {
+void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const float* a, const float* b, float* c,
+                 BlockTeam* team) {
   kernels::MatrixProduct product;
   product.m = static_cast<std::size_t>(gemm.a.shape[0]);
   product.n = static_cast<std::size_t>(gemm.b.shape[1]);
@@ -105,18 +92,14 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
   product.a_column = gemm.a.strides[1];
   product.b = b;
   product.b_row = gemm.b.strides[0];
-  if (gemm.pack) {
-    lay_out(gemm.b, b, packed);
-    product.b = packed;
-    product.b_row = gemm.b.shape[1];
-  }
+  product.b_column = gemm.b.shape[1] > 1 ? gemm.b.strides[1] : 1;
   product.c = c;
   product.c_row = product.n;
   if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
   product.relu = gemm.relu;
   product.upper = gemm.symmetric && !gemm.has_bias && !gemm.relu;
   const bool alone = !team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it;
-  const std::size_t block = alone ? product.m : rows_of_block(product.m, team->threads());
+  const std::size_t block = alone ? std::max<std::size_t>(product.m, 1) : rows_of_block(product.m, team->threads(), product.upper);
   for_blocks(product.m, block, alone ? nullptr : team, [&](std::size_t first, std::size_t end) {
     kernels::MatrixProduct part = product;
     part.m = end - first;
@@ -124,7 +107,7 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
     part.c += first * part.c_row;
     if (part.upper) {  // from the diagonal on
       part.n -= first;
-      part.b += first;
+      part.b += static_cast<std::ptrdiff_t>(first) * part.b_column;
       part.c += first;
     }
     kernels::multiply_matrices(part);
@@ -139,10 +122,9 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
 void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* team) {
   const auto* a = static_cast<const float*>(pointers[gemm.a.buffer]) + gemm.a.offset;
   const auto* b = static_cast<const float*>(pointers[gemm.b.buffer]) + gemm.b.offset;
-  auto *c = static_cast<float*>(pointers[gemm.c]),
-       *packed = gemm.pack ? static_cast<float*>(pointers[gemm.packed]) : nullptr;
-  if (gemm.batch.empty()) return run_product(gemm, pointers, a, b, packed, c, team);
-  const std::int64_t size = gemm.a.shape[0] * gemm.b.shape[1], of_b = gemm.pack ? element_count(gemm.b.shape) : 0;
+  auto* const c = static_cast<float*>(pointers[gemm.c]);
+  if (gemm.batch.empty()) return run_product(gemm, pointers, a, b, c, team);
+  const std::int64_t size = gemm.a.shape[0] * gemm.b.shape[1];
   const auto count = static_cast<std::size_t>(element_count(gemm.batch));
   const auto run_one = [&](std::size_t number) {
     const auto index = static_cast<std::int64_t>(number);
@@ -151,7 +133,7 @@ void run_gemm(const Gemm& gemm, const std::vector<void*>& pointers, BlockTeam* t
       a_offset += left % gemm.batch[i] * gemm.a_batch[i];
       b_offset += left % gemm.batch[i] * gemm.b_batch[i];
     }
-    run_product(gemm, pointers, a + a_offset, b + b_offset, packed + index * of_b, c + index * size, nullptr);
+    run_product(gemm, pointers, a + a_offset, b + b_offset, c + index * size, nullptr);
   };
   if (team && count > 1 && count * static_cast<std::size_t>(size * gemm.b.shape[0]) >= worth_it)
     return team->run(count, run_one);

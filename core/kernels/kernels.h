@@ -90,8 +90,8 @@ struct MatrixProduct {
   std::size_t m = 0, n = 0, k = 0;
   const float* a = nullptr;
   std::ptrdiff_t a_row = 0, a_column = 0;
-  const float* b = nullptr;  // rows contiguous
-  std::ptrdiff_t b_row = 0;
+  const float* b = nullptr;
+  std::ptrdiff_t b_row = 0, b_column = 1;
   float* c = nullptr;           // row-major
   std::size_t c_row = 0;        // from row to row
   const float* bias = nullptr;  // [n], added to each row; null: none

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 HWY_BEFORE_NAMESPACE();
 namespace lopt::kernels::HWY_NAMESPACE {
@@ -16,8 +17,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // C = A B: blocks of `count` rows by `vectors` vectors of columns in registers.
 
+/// Some columns of B, whose rows are contiguous.
+struct Panel {
+  const float* data;
+  std::ptrdiff_t row;
+};
+
 template <std::size_t count, std::size_t vectors, bool partial>
-HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size_t column) {
+HWY_INLINE void product_block(const MatrixProduct& p, const Panel& panel, std::size_t row, std::size_t column) {
   const D d;
   const std::size_t lanes = hn::Lanes(d);
   const FirstElements<D> last(d, partial ? p.n - column - (vectors - 1) * lanes : lanes);
@@ -33,8 +40,8 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
     }
   }
   const float* a = p.a + static_cast<std::ptrdiff_t>(row) * p.a_row;
-  const float* b = p.b + column;
-  for (std::size_t k = 0; k < p.k; ++k, a += p.a_column, b += p.b_row) {
+  const float* b = panel.data;
+  for (std::size_t k = 0; k < p.k; ++k, a += p.a_column, b += panel.row) {
     V right[vectors];
     for (std::size_t v = 0; v < vectors; ++v)
       right[v] = partial && v == vectors - 1 ? last.load(b + v * lanes) : hn::LoadU(d, b + v * lanes);
@@ -53,37 +60,73 @@ HWY_INLINE void product_block(const MatrixProduct& p, std::size_t row, std::size
         hn::StoreU(result, d, to);
     }
 }
+/// Of a long sum, so much that the rows of B which a block of columns needs stay in the second cache.
+constexpr std::size_t part_length = 512, longest_part = 2 * part_length;
+
+/// B is read where it lies, or its panels are laid out one after the other: where rows are not contiguous, and where
+/// they are so many that each is a page of its own.
+bool lays_out(const MatrixProduct& p) {
+  constexpr std::size_t few_rows = 24, many_elements = std::size_t{1} << 15U;
+  return p.b_column != 1 || (p.m >= few_rows && p.k * p.n >= many_elements);
+}
+/// `width` columns of B from `column` on.
+Panel laid_out(const MatrixProduct& p, std::size_t column, std::size_t width, float* room) {
+  const float* from = p.b + static_cast<std::ptrdiff_t>(column) * p.b_column;
+  const auto pitch = static_cast<std::ptrdiff_t>(width);
+  if (p.b_column == 1)
+    for (std::size_t k = 0; k < p.k; ++k)
+      std::memcpy(room + k * width, from + static_cast<std::ptrdiff_t>(k) * p.b_row, 4 * width);
+  else if (p.b_row == 1)
+    transpose(reinterpret_cast<const std::uint32_t*>(from), p.b_column, reinterpret_cast<std::uint32_t*>(room), pitch,
+              width, p.k);
+  else
+    for (std::size_t k = 0; k < p.k; ++k)
+      for (std::size_t j = 0; j < width; ++j)
+        room[k * width + j] =
+            from[static_cast<std::ptrdiff_t>(k) * p.b_row + static_cast<std::ptrdiff_t>(j) * p.b_column];
+  return {room, pitch};
+}
+
+/// `blocks` of columns beside each other: what is read of A for the first is in the first cache for the others.
 template <std::size_t most_rows, std::size_t vectors, bool partial>
-void product_columns(const MatrixProduct& p, std::size_t column) {
+void product_columns(const MatrixProduct& p, std::size_t column, std::size_t blocks, float* room) {
+  const std::size_t width = vectors * hn::Lanes(D()), all = partial ? p.n - column : blocks * width;
+  const Panel panel = room ? laid_out(p, column, all, room) : Panel{p.b + column, p.b_row};
+  const auto rows_from = [&]<std::size_t count>(std::size_t row, std::integral_constant<std::size_t, count>) {
+    for (std::size_t block = 0; block < blocks; ++block)
+      product_block<count, vectors, partial>(p, {panel.data + block * width, panel.row}, row, column + block * width);
+  };
   // Of the upper part, the rows that reach the diagonal within these columns, and those above.
-  const std::size_t rows = p.upper ? std::min(p.m, column + vectors * hn::Lanes(D())) : p.m;
+  const std::size_t rows = p.upper ? std::min(p.m, column + blocks * width) : p.m;
   std::size_t row = 0;
-  for (; row + most_rows <= rows; row += most_rows) product_block<most_rows, vectors, partial>(p, row, column);
-  for (; row + 2 <= rows; row += 2) product_block<2, vectors, partial>(p, row, column);
-  if (row < rows) product_block<1, vectors, partial>(p, row, column);
+  for (; row + most_rows <= rows; row += most_rows) rows_from(row, std::integral_constant<std::size_t, most_rows>());
+  for (; row + 2 <= rows; row += 2) rows_from(row, std::integral_constant<std::size_t, 2>());
+  if (row < rows) rows_from(row, std::integral_constant<std::size_t, 1>());
 }
 void product_part(const MatrixProduct& p) {
-  constexpr std::size_t vectors = wide ? 4 : 2;
+  constexpr std::size_t vectors = wide ? 4 : 2, most_blocks = wide ? 1 : 4;
   constexpr std::size_t most_rows = 6;
   constexpr std::size_t narrow_rows = wide ? 16 : 8;  // one vector of columns: as many chains of additions
-  const std::size_t lanes = hn::Lanes(D());
+  HWY_ALIGN float panel[longest_part * most_blocks * vectors * max_lanes];
+  float* const room = lays_out(p) ? panel : nullptr;
+  const std::size_t lanes = hn::Lanes(D()), width = vectors * lanes;
   std::size_t column = 0;
-  for (; column + vectors * lanes <= p.n; column += vectors * lanes)
-    product_columns<most_rows, vectors, false>(p, column);
+  for (std::size_t blocks = 0; column + width <= p.n; column += blocks * width) {
+    blocks = room ? std::min(most_blocks, (p.n - column) / width) : 1;
+    product_columns<most_rows, vectors, false>(p, column, blocks, room);
+  }
   if constexpr (wide)
-    for (; column + 2 * lanes <= p.n; column += 2 * lanes) product_columns<2 * most_rows, 2, false>(p, column);
+    for (; column + 2 * lanes <= p.n; column += 2 * lanes) product_columns<2 * most_rows, 2, false>(p, column, 1, room);
   const std::size_t rest = p.n - column;
   if (rest > lanes)
-    product_columns<wide ? 2 * most_rows : most_rows, 2, true>(p, column);
+    product_columns<wide ? 2 * most_rows : most_rows, 2, true>(p, column, 1, room);
   else if (rest == lanes)
-    product_columns<narrow_rows, 1, false>(p, column);
+    product_columns<narrow_rows, 1, false>(p, column, 1, room);
   else if (rest > 0)
-    product_columns<narrow_rows, 1, true>(p, column);
+    product_columns<narrow_rows, 1, true>(p, column, 1, room);
 }
-/// Long sums in parts, so that the rows of B that a block of columns needs stay in the second cache.
 void product_in_parts(const MatrixProduct& p) {
-  constexpr std::size_t part_length = 256;
-  if (p.k <= 2 * part_length) return product_part(p);
+  if (p.k <= longest_part) return product_part(p);
   for (std::size_t k = 0; k < p.k; k += part_length) {
     MatrixProduct part = p;
     part.k = std::min(part_length, p.k - k);

@@ -157,10 +157,10 @@ std::string describe(const Kernel& kernel) {
         if constexpr (std::is_same_v<K, Region>)
           return describe_region(k);
         else if constexpr (std::is_same_v<K, Gemm>)
-          return fmt::format("{}product {} × {}{}{}{}{}",
+          return fmt::format("{}product {} × {}{}{}{}",
                              k.batch.empty() ? "" : fmt::format("{} times ", element_count(k.batch)),
                              to_text(k.a.shape), to_text(k.b.shape), k.has_bias ? ", bias" : "", k.relu ? ", relu" : "",
-                             k.symmetric ? ", symmetric" : "", k.pack ? ", second one laid out first" : "");
+                             k.symmetric ? ", symmetric" : "");
         else if constexpr (std::is_same_v<K, Reduction>)
           return fmt::format("{} over {} of [{}, {}, {}]", k.maximum ? "max" : "sum", k.reduced, k.outer, k.reduced,
                              k.inner);

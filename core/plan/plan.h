@@ -157,8 +157,6 @@ struct Gemm {
   /// One product for each index of leading dimensions; the results lie one after the other.
   Shape batch, a_batch, b_batch;  // lengths, and how far a and b go on, in elements
   BufferId c = 0;
-  BufferId packed = 0;  // where b is packed to, if b's rows are not contiguous: of each index its own
-  bool pack = false;
   bool symmetric = false;  // b is a, transposed: c is symmetric, to the bit
   bool has_bias = false, relu = false;
   View bias;  // [n], contiguous

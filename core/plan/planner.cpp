@@ -254,19 +254,10 @@ class Planner {
                      gemm.a.strides[1] == gemm.b.strides[0];
     return gemm;
   }
-  /// Where the second factor's rows are not contiguous, it is laid out first.
-  void add_packed(Gemm gemm) {
-    gemm.pack = gemm.b.strides[1] != 1 && gemm.b.shape[1] > 1;
-    if (gemm.pack)
-      gemm.packed = new_buffer(Buffer::Place::arena,
-                               static_cast<std::size_t>(element_count(gemm.b.shape) * element_count(gemm.batch)));
-    plan_.kernels.emplace_back(std::move(gemm));
-  }
-
   void add_products(ValueId value) {
     Gemm gemm = factors(operation(value));
     gemm.c = buffer_of(value);
-    add_packed(std::move(gemm));
+    plan_.kernels.emplace_back(std::move(gemm));
   }
 
   void add_scan(ValueId value) {
@@ -308,7 +299,7 @@ class Planner {
       gemm.bias = {rows.buffer, rows.offset, {rows.shape[1]}, {rows.strides[1]}};
       if (!gemm.bias.contiguous()) gemm.bias = copy_of(gemm.bias);
     }
-    add_packed(std::move(gemm));
+    plan_.kernels.emplace_back(std::move(gemm));
   }
 
   bool add_reduction(ValueId value) {
