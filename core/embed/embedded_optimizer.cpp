@@ -150,7 +150,7 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   if (is_permuted && !leaf_of_.empty() && any_order_will_do(start_program) && any_order_will_do(step_program)) return;
   needs_loss_ = uses(step_program, step_program.inputs[leaves.size() + types_.size()]);
   start_ = compile(start_program);
-  step_ = compile(step_program);
+  step_ = compile(step_program, {.outputs_have_room = true});
   const Tree judged = optimizer_->evaluation_params(state);
   require_types(judged, types_, rule_);
   evaluation_params_ = compile(make_program("evaluation parameters", joined({&state}, {}), judged.leaves()));

@@ -27,6 +27,7 @@ void run_copy(const Copies::Copy& copy, const std::uint32_t* source, std::uint32
   for_rows(
       std::span(from.shape).first(inner), 0, count / length,
       [&](std::int64_t at, std::int64_t to_at) {
+        if (step == 1 && to_step == 1) return static_cast<void>(std::copy_n(source + at, length, target + to_at));
         for (std::int64_t i = 0; i < length; ++i) target[to_at + i * to_step] = source[at + i * step];
       },
       std::span(from.strides).first(inner), std::span(to.strides).first(inner));
@@ -99,7 +100,8 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
   product.relu = gemm.relu;
   product.upper = gemm.symmetric && !gemm.has_bias && !gemm.relu;
   const bool alone = !team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it;
-  const std::size_t block = alone ? std::max<std::size_t>(product.m, 1) : rows_of_block(product.m, team->threads(), product.upper);
+  const std::size_t block =
+      alone ? std::max<std::size_t>(product.m, 1) : rows_of_block(product.m, team->threads(), product.upper);
   for_blocks(product.m, block, alone ? nullptr : team, [&](std::size_t first, std::size_t end) {
     kernels::MatrixProduct part = product;
     part.m = end - first;

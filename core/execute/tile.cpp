@@ -187,6 +187,7 @@ void TileRunner::find_steps(std::size_t first) {
     step.out = const_cast<void*>(out.data);
     step.out_stride = out.stride;
     goes_on_by(out.stride);
+    step.streams = i.to_memory && is_streamed(region_);
     note(&step.out, out.data, result, 0, in_blocks);
   }
   sequence.pitch = pitch.value_or(0);

@@ -2,6 +2,7 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/elementwise.cpp"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/functions-inl.h"
@@ -10,6 +11,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -88,7 +90,10 @@ struct Strip<std::index_sequence<j...>> {
     const Tag<Out> o;
     if (step->out) {
       Out* const to = static_cast<Out*>(step->out) + static_cast<std::ptrdiff_t>(column) * step->out_stride + row;
-      (hn::StoreU(hn::BitCast(o, results), o, to + j * hn::Lanes(o)), ...);
+      if (HWY_UNLIKELY(step->streams) && reinterpret_cast<std::uintptr_t>(to) % sizeof(hn::Vec<Tag<Out>>) == 0)
+        (hn::Stream(hn::BitCast(o, results), o, to + j * hn::Lanes(o)), ...);
+      else
+        (hn::StoreU(hn::BitCast(o, results), o, to + j * hn::Lanes(o)), ...);
     }
     return jump(step + 1, column, row, hn::BitCast(Tag<float>(), results)...);
   }

@@ -35,7 +35,7 @@ HWY_INLINE V or_rare(D d, M usual, V y, F rare) {
 
 /// eˣ = 2ⁿ · eʳ, r = x − n · ln 2 in two parts, eʳ by a polynomial of degree 6, minimax for the relative error. Of
 /// |x| < usual_exponent alone, where 2ⁿ is a sum of exponents. `sign` −1 gives e⁻ˣ.
-constexpr float usual_exponent = 87.0F;
+constexpr float usual_exponent = 87.0F, least_exponent = -104.0F;  // and what gives 0
 template <int sign, class D, class V>
 HWY_INLINE V usual_exp(D d, V x) {
   constexpr float one = sign;
@@ -59,7 +59,7 @@ HWY_NOINLINE V rare_exp(D d, V x) {
   constexpr float terms[] = {5.0000001201e-1F, 1.6666665459e-1F, 4.1665795894e-2F,
                              8.3334519073e-3F, 1.3981999507e-3F, 1.9875691500e-4F};
   const hn::RebindToSigned<D> i;
-  const V clamped = at_least(hn::Set(d, -104.0F), at_most(hn::Set(d, 89.0F), x));
+  const V clamped = at_least(hn::Set(d, least_exponent), at_most(hn::Set(d, 89.0F), x));
   const V n = hn::Round(hn::Mul(clamped, hn::Set(d, 1.44269504F)));
   const V r = hn::NegMulAdd(n, hn::Set(d, -2.12194440e-4F), hn::NegMulAdd(n, hn::Set(d, 0.693359375F), clamped));
   const V p = hn::Add(hn::MulAdd(polynomial(d, r, terms), hn::Mul(r, r), r), hn::Set(d, 1.0F));
@@ -69,9 +69,15 @@ HWY_NOINLINE V rare_exp(D d, V x) {
   auto power = [&](auto e) { return hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(e, hn::Set(i, 127)))); };
   return hn::Mul(hn::Mul(p, power(half)), power(hn::Sub(whole, half)));
 }
+/// What is masked in attention is far below, where eˣ is 0: that is not rare.
 template <class D, class V>
 HWY_INLINE V exp(D d, V x) {
-  return or_rare(d, is_usual_exponent(d, x), usual_exp<1>(d, x), [&] { return rare_exp(d, x); });
+  const auto usual = is_usual_exponent(d, x);
+  const V y = usual_exp<1>(d, x);
+  if (HWY_LIKELY(hn::AllTrue(d, usual))) return y;
+  const auto vanishes = hn::Le(x, hn::Set(d, least_exponent));
+  if (hn::AllTrue(d, hn::Or(usual, vanishes))) return hn::IfThenZeroElse(vanishes, y);
+  return hn::IfThenElse(usual, y, rare_exp(d, x));
 }
 
 /// 1 / (1 + e⁻ˣ), and eˣ / (1 + eˣ) for large negative x, where the first would overflow.

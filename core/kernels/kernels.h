@@ -27,6 +27,7 @@ struct ElementwiseStep {
   std::array<std::ptrdiff_t, 3> stride{};
   void* out = nullptr;
   std::ptrdiff_t out_stride = 0;
+  bool streams = false;  // past the caches, as stream() does, where `out` is aligned to vectors
 };
 /// Functions for `step`: an elementwise primitive for operands and a result of these types. False: there are none.
 bool find_elementwise(ElementwiseStep& step, std::string_view primitive, DType dtype, DType result,

@@ -66,7 +66,7 @@ constexpr std::size_t part_length = 512, longest_part = 2 * part_length;
 /// B is read where it lies, or its panels are laid out one after the other: where rows are not contiguous, and where
 /// they are so many that each is a page of its own.
 bool lays_out(const MatrixProduct& p) {
-  constexpr std::size_t few_rows = 24, many_elements = std::size_t{1} << 15U;
+  constexpr std::size_t few_rows = 48, many_elements = std::size_t{1} << 13U;
   return p.b_column != 1 || (p.m >= few_rows && p.k * p.n >= many_elements);
 }
 /// `width` columns of B from `column` on.

@@ -198,7 +198,12 @@ float reduce_run(const float* x, std::size_t count) {
     for (; i + 4 * lanes <= count; i += 4 * lanes)
       for (std::size_t v = 0; v < 4; ++v) most[v] = Operator()(d, most[v], hn::LoadU(d, x + i + v * lanes));
     for (; i + lanes <= count; i += lanes) most[0] = Operator()(d, most[0], hn::LoadU(d, x + i));
+    if (i < count && count > lanes) {  // what was looked at already does no harm
+      most[1] = Operator()(d, most[1], hn::LoadU(d, x + count - lanes));
+      i = count;
+    }
     const V all = Operator()(d, Operator()(d, most[0], most[1]), Operator()(d, most[2], most[3]));
+    if (i == count && hn::AllFalse(d, hn::IsNaN(all))) return hn::GetLane(hn::MaxOfLanes(d, all));
     HWY_ALIGN float each[max_lanes];
     hn::Store(all, d, each);
     float result = each[0];
@@ -225,7 +230,16 @@ void reduce(const float* from, float* to, std::size_t outer_count, std::size_t r
       *to = reduce_run<Operator>(from, reduced);
       continue;
     }
-    for (std::size_t i = 0; i < inner; i += lanes) {
+    std::size_t i = 0;
+    for (constexpr std::size_t together = 4; i + together * lanes <= inner; i += together * lanes) {
+      V result[together];
+      for (std::size_t v = 0; v < together; ++v) result[v] = hn::LoadU(d, from + i + v * lanes);
+      for (std::size_t r = 1; r < reduced; ++r)
+        for (std::size_t v = 0; v < together; ++v)
+          result[v] = Operator()(d, result[v], hn::LoadU(d, from + r * inner + i + v * lanes));
+      for (std::size_t v = 0; v < together; ++v) hn::StoreU(result[v], d, to + i + v * lanes);
+    }
+    for (; i < inner; i += lanes) {
       const std::size_t count = std::min(lanes, inner - i);
       const FirstElements<D> part(d, count);
       V result = part.load(from + i);

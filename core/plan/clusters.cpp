@@ -307,6 +307,27 @@ bool reads_by_row(const Program& program, ValueId operation, std::size_t input, 
 
 namespace {
 
+/// Columns from which on a row is whole vectors, so that sums over it are as fast where it lies.
+constexpr std::int64_t many_columns = 16;
+
+/// Rows of many columns stay as they lie in memory, unless layers work on as many rows: what goes element by element
+/// needs no columns, sums over rows stand alone, and what is the same in a row is read again and again. To turn such
+/// rows into columns and back costs more than to read them once more.
+void keep_rows(const Program& program, Clusters& clusters) {
+  std::unordered_set<std::int64_t> of_layers;
+  for (ValueId i = 0; i < program.operations.size(); ++i)
+    if (clusters.roles[i].fusable && program.operations[i].primitive->fusion == Fusion::matmul)
+      of_layers.insert(clusters.roles[i].rows);
+  for (ValueId i = 0; i < program.operations.size(); ++i) {
+    RowRole& role = clusters.roles[i];
+    const Operation& op = program.operations[i];
+    const bool by_row = op.primitive->fusion == Fusion::reduction || op.primitive->name == "broadcast";
+    if (role.fusable && by_row && role.rows > 0 && role.elements / role.rows >= many_columns &&
+        !of_layers.contains(role.rows))
+      role = {};
+  }
+}
+
 /// Finds what follows products that stand alone, and takes it out of the clusters.
 void find_product_ends(const Program& program, Clusters& clusters) {
   constexpr ValueId many = ~0U;
@@ -353,6 +374,7 @@ Clusters find_clusters(const Program& program) {
   Clusters clusters;
   for (const Operation& operation : program.operations) clusters.roles.push_back(role_of(program, operation));
   find_product_ends(program, clusters);
+  keep_rows(program, clusters);
   clusters.of.assign(program.operations.size(), Clusters::none);
   Merger merger(program, clusters);
   merger.run();

@@ -108,6 +108,51 @@ TEST_CASE("programs of several lanes run side by side give the bits of each alon
   REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
 }
 
+TEST_CASE("what goes past the caches is what was computed, wherever it lies, and nothing behind it is written to") {
+  constexpr std::int64_t count = (std::int64_t{1} << 20U) + 7;
+  const Tensor a = make_input("a", {DType::float32, {count}}), b = make_input("b", {DType::float32, {count}});
+  const Tensor sum = a + b;
+  const Program program = make_program("long", {a, b}, {sum, sum * a});
+  const std::vector<Array> inputs{normal(HostKey::from_seed(1), {count}), normal(HostKey::from_seed(2), {count})};
+  const auto x = inputs[0].values<float>(), y = inputs[1].values<float>();
+  for (const std::string& level : kernels::simd_levels()) {
+    INFO(level);
+    REQUIRE(kernels::select_simd(level));
+    for (const bool room : {true, false})
+      for (const std::size_t offset : {std::size_t{0}, std::size_t{1}}) {
+        constexpr std::size_t behind = 16;
+        const Executable executable = compile(program, {.outputs_have_room = room});
+        std::vector<std::vector<float>> to(2, std::vector<float>(count + offset + behind + 16, -1));
+        const std::vector<const void*> from{x.data(), y.data()};
+        const std::vector<void*> out{to[0].data() + offset, to[1].data() + offset};
+        Arena arena;
+        executable.run(from, out, arena);
+        bool same = true;
+        for (std::size_t i = 0; i < x.size(); ++i)
+          same = same && to[0][i + offset] == x[i] + y[i] && to[1][i + offset] == (x[i] + y[i]) * x[i];
+        CHECK(same);
+        for (const std::vector<float>& result : to) {
+          const std::size_t end = offset + x.size() + (room ? behind : 0);
+          CHECK(std::all_of(result.begin() + static_cast<std::ptrdiff_t>(end), result.end(),
+                            [](float value) { return value == -1; }));
+        }
+      }
+  }
+  REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
+}
+
+TEST_CASE("rows of many columns stay as they lie where no layer works on as many rows") {
+  const Tensor x = make_input("x", {DType::float32, {512, 64}});
+  const auto mean_of_rows = [](const Tensor& a) { return expand_dims(mean(a, {-1}), -1); };
+  const Tensor centred = x - mean_of_rows(x);
+  const Plan plan = make_plan(make_program("normalized", {x}, {centred * rsqrt(mean_of_rows(square(centred)) + 1e-5)}));
+  for (const Kernel& kernel : plan.kernels)
+    if (const auto* region = std::get_if<Region>(&kernel)) {
+      CHECK((region->rows == 512 * 64 || region->rows == 512));
+      for (const TileInstruction& instruction : region->instructions) CHECK(instruction.columns == 1);
+    }
+}
+
 TEST_CASE("a network on rows becomes one region with the hidden layer in registers") {
   auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
   const Tensor p = real({64, 128}), g = real({64, 128}), w0 = real({2, 64}), b0 = real({64}), w1 = real({64, 2}),
