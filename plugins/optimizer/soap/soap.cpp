@@ -9,8 +9,9 @@ using namespace lopt;
 ///   m ← β1·m + (1 − β1)·G, v ← β2·v + (1 − β2)·(Qᵀ G S)², both over 1 − βᵗ,
 ///   p ← p − lr·(Q (Qᵀ m S / (√(v + ε_root) + ε)) Sᵀ + decay·p),
 ///   L ← β·L + (1 − β)·G Gᵀ, Q ← the orthonormal columns of (L + 10⁻⁵·‖L‖)·Q, and so for R and S: a step of the power
-/// iteration, every `frequency` updates; the shift keeps directions of which L says nothing as they are. A side that is
-/// longer than `longest` keeps the identity; other tensors take Adam.
+/// iteration, after the first update and every `frequency` ones: bases that turn for the first time once v is there
+/// make steps of coordinates that v knows nothing of, and losses jump. The shift keeps directions of which L says
+/// nothing as they are. A side that is longer than `longest` keeps the identity; other tensors take Adam.
 class Soap final : public Optimizer {
  public:
   explicit Soap(Settings& s)
@@ -83,11 +84,11 @@ class Soap final : public Optimizer {
         },
         state[statistic_names[side]], grads);
     next.set(statistic_names[side], statistics);
+    const Tensor due = is_due(count, frequency_) | (count == full({}, 1, DType::int32));
     const auto turn_all = [](const Tree& bases, const std::vector<Tensor>& of) {
       return map(turned, bases.with_leaves<Tensor>(of), bases);
     };
-    next.set(basis_names[side],
-             updated_if(is_due(count, frequency_), state[basis_names[side]], statistics.leaves(), turn_all));
+    next.set(basis_names[side], updated_if(due, state[basis_names[side]], statistics.leaves(), turn_all));
   }
   /// A step of the power iteration.
   static Tensor turned(const Tensor& statistic, const Tensor& basis) {

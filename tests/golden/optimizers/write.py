@@ -181,7 +181,7 @@ def soap(rate=0.01, b1=0.9, b2=0.999, eps=1e-8, beta=0.95, frequency=2):
                 turned = (ql.T @ (y / (1 - b1**t)) @ qr_) / (np.sqrt(v[n].reshape(x.shape) / (1 - b2**t)) + eps)
                 step = (ql @ turned @ qr_.T).reshape(g[n].shape)
                 left, right = beta * left + (1 - beta) * x @ x.T, beta * right + (1 - beta) * x.T @ x
-                if t % frequency == 0:
+                if t % frequency == 0 or t == 1:
                     ql = qr(left @ ql + 1e-5 * np.linalg.norm(left) * ql)
                     qr_ = qr(right @ qr_ + 1e-5 * np.linalg.norm(right) * qr_)
                 sides[n] = (left, right, ql, qr_)
