@@ -129,7 +129,8 @@ ShardSum& ShardSum::operator+=(const ShardSum& other) {
 std::vector<std::vector<std::byte>> shards_of_others(Communicator& ranks, const ShardLayout& layout,
                                                      const std::function<std::string(int shard)>& state) {
   // One rank after the other: rank 0 has no more under way than what it keeps.
-  constexpr double patience = 3;
+  // Meanwhile the others wait for it, and give up later (collectives.cpp).
+  constexpr double patience = 1.5;
   std::vector<std::vector<std::byte>> all(ranks.rank() == 0 ? static_cast<std::size_t>(layout.shards) : 0);
   for (int shard = 0; shard < layout.shards; ++shard) {
     const int leader = layout.leader_of(shard);

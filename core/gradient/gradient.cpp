@@ -1,5 +1,6 @@
 #include "gradient/gradient.h"
 
+#include "gradient/cotangents.h"
 #include "trace/node.h"
 #include "trace/origin.h"
 
@@ -20,11 +21,16 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
     if (reached) depends.insert(tensor.node().get());
   }
 
-  std::unordered_map<const Node*, Tensor> gradient_of;
+  std::unordered_map<const Node*, std::vector<Tensor>> cotangents_of;
   auto accumulate = [&](const Tensor& value, const Tensor& cotangent) {
-    if (!cotangent) return;
-    Tensor& sum = gradient_of[value.node().get()];
-    sum = sum ? sum + cotangent : cotangent;
+    if (cotangent) cotangents_of[value.node().get()].push_back(cotangent);
+  };
+  // Once all have come.
+  auto gradient_of = [&](const Node* node) {
+    const auto found = cotangents_of.find(node);
+    if (found == cotangents_of.end()) return Tensor();
+    if (found->second.size() > 1) found->second = {sum_of_cotangents(std::move(found->second))};
+    return found->second[0];
   };
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (cotangents[i] && cotangents[i].type() != outputs[i].type())
@@ -35,9 +41,9 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
   for (std::size_t at = order.size(); at-- > 0;) {
     const Tensor& y = order[at];
     const Node& node = *y.node();
-    auto found = gradient_of.find(&node);
-    if (found == gradient_of.end() || !node.primitive->vjp || !depends.contains(&node)) continue;
-    const Tensor dy = found->second;
+    if (!node.primitive->vjp || !depends.contains(&node)) continue;
+    const Tensor dy = gradient_of(&node);
+    if (!dy) continue;
     const DerivativeNote note(y);
     std::vector<bool> wanted_inputs;
     for (const Tensor& input : node.inputs) wanted_inputs.push_back(depends.contains(input.node().get()));
@@ -48,8 +54,7 @@ std::vector<Tensor> vector_jacobian(const std::vector<Tensor>& outputs, const st
 
   std::vector<Tensor> result;
   for (const Tensor& x : with_respect_to) {
-    auto found = gradient_of.find(x.node().get());
-    result.push_back(found == gradient_of.end() ? Tensor() : found->second);
+    result.push_back(gradient_of(x.node().get()));
   }
   return result;
 }

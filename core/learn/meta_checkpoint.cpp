@@ -14,8 +14,8 @@ using json = Json;
 
 /// Which shards a checkpoint has: names of facts, and with a number behind of trees.
 constexpr const char *shards_name = "shards", *best_shards_name = "best_shards";
-/// Rank 0 waits for the states of one rank after the other.
-constexpr double patience_of_states = 3;
+/// Rank 0 sends to one rank after the other, and gives up one that takes nothing before the others give up rank 0.
+constexpr double patience_of_states = 4;
 
 std::string name_of(const char* shards, std::size_t shard) { return fmt::format("{} {}", shards, shard); }
 

@@ -86,3 +86,25 @@ TEST_CASE("arrays share until they are written to") {
   CHECK(stack_arrays(std::vector<Array>{a, b}).shape() == Shape{2, 2});
   CHECK(stack_arrays(std::vector<Array>{a, b}).row(1) == b);
 }
+
+TEST_CASE("what slices of a value give back is joined, not added to zeros") {
+  const Tensor x = make_input("x", {DType::float32, {4, 9}});
+  const auto part = [&](std::int64_t begin, std::int64_t end) { return slice(x, {0, begin}, {4, end}); };
+  // In any order; the last column is in no slice, one in the middle in two.
+  const Tensor loss = sum(exp(part(3, 6)) * 2) + sum(square(part(6, 8))) + sum(sin(part(0, 3))) + sum(part(2, 4));
+  const Program program = make_program("parts", {x}, {gradient(loss, std::vector<Tensor>{x})[0]});
+  std::map<std::string_view, int> count;
+  for (const Operation& operation : program.operations) ++count[operation.primitive->name];
+  CHECK(count["pad"] == 2);
+  CHECK(count["concatenate"] >= 1);
+  std::mt19937 random(5);
+  const Array at = random_array(random, x.type(), -1, 1);
+  const Array made = compile(program).run(std::vector<Array>{at})[0];
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    const std::size_t column = i % 9;
+    const double value = at.values<float>()[i];
+    double expected = column < 3 ? std::cos(value) : column < 6 ? 2 * std::exp(value) : column < 8 ? 2 * value : 0;
+    if (column == 2 || column == 3) expected += 1;
+    CHECK(made.values<float>()[i] == Approx(expected));
+  }
+}
