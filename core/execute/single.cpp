@@ -98,7 +98,8 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
   product.c_row = product.n;
   if (gemm.has_bias) product.bias = static_cast<const float*>(pointers[gemm.bias.buffer]) + gemm.bias.offset;
   product.relu = gemm.relu;
-  product.upper = gemm.symmetric && !gemm.has_bias && !gemm.relu;
+  if (gemm.gate) product.gate = static_cast<const float*>(pointers[gemm.gate->buffer]) + gemm.gate->offset;
+  product.upper = gemm.symmetric && !gemm.has_bias && !gemm.relu && !gemm.gate;
   const bool alone = !team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it;
   const std::size_t block =
       alone ? std::max<std::size_t>(product.m, 1) : rows_of_block(product.m, team->threads(), product.upper);
@@ -107,6 +108,7 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
     part.m = end - first;
     part.a += static_cast<std::ptrdiff_t>(first) * part.a_row;
     part.c += first * part.c_row;
+    if (part.gate) part.gate += first * part.c_row;
     if (part.upper) {  // from the diagonal on
       part.n -= first;
       part.b += static_cast<std::ptrdiff_t>(first) * part.b_column;

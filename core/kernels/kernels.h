@@ -97,6 +97,7 @@ struct MatrixProduct {
   std::size_t c_row = 0;        // from row to row
   const float* bias = nullptr;  // [n], added to each row; null: none
   bool relu = false;            // of what comes out
+  const float* gate = nullptr;  // [m, n], as c: where it is not above 0, what comes out is 0; null: none
   bool accumulate = false;      // begin with what is in c, not with the bias
   /// Of rows and columns that begin at the diagonal of a symmetric matrix, only what is on it and above is wanted.
   bool upper = false;

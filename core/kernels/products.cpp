@@ -50,6 +50,13 @@ HWY_INLINE void product_block(const MatrixProduct& p, const Panel& panel, std::s
       for (std::size_t v = 0; v < vectors; ++v) sum[r][v] = hn::MulAdd(left, right[v], sum[r][v]);
     }
   }
+  if (p.gate)
+    for (std::size_t r = 0; r < count; ++r)
+      for (std::size_t v = 0; v < vectors; ++v) {
+        const float* gate = p.gate + (row + r) * p.c_row + column + v * lanes;
+        const V open = partial && v == vectors - 1 ? last.load(gate) : hn::LoadU(d, gate);
+        sum[r][v] = hn::IfThenElseZero(hn::Gt(open, hn::Zero(d)), sum[r][v]);
+      }
   for (std::size_t r = 0; r < count; ++r)
     for (std::size_t v = 0; v < vectors; ++v) {
       float* to = p.c + (row + r) * p.c_row + column + v * lanes;
@@ -133,7 +140,9 @@ void product_in_parts(const MatrixProduct& p) {
     part.a += static_cast<std::ptrdiff_t>(k) * p.a_column;
     part.b += static_cast<std::ptrdiff_t>(k) * p.b_row;
     part.accumulate = k > 0;
-    part.relu = p.relu && k + part.k == p.k;
+    const bool is_last = k + part.k == p.k;
+    part.relu = p.relu && is_last;
+    part.gate = is_last ? p.gate : nullptr;
     product_part(part);
   }
 }

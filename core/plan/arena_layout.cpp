@@ -16,6 +16,7 @@ std::vector<BufferId> touched(const Kernel& kernel) {
         } else if constexpr (std::is_same_v<K, Gemm>) {
           result = {k.a.buffer, k.b.buffer, k.c};
           if (k.has_bias) result.push_back(k.bias.buffer);
+          if (k.gate) result.push_back(k.gate->buffer);
         } else if constexpr (std::is_same_v<K, Reduction>) {
           result = {k.from, k.to};
         } else if constexpr (std::is_same_v<K, Copies>) {

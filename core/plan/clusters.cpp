@@ -354,10 +354,14 @@ void find_product_ends(const Program& program, Clusters& clusters) {
       const Operation& bias = program.operations[other];
       if (bias.primitive->name == "broadcast" && size_of(program, bias.inputs[0]) == add.type.shape[1] &&
           program.type(bias.inputs[0]).shape.back() == add.type.shape[1])
-        end = {sole_user[product], true, false, other};
+        end = {sole_user[product], true, false, other, std::nullopt};
     }
     if (next(end.end, "relu")) {
       end.relu = true;
+      end.end = sole_user[end.end];
+    }
+    if (next(end.end, "where_positive") && program.operations[sole_user[end.end]].inputs[1] == end.end) {
+      end.gate = program.operations[sole_user[end.end]].inputs[0];
       end.end = sole_user[end.end];
     }
     for (ValueId value = product; value != end.end; value = sole_user[value]) {

@@ -4,6 +4,7 @@
 #include "program/program.h"
 
 #include <map>
+#include <optional>
 
 namespace lopt {
 
@@ -15,11 +16,13 @@ struct RowRole {
   bool terminal = false;      // its result is complete only when all rows are done: sums over rows
 };
 
-/// A matrix product that takes the bias and activation behind it with it: `end` is the value that comes out.
+/// A matrix product that takes the bias and activation behind it with it, or a relu's derivative: `end` is the value
+/// that comes out.
 struct ProductEnd {
   ValueId end = 0;
   bool has_bias = false, relu = false;
-  ValueId bias = 0;  // [m, n], the same in all rows
+  ValueId bias = 0;             // [m, n], the same in all rows
+  std::optional<ValueId> gate;  // [m, n]: where it is not above 0, the result is 0
 };
 
 struct Clusters {

@@ -160,7 +160,8 @@ std::string describe(const Kernel& kernel) {
           return fmt::format("{}product {} × {}{}{}{}",
                              k.batch.empty() ? "" : fmt::format("{} times ", element_count(k.batch)),
                              to_text(k.a.shape), to_text(k.b.shape), k.has_bias ? ", bias" : "", k.relu ? ", relu" : "",
-                             k.symmetric ? ", symmetric" : "");
+                             k.symmetric ? ", symmetric" : "") +
+                 (k.gate ? ", gated" : "");
         else if constexpr (std::is_same_v<K, Reduction>)
           return fmt::format("{} over {} of [{}, {}, {}]", k.maximum ? "max" : "sum", k.reduced, k.outer, k.reduced,
                              k.inner);

@@ -7,6 +7,7 @@
 #include "program/program.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -159,7 +160,8 @@ struct Gemm {
   BufferId c = 0;
   bool symmetric = false;  // b is a, transposed: c is symmetric, to the bit
   bool has_bias = false, relu = false;
-  View bias;  // [n], contiguous
+  View bias;                 // [n], contiguous
+  std::optional<View> gate;  // [m, n], contiguous: where it is not above 0, the result is 0
 };
 /// out[o, i] = over r of in[o, r, i].
 struct Reduction {

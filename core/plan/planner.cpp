@@ -165,8 +165,10 @@ class Planner {
       pending.emplace_back(value, true);
       if (cluster == Clusters::none) {
         for (ValueId input : operation(value).inputs) pending.emplace_back(input, false);
-        if (auto found = clusters_.products.find(value); found != clusters_.products.end() && found->second.has_bias)
-          pending.emplace_back(found->second.bias, false);
+        if (auto found = clusters_.products.find(value); found != clusters_.products.end()) {
+          if (found->second.has_bias) pending.emplace_back(found->second.bias, false);
+          if (found->second.gate) pending.emplace_back(*found->second.gate, false);
+        }
       } else {
         for (ValueId member : clusters_.members[cluster])
           for (ValueId input : operation(member).inputs)
@@ -298,6 +300,10 @@ class Planner {
       const View rows = view_of(end.bias);
       gemm.bias = {rows.buffer, rows.offset, {rows.shape[1]}, {rows.strides[1]}};
       if (!gemm.bias.contiguous()) gemm.bias = copy_of(gemm.bias);
+    }
+    if (end.gate) {
+      const View gate = view_of(*end.gate);
+      gemm.gate = gate.contiguous() ? gate : copy_of(gate);
     }
     plan_.kernels.emplace_back(std::move(gemm));
   }

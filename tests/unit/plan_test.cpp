@@ -153,6 +153,26 @@ TEST_CASE("rows of many columns stay as they lie where no layer works on as many
     }
 }
 
+TEST_CASE("a relu's derivative is taken where the product before it ends") {
+  // Rows and columns that fill no block, and sums of several parts.
+  const std::int64_t m = 37, k = 1100, n = 45;
+  const Tensor dy = make_input("dy", {DType::float32, {m, k}}), w = make_input("w", {DType::float32, {n, k}}),
+               hidden = make_input("hidden", {DType::float32, {m, n}});
+  const Program program = make_program("backward", {dy, w, hidden}, {where_positive(hidden, matmul(dy, transpose(w)))});
+  std::mt19937 random(3);
+  std::vector<Array> inputs;
+  for (const Tensor& x : {dy, w, hidden}) inputs.push_back(random_array(random, x.type(), -1, 1));
+  for (const std::string& level : kernels::simd_levels()) {
+    INFO(level);
+    REQUIRE(kernels::select_simd(level));
+    const Executable planned = compile(program);
+    REQUIRE(planned.plan().kernels.size() == 1);
+    CHECK(std::get<Gemm>(planned.plan().kernels[0]).gate);
+    CHECK(difference(planned.run(inputs)[0], evaluate_reference(program, inputs, Precision::float64)[0]) < 1e-4);
+  }
+  REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
+}
+
 TEST_CASE("a network on rows becomes one region with the hidden layer in registers") {
   auto real = [](Shape shape) { return make_input("x", {DType::float32, std::move(shape)}); };
   const Tensor p = real({64, 128}), g = real({64, 128}), w0 = real({2, 64}), b0 = real({64}), w1 = real({64, 2}),
