@@ -46,7 +46,7 @@ class Soap final : public Optimizer {
   Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  static constexpr double shift = 1e-5;
+  static constexpr double shift = 1e-5, most = 1e6;  // of a gradient: the norm of a statistic has its fourth power
   static constexpr const char *statistic_names[] = {"row_statistics", "column_statistics"},
                               *basis_names[] = {"row_basis", "column_basis"};
 
@@ -78,7 +78,7 @@ class Soap final : public Optimizer {
     const Tree statistics = map(
         [&](const Tensor& statistic, const Tensor& g) {
           if (statistic.rank() != 2) return statistic;
-          const Tensor matrix = as_matrix(g);
+          const Tensor matrix = as_matrix(clamp(g, -most, most));
           const Tensor outer = side == 0 ? matmul(matrix, transpose(matrix)) : matmul(transpose(matrix), matrix);
           return beta_ * statistic + (1 - beta_) * outer;
         },
