@@ -84,8 +84,8 @@ void dense(const float* const* x, const Layer& layer, float* out, std::ptrdiff_t
   for (; r < rows; r += lanes) dense_rows<8, 1>(x, r, layer, out, out_stride);
 }
 
-/// Vectors of rows at a time. With sixteen registers the inputs are read from the first cache each time, which costs less than
-/// waiting for sums would.
+/// Vectors of rows at a time. With sixteen registers the inputs are read from the first cache each time, which costs
+/// less than waiting for sums would.
 constexpr std::size_t chain_vectors = 4;
 
 /// Two layers, the hidden units in registers.
