@@ -14,29 +14,28 @@ LaneRun::LaneRun(const LaneStepper& stepper, Lane& lane, const Values& theta, co
       options_(options),
       began_(began),
       worker_(worker),
-      theta_(theta.leaves()),
-      theta_pointers_(pointers_of(theta_)),
       state_(taken_leaves(lane.state)),
       next_(std::exchange(worker.spare_state, {})),
       counted_(stepper.objective(), options.loss_clip, {losses, static_cast<std::size_t>(options.steps)}) {
+  theta.for_leaves([&](const Array& leaf) { theta_.push_back(leaf.data()); });
   if (worker.spare_task != lane.task || next_.empty()) next_ = arrays_of(types().leaves());
 }
 
-void LaneRun::prepare(int k) {
+void LaneRun::begin_step(int k) {
   const auto [step_key, restarts] = advance(lane_, options_);
   began_[k] = restarts;
   if (restarts) {
     const std::uint32_t task = lane_.task;
-    stepper_.restart(theta_pointers_, lane_.key, lane_, worker_);
+    stepper_.restart(theta_, lane_.key, lane_, worker_);
     state_ = taken_leaves(lane_.state);
     if (lane_.task != task) next_ = arrays_of(types().leaves());
   }
-  stepper_.prepare(lane_, theta_pointers_, state_, step_key, next_, worker_);
+  stepper_.prepare(lane_, theta_, state_, step_key, next_, worker_);
 }
 
 void LaneRun::step() { stepper_.run_prepared(lane_, next_, worker_); }
 
-void LaneRun::take_over(int k) {
+void LaneRun::end_step(int k) {
   counted_.add(lane_, static_cast<std::size_t>(k), began_[k] != 0, worker_.loss);
   diverged_ = diverged_ || !std::isfinite(worker_.loss);
   std::swap(state_, next_);
@@ -56,7 +55,7 @@ void run_lanes(std::span<LaneRun> lanes, int steps) {
   std::array<ProgramRun*, most_lanes_together> runs{};
   for (std::size_t i = 0; i < lanes.size(); ++i) runs[i] = &lanes[i].run();
   for (int k = 0; k < steps; ++k) {
-    for (LaneRun& lane : lanes) lane.prepare(k);
+    for (LaneRun& lane : lanes) lane.begin_step(k);
     const Executable& program = lanes.front().program();
     const bool together = lanes.size() > 1 && std::all_of(lanes.begin(), lanes.end(), [&](const LaneRun& lane) {
                             return lane.program().has_plan_of(program);
@@ -65,7 +64,7 @@ void run_lanes(std::span<LaneRun> lanes, int steps) {
       program.run_together(std::span(runs).first(lanes.size()));
     else
       for (LaneRun& lane : lanes) lane.step();
-    for (LaneRun& lane : lanes) lane.take_over(k);
+    for (LaneRun& lane : lanes) lane.end_step(k);
   }
   for (LaneRun& lane : lanes) lane.finish();
 }

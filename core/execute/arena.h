@@ -18,13 +18,11 @@ class Arena {
   /// `parallel`: with scratch for each block of rows that may run at once.
   template <class Program>
   bool begin(const std::shared_ptr<Program>& program, const Plan& plan, bool parallel) {
-    if (running_ == program.get() && parallel <= parallel_) return false;
+    if (running_ && running_->program.get() == program.get() && parallel <= parallel_) return false;
     reserve(plan, parallel);
     auto found = kept_.find(program.get());
     if (found == kept_.end()) found = kept_.try_emplace(program.get(), program, plan.kernels.size()).first;
-    tiles_ = &found->second.by_kernel;
-    tiles_together_ = &found->second.together;
-    running_ = program.get();
+    running_ = &found->second;
     parallel_ = parallel;
     return true;
   }
@@ -38,9 +36,9 @@ class Arena {
   std::vector<void*>& pointers() { return pointers_; }
   std::size_t bytes() const { return value_bytes_ + scratch_bytes_ + (inner_ ? inner_->bytes() : 0); }
   /// What running region `kernel` of that program keeps, by chunk.
-  std::vector<TileMemory>& tiles(std::size_t kernel) { return (*tiles_)[kernel]; }
+  std::vector<TileMemory>& tiles(std::size_t kernel) { return running_->tiles[kernel]; }
   /// What running it for several lanes side by side keeps, in the arena of the first.
-  TileMemory& tile_together(std::size_t kernel) { return (*tiles_together_)[kernel]; }
+  TileMemory& tile_together(std::size_t kernel) { return running_->together[kernel]; }
   /// Where columns of several lanes lie.
   std::byte* staging(std::size_t bytes);
   /// Where the body of a loop runs.
@@ -58,15 +56,13 @@ class Arena {
   std::vector<void*> pointers_;
   struct OfProgram {
     std::shared_ptr<const void> program;
-    std::vector<std::vector<TileMemory>> by_kernel;
-    std::vector<TileMemory> together;  // by kernel
+    std::vector<std::vector<TileMemory>> tiles;  // by kernel
+    std::vector<TileMemory> together;            // by kernel
     OfProgram(std::shared_ptr<const void> whose, std::size_t kernels)
-        : program(std::move(whose)), by_kernel(kernels), together(kernels) {}
+        : program(std::move(whose)), tiles(kernels), together(kernels) {}
   };
   std::unordered_map<const void*, OfProgram> kept_;
-  std::vector<std::vector<TileMemory>>* tiles_ = nullptr;  // of the program that runs
-  std::vector<TileMemory>* tiles_together_ = nullptr;
-  const void* running_ = nullptr;
+  OfProgram* running_ = nullptr;
   bool parallel_ = false;
 };
 

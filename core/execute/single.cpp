@@ -100,10 +100,10 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
   product.relu = gemm.relu;
   if (gemm.gate) product.gate = static_cast<const float*>(pointers[gemm.gate->buffer]) + gemm.gate->offset;
   product.upper = gemm.symmetric && !gemm.has_bias && !gemm.relu && !gemm.gate;
-  const bool alone = !team || product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it;
+  if (product.m < 4 * kernel_rows || product.m * product.n * product.k < worth_it) team = nullptr;
   const std::size_t block =
-      alone ? std::max<std::size_t>(product.m, 1) : rows_of_block(product.m, team->threads(), product.upper);
-  for_blocks(product.m, block, alone ? nullptr : team, [&](std::size_t first, std::size_t end) {
+      team ? rows_of_block(product.m, team->threads(), product.upper) : std::max<std::size_t>(product.m, 1);
+  for_blocks(product.m, block, team, [&](std::size_t first, std::size_t end) {
     kernels::MatrixProduct part = product;
     part.m = end - first;
     part.a += static_cast<std::ptrdiff_t>(first) * part.a_row;
@@ -117,7 +117,7 @@ void run_product(const Gemm& gemm, const std::vector<void*>& pointers, const flo
     kernels::multiply_matrices(part);
   });
   if (product.upper)
-    for_blocks(product.m, block, alone ? nullptr : team, [&](std::size_t first, std::size_t end) {
+    for_blocks(product.m, block, team, [&](std::size_t first, std::size_t end) {
       kernels::copy_below_diagonal(product.c, product.n, first, end);
     });
 }

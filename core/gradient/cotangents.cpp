@@ -3,6 +3,7 @@
 #include "trace/node.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -32,32 +33,35 @@ std::optional<Part> part_of(const Tensor& x) {
   return Part{x.node()->inputs[0], *axis, padding->before, padding->after};
 }
 
-/// One that is both, if they are beside each other.
-std::optional<Part> joined(const Part& a, const Part& b) {
-  if (a.axis != b.axis) return std::nullopt;
-  if (b.end() == a.begin()) return joined(b, a);
-  if (a.end() != b.begin()) return std::nullopt;
-  return Part{concatenate({a.content, b.content}, static_cast<int>(a.axis)), a.axis, a.before, b.after};
-}
-
 }  // namespace
 
 Tensor sum_of_cotangents(std::vector<Tensor> cotangents) {
   std::vector<std::optional<Part>> parts;
-  for (const Tensor& x : cotangents) parts.push_back(part_of(x));
-  for (bool again = true; std::exchange(again, false);)
-    for (std::size_t i = 0; i < parts.size(); ++i)
-      for (std::size_t j = i + 1; parts[i] && j < parts.size(); ++j) {
-        std::optional<Part> both = parts[j] ? joined(*parts[i], *parts[j]) : std::nullopt;
-        if (!both) continue;
-        cotangents[i] = pad(both->content, both->before, both->after);
-        parts[i] = std::move(both);
-        cotangents.erase(cotangents.begin() + static_cast<std::ptrdiff_t>(j));
-        parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(j));
-        again = true;
-      }
-  Tensor sum = cotangents[0];
-  for (std::size_t i = 1; i < cotangents.size(); ++i) sum = sum + cotangents[i];
+  std::multimap<std::pair<std::size_t, std::int64_t>, std::size_t> waiting;  // by axis and where they begin
+  for (std::size_t i = 0; i < cotangents.size(); ++i) {
+    parts.push_back(part_of(cotangents[i]));
+    if (parts[i]) waiting.emplace(std::pair(parts[i]->axis, parts[i]->begin()), i);
+  }
+  while (!waiting.empty()) {
+    std::vector<std::size_t> run;  // each begins where the one before ends
+    for (auto at = waiting.begin(); at != waiting.end();
+         at = waiting.find({parts[run.back()]->axis, parts[run.back()]->end()})) {
+      run.push_back(at->second);
+      waiting.erase(at);
+    }
+    if (run.size() < 2) continue;
+    const Part &first = *parts[run.front()], &last = *parts[run.back()];
+    std::vector<Tensor> contents;
+    for (const std::size_t i : run) {
+      contents.push_back(parts[i]->content);
+      cotangents[i] = Tensor();
+    }
+    cotangents[*std::min_element(run.begin(), run.end())] =
+        pad(concatenate(contents, static_cast<int>(first.axis)), first.before, last.after);
+  }
+  Tensor sum;
+  for (const Tensor& x : cotangents)
+    if (x) sum = sum ? sum + x : x;
   return sum;
 }
 

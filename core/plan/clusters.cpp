@@ -353,8 +353,11 @@ void find_product_ends(const Program& program, Clusters& clusters) {
       const ValueId other = add.inputs[0] == product ? add.inputs[1] : add.inputs[0];
       const Operation& bias = program.operations[other];
       if (bias.primitive->name == "broadcast" && size_of(program, bias.inputs[0]) == add.type.shape[1] &&
-          program.type(bias.inputs[0]).shape.back() == add.type.shape[1])
-        end = {sole_user[product], true, false, other, std::nullopt};
+          program.type(bias.inputs[0]).shape.back() == add.type.shape[1]) {
+        end.end = sole_user[product];
+        end.has_bias = true;
+        end.bias = other;
+      }
     }
     if (next(end.end, "relu")) {
       end.relu = true;

@@ -18,10 +18,9 @@ inline Tree chosen(const Tensor& condition, const Tree& a, const Tree& b) {
 /// f(a, operands) where the condition, a scalar, holds, else a. What f makes of these is computed only then.
 template <class Function>
 Tree updated_if(const Tensor& condition, const Tree& a, std::vector<Tensor> operands, Function f) {
-  const std::size_t leaves = a.leaf_count();
   const std::vector<Tensor> own = a.leaves();
   operands.insert(operands.begin(), own.begin(), own.end());
-  const auto split = static_cast<std::ptrdiff_t>(leaves);
+  const auto split = static_cast<std::ptrdiff_t>(own.size());
   const Branch update = [&](const std::vector<Tensor>& x) {
     return f(a.with_leaves<Tensor>(std::vector(x.begin(), x.begin() + split)), std::vector(x.begin() + split, x.end()))
         .leaves();

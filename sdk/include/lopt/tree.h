@@ -246,7 +246,7 @@ bool same_structure(const BasicTree<Leaf>& a, const BasicTree<Other>& b) {
 }
 template <class Leaf, class Other>
 void require_same_structure(const BasicTree<Leaf>& a, const BasicTree<Other>& b) {
-  if (same_structure(a, b)) return;
+  if (same_structure(a, b) || a.paths() == b.paths()) return;  // trees without leaves do not count
   auto list = [](const std::vector<std::string>& paths) {
     std::string text;
     for (const std::string& path : paths) text += (text.empty() ? "" : ", ") + path;
@@ -255,18 +255,24 @@ void require_same_structure(const BasicTree<Leaf>& a, const BasicTree<Other>& b)
   throw TreeError("two trees of different structure: " + list(a.paths()) + " and " + list(b.paths()));
 }
 
+template <class Leaf>
+std::vector<const Leaf*> leaf_addresses(const BasicTree<Leaf>& tree) {
+  std::vector<const Leaf*> result;
+  tree.for_leaves([&](const Leaf& leaf) { result.push_back(&leaf); });
+  return result;
+}
+
 template <class Leaf, class Other, class Function>
 auto map(Function f, const BasicTree<Leaf>& a, const BasicTree<Other>& b) {
   require_same_structure(a, b);
-  const std::vector<Other> right = b.leaves();
+  const std::vector<const Other*> right = leaf_addresses(b);
   std::size_t next = 0;
-  return map([&](const Leaf& left) { return f(left, right[next++]); }, a);
+  return map([&](const Leaf& left) { return f(left, *right[next++]); }, a);
 }
 template <class Leaf, class Other, class Function>
 void for_leaves(Function f, BasicTree<Leaf>& a, const BasicTree<Other>& b) {
   require_same_structure(a, b);
-  std::vector<const Other*> right;
-  b.for_leaves([&](const Other& leaf) { right.push_back(&leaf); });
+  const std::vector<const Other*> right = leaf_addresses(b);
   std::size_t next = 0;
   a.for_leaves([&](Leaf& left) { f(left, *right[next++]); });
 }
