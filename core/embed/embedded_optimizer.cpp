@@ -1,8 +1,8 @@
 #include "embed/embedded_optimizer.h"
 
 #include "embed/layout.h"
+#include "embed/step_threads.h"
 #include "estimate/lane_stepper.h"
-#include "execute/block_team.h"
 #include "learn/named_tasks.h"
 
 #include <fmt/format.h>
@@ -11,7 +11,6 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
-#include <thread>
 
 namespace lopt {
 namespace {
@@ -88,14 +87,6 @@ void require_parameters(std::vector<EmbeddedParameter>& parameters) {
 
 }  // namespace
 
-std::vector<Array*> all_of(std::vector<Array>& first, std::vector<Array>* second) {
-  std::vector<Array*> all;
-  for (Array& array : first) all.push_back(&array);
-  if (second)
-    for (Array& array : *second) all.push_back(&array);
-  return all;
-}
-
 EmbeddedOptimizer::EmbeddedOptimizer(const std::string& spec, const std::vector<EmbeddedParameter>& parameters,
                                      std::int64_t num_steps)
     : parameters_(parameters), key_(to_array(HostKey::from_seed(0))) {
@@ -142,7 +133,10 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
     parameter_at_.assign(leaves.size(), std::nullopt);
     leaf_of_.clear();
   }
-  const Program start_program = make_program("start", joined({&params}, {key.bits}), begin.leaves());
+  std::vector<Tensor> begun;
+  for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
+    if (!is_direct(leaf)) begun.push_back(begin.leaves()[leaf]);
+  const Program start_program = make_program("start", joined({&params}, {key.bits}), begun);
   const Program step_program = make_program("step", joined({&state, &grads}, {loss, iteration, key.bits}),
                                             leaf_of_.empty() ? joined({&next, &made}, {}) : joined({&next}, {}));
   const bool is_permuted =
@@ -150,7 +144,10 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   if (is_permuted && !leaf_of_.empty() && any_order_will_do(start_program) && any_order_will_do(step_program)) return;
   needs_loss_ = uses(step_program, step_program.inputs[leaves.size() + types_.size()]);
   start_ = compile(start_program);
-  step_ = compile(step_program, {.outputs_have_room = true});
+  // Behind parameters that lie where the other program has them, nothing may be written.
+  PlanOptions options = all_outputs_have_room(step_program);
+  for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) options.outputs_with_room[leaf] = !is_direct(leaf);
+  step_ = compile(step_program, options);
   const Tree judged = optimizer_->evaluation_params(state);
   require_types(judged, types_, rule_);
   evaluation_params_ = compile(make_program("evaluation parameters", joined({&state}, {}), judged.leaves()));
@@ -168,62 +165,43 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   state_paths_ = paths;
 }
 
-const void* EmbeddedOptimizer::readable(const float* memory, std::size_t parameter, Array& copy) const {
+std::size_t EmbeddedOptimizer::elements() const {
+  std::size_t count = 0;
+  for (const Type& type : types_) count += static_cast<std::size_t>(element_count(type.shape));
+  return count;
+}
+
+float* EmbeddedOptimizer::readable(float* memory, std::size_t parameter, Array& copy, BlockTeam* team) const {
   const EmbeddedParameter& p = parameters_[parameter];
   const auto count = static_cast<std::size_t>(element_count(p.shape));
   if (p.axes.empty() && can_be_read_in_vectors(memory, count)) return memory;
   if (copy.type() != types_[parameter]) copy = Array(types_[parameter]);
   auto* to = static_cast<float*>(copy.mutable_data());
   if (count > 0 && p.axes.empty()) std::memcpy(to, memory, count * sizeof(float));
-  if (count > 0 && !p.axes.empty()) copy_permuted(p.shape, p.axes, memory, to);
+  if (count > 0 && !p.axes.empty()) copy_permuted(p.shape, p.axes, memory, to, team);
   return to;
 }
 
-void EmbeddedOptimizer::write(std::size_t parameter, const Array& from, float* to, float scale) const {
+void EmbeddedOptimizer::write(std::size_t parameter, const float* from, float* to, float scale, BlockTeam* team) const {
   const EmbeddedParameter& p = parameters_[parameter];
-  const std::span<const float> made = from.values<float>();
+  const auto count = static_cast<std::size_t>(element_count(p.shape));
   std::vector<float> unpermuted;
-  const float* values = made.data();
-  if (!p.axes.empty() && !made.empty()) {
-    if (scale == 1) return copy_back(p.shape, p.axes, values, to);
-    unpermuted.resize(made.size());
-    copy_back(p.shape, p.axes, values, unpermuted.data());
-    values = unpermuted.data();
+  if (!p.axes.empty() && count > 0) {
+    if (scale == 1) return copy_back(p.shape, p.axes, from, to, team);
+    unpermuted.resize(count);
+    copy_back(p.shape, p.axes, from, unpermuted.data(), team);
+    from = unpermuted.data();
   }
-  if (scale == 1 && !made.empty()) std::memcpy(to, values, made.size() * sizeof(float));
+  if (scale == 1 && count > 0 && from != to) std::memcpy(to, from, count * sizeof(float));
   if (scale != 1)
-    for (std::size_t i = 0; i < made.size(); ++i) to[i] += scale * (values[i] - to[i]);
-}
-
-void EmbeddedOptimizer::run(const Executable& program, const std::vector<const void*>& inputs,
-                            const std::vector<Array*>& outputs) {
-  constexpr std::size_t worth_a_thread = std::size_t{1} << 18;  // elements: about what a thread takes to begin
-  std::vector<void*> to;
-  std::size_t elements = 0;
-  for (Array* array : outputs) {
-    to.push_back(array->overwritten_data());
-    elements += array->size();
-  }
-  const std::size_t helpers = std::min(static_cast<std::size_t>(threads_) - 1, elements / worth_a_thread);
-  if (helpers == 0) return program.run(inputs, to, arena_);
-  BlockTeam team(helpers + 1);
-  std::vector<std::thread> threads;
-  struct Closing {
-    BlockTeam& team;
-    std::vector<std::thread>& threads;
-    ~Closing() {
-      team.close();
-      for (std::thread& thread : threads) thread.join();
-    }
-  } const closing{team, threads};
-  for (std::size_t i = 0; i < helpers; ++i) threads.emplace_back([&team] { team.help(); });
-  program.run(inputs, to, arena_, &team);
+    for (std::size_t i = 0; i < count; ++i) to[i] += scale * (from[i] - to[i]);
 }
 
 void EmbeddedOptimizer::take_memory() {
   if (!state_.empty()) return;
-  state_ = arrays_of(state_types_);
-  next_ = state_;
+  for (std::size_t leaf = 0; leaf < state_types_.size(); ++leaf)
+    state_.push_back(is_direct(leaf) ? Array() : Array(state_types_[leaf]));
+  next_.resize(state_.size());
   if (leaf_of_.empty()) made_ = arrays_of(types_);
 }
 
@@ -236,39 +214,62 @@ const void* EmbeddedOptimizer::zeros() {
   return zeros_.data();
 }
 
-std::vector<const void*> EmbeddedOptimizer::readable_params(std::span<const float* const> params) {
-  std::vector<const void*> result;
-  for (std::size_t i = 0; i < count(); ++i) result.push_back(readable(params[i], i, params_copy_[i]));
+std::vector<float*> EmbeddedOptimizer::readable_params(std::span<float* const> params, BlockTeam* team) {
+  std::vector<float*> result;
+  for (std::size_t i = 0; i < count(); ++i) result.push_back(readable(params[i], i, params_copy_[i], team));
   return result;
 }
 
-std::vector<const void*> EmbeddedOptimizer::state_for(std::span<const float* const> params) {
+void EmbeddedOptimizer::begin(const std::vector<float*>& params, BlockTeam* team) {
+  std::vector<const void*> inputs(params.begin(), params.end());
+  inputs.push_back(key_.data());
+  std::vector<void*> to;
+  for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
+    if (!is_direct(leaf)) to.push_back(state_[leaf].overwritten_data());
+  start_->run(inputs, to, arena_, team);
+}
+
+std::vector<void*> EmbeddedOptimizer::state_for(std::span<float* const> params, BlockTeam* team) {
   take_memory();
-  const std::vector<const void*> at = readable_params(params);
+  const std::vector<float*> at = readable_params(params, team);
   const auto state_leaves = [&] {
-    std::vector<const void*> leaves;
+    std::vector<void*> leaves;
     for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
-      leaves.push_back(is_direct(leaf) ? at[*parameter_at_[leaf]] : state_[leaf].data());
+      leaves.push_back(is_direct(leaf) ? at[*parameter_at_[leaf]] : state_[leaf].mutable_data());
     return leaves;
   };
   if (!begun_) {
-    std::vector<const void*> inputs = at;
-    inputs.push_back(key_.data());
-    run(*start_, inputs, all_of(state_));
+    begin(at, team);
   } else if (with_params_) {
     bool moved = false;
     for (std::size_t i = 0; i < count(); ++i)
       moved = moved || std::memcmp(at[i], made_[i].data(), made_[i].size() * sizeof(float)) != 0;
     if (moved) {
-      std::vector<const void*> inputs = state_leaves();
+      const std::vector<void*> state = state_leaves();
+      std::vector<const void*> inputs(state.begin(), state.end());
       inputs.insert(inputs.end(), at.begin(), at.end());
-      run(*with_params_, inputs, all_of(next_));
-      std::swap(state_, next_);
+      std::vector<Array> next = arrays_of(state_types_);
+      with_params_->run(inputs, writable(next), arena_, team);
+      state_ = std::move(next);
       for (std::size_t i = 0; i < count(); ++i)
         if (made_[i].size() > 0) std::memcpy(made_[i].mutable_data(), at[i], made_[i].size() * sizeof(float));
     }
   }
   return state_leaves();
+}
+
+std::vector<void*> EmbeddedOptimizer::next_of(const std::vector<void*>& state, const std::vector<bool>& stays) {
+  std::vector<void*> to;
+  for (std::size_t leaf = 0; leaf < state_.size(); ++leaf) {
+    const bool may_move = !is_direct(leaf) || !stays[*parameter_at_[leaf]];
+    if (may_move && step_->in_place().allows(leaf, leaf)) {
+      to.push_back(state[leaf]);
+      continue;
+    }
+    if (next_[leaf].type() != state_types_[leaf]) next_[leaf] = Array(state_types_[leaf]);
+    to.push_back(next_[leaf].overwritten_data());
+  }
+  return to;
 }
 
 void EmbeddedOptimizer::step(std::span<float* const> params, std::span<const float* const> grads,
@@ -282,25 +283,39 @@ void EmbeddedOptimizer::step(std::span<float* const> params, std::span<const flo
                           "`general` goes without",
                           rule_));
   if (without_loss_) loss.reset();
-  std::vector<const void*> inputs = state_for({const_cast<const float* const*>(params.data()), params.size()});
-  for (std::size_t i = 0; i < count(); ++i)
-    inputs.push_back(grads[i] ? readable(grads[i], i, grads_copy_[i]) : zeros());
+  StepThreads threads(threads_, elements());
+  BlockTeam* const team = threads.team();
+  const std::vector<void*> state = state_for(params, team);
+  std::vector<const void*> inputs(state.begin(), state.end());
+  std::vector<bool> stays;
+  for (std::size_t i = 0; i < count(); ++i) {
+    inputs.push_back(grads[i] ? readable(const_cast<float*>(grads[i]), i, grads_copy_[i], team) : zeros());
+    stays.push_back(!grads[i] || (!scales.empty() && scales[i] != 1));
+  }
   const Array loss_array = Array::scalar(loss.value_or(0)),
               iteration = Array::scalar(static_cast<std::int32_t>(iteration_));
   inputs.insert(inputs.end(), {loss_array.data(), iteration.data(), key_.data()});
-  run(*step_, inputs, all_of(next_, &made_));
+  std::vector<void*> to = next_of(state, stays);
+  for (Array& made : made_) to.push_back(made.overwritten_data());
+  step_->run(inputs, to, arena_, team);
   for (std::size_t i = 0; i < count(); ++i)
-    if (grads[i]) write(i, leaf_of_.empty() ? made_[i] : next_[leaf_of_[i]], params[i], scales.empty() ? 1 : scales[i]);
-  std::swap(state_, next_);
+    if (grads[i])
+      write(i, static_cast<const float*>(leaf_of_.empty() ? made_[i].data() : to[leaf_of_[i]]), params[i],
+            scales.empty() ? 1 : scales[i], team);
+  for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
+    if (!is_direct(leaf) && to[leaf] != state[leaf]) std::swap(state_[leaf], next_[leaf]);
   begun_ = true;
   ++iteration_;
 }
 
 void EmbeddedOptimizer::evaluation_params(std::span<const float* const> params, std::span<float* const> to) {
-  const std::vector<const void*> inputs = state_for(params);
+  StepThreads threads(threads_, elements());
+  const std::vector<void*> state = state_for({const_cast<float* const*>(params.data()), params.size()}, threads.team());
+  const std::vector<const void*> inputs(state.begin(), state.end());
   std::vector<Array> judged = arrays_of(types_);
-  run(*evaluation_params_, inputs, all_of(judged));
-  for (std::size_t i = 0; i < count(); ++i) write(i, judged[i], to[i], 1);
+  evaluation_params_->run(inputs, writable(judged), arena_, threads.team());
+  for (std::size_t i = 0; i < count(); ++i)
+    write(i, static_cast<const float*>(judged[i].data()), to[i], 1, threads.team());
 }
 
 }  // namespace lopt

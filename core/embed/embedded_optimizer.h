@@ -19,9 +19,6 @@ struct EmbeddedParameter {
   std::vector<std::size_t> axes;  // empty: as it is
 };
 
-/// Where a program's results go: to one list of arrays, and another.
-std::vector<Array*> all_of(std::vector<Array>& first, std::vector<Array>* second = nullptr);
-
 class EmbeddedOptimizer {
  public:
   /// `spec`: what stands behind `optimizer:` in a spec; `num_steps` 0: not known. Throws SpecError, SettingsError,
@@ -34,7 +31,7 @@ class EmbeddedOptimizer {
   std::int64_t steps() const { return iteration_; }
 
   /// Moves the parameters in place. A null gradient counts as 0, and its parameter stays. scales[i] multiplies the step
-  /// of params[i]; none: 1. Where it throws nothing has changed. A rule that looks at the loss and can do without goes
+  /// of params[i]; none: 1. Where it throws nothing has changed, unless memory runs out. A rule that looks at the loss and can do without goes
   /// without where the first step has none. Throws SettingsError where the loss is missed.
   void step(std::span<float* const> params, std::span<const float* const> grads, std::optional<float> loss,
             std::span<const float> scales);
@@ -56,12 +53,19 @@ class EmbeddedOptimizer {
   void take_memory();
   const void* zeros();
   bool is_direct(std::size_t leaf) const { return parameter_at_[leaf].has_value(); }
-  const void* readable(const float* memory, std::size_t parameter, Array& copy) const;
-  void write(std::size_t parameter, const Array& from, float* to, float scale) const;
-  void run(const Executable& program, const std::vector<const void*>& inputs, const std::vector<Array*>& outputs);
-  std::vector<const void*> readable_params(std::span<const float* const> params);
+  /// Elements of all parameters.
+  std::size_t elements() const;
+  /// Where the rule finds a parameter: where it lies, or a copy in the order that the rule sees.
+  float* readable(float* memory, std::size_t parameter, Array& copy, BlockTeam* team) const;
+  void write(std::size_t parameter, const float* from, float* to, float scale, BlockTeam* team) const;
+  std::vector<float*> readable_params(std::span<float* const> params, BlockTeam* team);
+  /// Makes a state for parameters, as the rule sees them.
+  void begin(const std::vector<float*>& params, BlockTeam* team);
   /// The leaves of the state as a program takes them, made or brought up to date with the parameters as they are now.
-  std::vector<const void*> state_for(std::span<const float* const> params);
+  std::vector<void*> state_for(std::span<float* const> params, BlockTeam* team);
+  /// Where a step puts the leaves of the state: where they lie, as far as its plan and `stays` allow; of parameters that
+  /// are to stay, or move by a share of their step, somewhere else.
+  std::vector<void*> next_of(const std::vector<void*>& state, const std::vector<bool>& stays);
 
   std::unique_ptr<Registry> registry_;  // whose plugins made the optimizer
   std::shared_ptr<const Optimizer> optimizer_;
@@ -79,7 +83,8 @@ class EmbeddedOptimizer {
   std::int64_t iteration_ = 0;
   std::vector<Type> state_types_;
   std::vector<std::string> state_paths_;
-  std::vector<Array> state_, next_;  // leaves of the state; those that are parameters only hold what a step made
+  std::vector<Array> state_;  // leaves of the state; of those that are parameters, nothing
+  std::vector<Array> next_;   // leaves that a step made and that could not be written where they were
   std::vector<Array> made_;          // the parameters of the state, where the rule makes them
   std::vector<Array> params_copy_, grads_copy_;
   Array zeros_, key_;

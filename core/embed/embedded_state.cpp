@@ -103,26 +103,24 @@ void EmbeddedOptimizer::continue_from(const EmbeddedOptimizer& earlier, std::spa
     throw SettingsError(fmt::format("this optimizer is '{}', and cannot go on from '{}'", rule_, earlier.rule_));
   if (!earlier.begun_) return;
   take_memory();
-  std::vector<const void*> inputs = readable_params(params);
-  inputs.push_back(key_.data());
-  run(*start_, inputs, all_of(state_));
+  const std::vector<float*> at = readable_params({const_cast<float* const*>(params.data()), params.size()}, nullptr);
+  begin(at, nullptr);
   for (std::size_t leaf = 0; leaf < earlier.state_.size(); ++leaf) {
     if (earlier.is_direct(leaf)) continue;
     const auto same = std::find(state_paths_.begin(), state_paths_.end(), earlier.state_paths_[leaf]);
-    const auto at = static_cast<std::size_t>(same - state_paths_.begin());
-    if (same == state_paths_.end() || state_types_[at] != earlier.state_types_[leaf])
+    const auto found = static_cast<std::size_t>(same - state_paths_.begin());
+    if (same == state_paths_.end() || state_types_[found] != earlier.state_types_[leaf])
       throw SettingsError(
           fmt::format("the rule '{}' keeps '{}' of all parameters together: none can be added after the "
                       "first step; make another optimizer for all of them",
                       rule_, earlier.state_paths_[leaf]));
-    state_[at] = earlier.state_[leaf];
+    state_[found] = earlier.state_[leaf];
   }
   for (std::size_t i = 0; i < made_.size(); ++i) {
     const auto same = std::find_if(earlier.parameters_.begin(), earlier.parameters_.end(),
                                    [&](const EmbeddedParameter& p) { return p.name == parameters_[i].name; });
-    const auto at = static_cast<std::size_t>(same - earlier.parameters_.begin());
-    const auto* value = same == earlier.parameters_.end() ? static_cast<const float*>(inputs[i])
-                                                          : earlier.made_[at].values<float>().data();
+    const auto found = static_cast<std::size_t>(same - earlier.parameters_.begin());
+    const auto* value = same == earlier.parameters_.end() ? at[i] : earlier.made_[found].values<float>().data();
     std::copy_n(value, made_[i].size(), made_[i].mutable_values<float>().begin());
   }
   begun_ = true;

@@ -28,14 +28,15 @@ Shape permuted(const Shape& shape, std::span<const std::size_t> axes) {
   return axes.empty() ? shape : permuted_view(shape, axes).shape;
 }
 
-void copy_permuted(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to) {
+void copy_permuted(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to,
+                   BlockTeam* team) {
   const View view = permuted_view(shape, axes);
-  run_copy(copy_between(view, whole(0, view.shape)), words(from), words(to));
+  run_copy(copy_between(view, whole(0, view.shape)), words(from), words(to), team);
 }
 
-void copy_back(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to) {
+void copy_back(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to, BlockTeam* team) {
   const View view = permuted_view(shape, axes);
-  run_copy(copy_between(whole(0, view.shape), view), words(from), words(to));
+  run_copy(copy_between(whole(0, view.shape), view), words(from), words(to), team);
 }
 
 bool any_order_will_do(const Program& program) {

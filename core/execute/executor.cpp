@@ -41,8 +41,7 @@ void Arena::reserve(const Plan& plan, bool parallel) {
 }
 
 Executable::Executable(Plan plan) : constants_(plan.constants) {
-  auto bound = std::make_shared<Bound>();
-  bound->plan = std::move(plan);
+  auto bound = std::make_shared<Bound>(std::move(plan));
   for (BufferId i = 0; i < bound->plan.buffers.size(); ++i) {
     const Buffer& buffer = bound->plan.buffers[i];
     if (buffer.place == Buffer::Place::arena) continue;
@@ -94,7 +93,8 @@ void Executable::run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const 
         else if constexpr (std::is_same_v<K, Reduction>)
           run_reduction(kernel, pointers[kernel.from], pointers[kernel.to]);
         else if constexpr (std::is_same_v<K, Copies>)
-          for (const Copies::Copy& copy : kernel.list) run_copy(copy, words(copy.from.buffer), words(copy.to.buffer));
+          for (const Copies::Copy& copy : kernel.list)
+            run_copy(copy, words(copy.from.buffer), words(copy.to.buffer), team);
         else if constexpr (std::is_same_v<K, Fill>)
           std::memset(pointers[kernel.to], 0, plan().buffers[kernel.to].size * 4);
         else if constexpr (std::is_same_v<K, RandomBits>) {

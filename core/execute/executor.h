@@ -4,6 +4,7 @@
 #include "execute/arena.h"
 #include "execute/region_runner.h"
 #include "execute/side_by_side.h"
+#include "plan/in_place.h"
 
 #include <memory>
 
@@ -22,10 +23,12 @@ class Executable {
   explicit Executable(Plan plan);
 
   const Plan& plan() const { return bound_->plan; }
+  const InPlace& in_place() const { return bound_->in_place; }
   /// The same plan for a program that differs in the elements of its constants alone.
   Executable with_constants(std::vector<Array> constants) const;
   /// Runs the plan. inputs[i] and outputs[i] point to arrays of the plan's types, row-major, four bytes an element.
-  /// Outputs must not overlap inputs. Memory behind inputs is readable for 64 bytes.
+  /// Outputs must not overlap inputs, but lie where an input lies where in_place() allows it. Memory behind inputs is
+  /// readable for 64 bytes.
   /// `team`: blocks of rows run on its threads too; the results are the same bits.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
            BlockTeam* team = nullptr) const;
@@ -48,7 +51,9 @@ class Executable {
   void run_scan(std::size_t k, Arena& arena, BlockTeam* team) const;
 
   struct Bound {
+    explicit Bound(Plan planned) : plan(std::move(planned)), in_place(plan) {}
     Plan plan;
+    InPlace in_place;
     std::vector<std::pair<BufferId, std::uint32_t>> inputs, outputs, constants;  // buffers, and which of these they are
     // By kernel of the plan:
     std::vector<BoundRegion> regions;                       // empty but for regions
@@ -62,6 +67,10 @@ class Executable {
   std::vector<Array> constants_;
 };
 
+/// Behind arrays there is room.
+inline PlanOptions all_outputs_have_room(const Program& program) {
+  return {.outputs_with_room = std::vector<bool>(program.outputs.size(), true)};
+}
 /// Plans a program and looks up its kernels.
 Executable compile(const Program& program, const PlanOptions& options = {});
 

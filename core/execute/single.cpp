@@ -7,11 +7,14 @@
 
 namespace lopt {
 
-void run_copy(const Copies::Copy& copy, const std::uint32_t* source, std::uint32_t* target) {
+namespace {
+
+void copy_part(const Copies::Copy& copy, const std::uint32_t* source, std::uint32_t* target) {
   const auto& [from, to, count, contiguous] = copy;
   source += from.offset;
   target += to.offset;
   if (contiguous) {
+    if (target == source) return;  // in place
     if (count == 1)
       *target = *source;
     else
@@ -21,9 +24,13 @@ void run_copy(const Copies::Copy& copy, const std::uint32_t* source, std::uint32
   const std::size_t inner = from.shape.size() - 1;  // a scalar is contiguous
   const std::int64_t length = from.shape[inner], step = from.strides[inner], to_step = to.strides[inner];
   if (length == 0) return;
-  if (inner == 1 && from.strides[0] == 1 && to_step == 1)
-    return kernels::transpose(source, step, target, to.strides[0], static_cast<std::size_t>(length),
-                              static_cast<std::size_t>(from.shape[0]));
+  if (inner == 1) {
+    const auto rows = static_cast<std::size_t>(from.shape[0]), columns = static_cast<std::size_t>(length);
+    if (from.strides[0] == 1 && to_step == 1)
+      return kernels::transpose(source, step, target, to.strides[0], columns, rows);
+    if (to.strides[0] == 1 && step == 1)
+      return kernels::transpose(source, from.strides[0], target, to_step, rows, columns);
+  }
   for_rows(
       std::span(from.shape).first(inner), 0, count / length,
       [&](std::int64_t at, std::int64_t to_at) {
@@ -31,6 +38,30 @@ void run_copy(const Copies::Copy& copy, const std::uint32_t* source, std::uint32
         for (std::int64_t i = 0; i < length; ++i) target[to_at + i * to_step] = source[at + i * step];
       },
       std::span(from.strides).first(inner), std::span(to.strides).first(inner));
+}
+
+/// Rows [begin, end) of the first dimension.
+Copies::Copy rows_of(const Copies::Copy& copy, std::int64_t begin, std::int64_t end) {
+  Copies::Copy part = copy;
+  part.elements = copy.elements / copy.from.shape[0] * (end - begin);
+  for (View* view : {&part.from, &part.to}) {
+    view->offset += begin * view->strides[0];
+    view->shape[0] = end - begin;
+  }
+  return part;
+}
+
+}  // namespace
+
+void run_copy(const Copies::Copy& copy, const std::uint32_t* source, std::uint32_t* target, BlockTeam* team) {
+  constexpr std::int64_t worth_a_part = 1 << 15U;  // elements: some microseconds
+  const std::int64_t rows = copy.from.shape.empty() ? 1 : copy.from.shape[0];
+  const std::int64_t parts = std::min(rows, copy.elements / worth_a_part);
+  if (!team || parts < 2) return copy_part(copy, source, target);
+  team->run(static_cast<std::size_t>(parts), [&](std::size_t part) {
+    const auto i = static_cast<std::int64_t>(part);
+    copy_part(rows_of(copy, i * rows / parts, (i + 1) * rows / parts), source, target);
+  });
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <set>
 
 namespace lopt {
 namespace {
@@ -102,6 +103,7 @@ TileRunner::TileRunner(const Region& region, const BoundInstructions& bound, con
     std::erase_if(memory.fixed, [&](const TileMemory::InBuffer& moved) { return bound.stays[moved.buffer]; });
   }
   move(memory.fixed, 0);
+  if (is_streamed(region)) find_streams();
 }
 
 Columns TileRunner::columns_of(const TileOperand& o) const {
@@ -187,10 +189,28 @@ void TileRunner::find_steps(std::size_t first) {
     step.out = const_cast<void*>(out.data);
     step.out_stride = out.stride;
     goes_on_by(out.stride);
-    step.streams = i.to_memory && is_streamed(region_);
     note(&step.out, out.data, result, 0, in_blocks);
   }
   sequence.pitch = pitch.value_or(0);
+}
+
+void TileRunner::find_streams() {
+  std::set<const void*> read;
+  for (const TileInstruction& i : region_.instructions) {
+    if (i.kind == Kind::load) read.insert(pointers_[i.buffer]);
+    for_operands(i, [&](const TileOperand& o) {
+      if (is_in_buffer(o)) read.insert(pointers_[o.buffer]);
+    });
+  }
+  const auto streams = [&](std::size_t k) {
+    const TileInstruction& i = region_.instructions[k];
+    return (i.to_memory || i.kind == Kind::store) && !read.contains(pointers_[i.buffer]);
+  };
+  for (std::size_t k = 0; k < region_.instructions.size(); ++k) {
+    memory_.operands[k].streams = streams(k);
+    const auto [first_step, instructions] = bound_.sequences[k];
+    for (std::size_t n = 0; n < instructions; ++n) memory_.steps[first_step + n].streams = streams(k + n);
+  }
 }
 
 std::size_t TileRunner::add_columns(const std::vector<TileOperand>& list, std::int64_t count, bool in_blocks) {
@@ -245,7 +265,7 @@ void TileRunner::run(std::size_t k, const Rows& rows) const {
   auto* const sum = static_cast<float*>(pointers_[i.buffer]);
   switch (i.kind) {
     case Kind::load: return load(i, operands, rows);
-    case Kind::store: return store(i, in, rows);
+    case Kind::store: return store(i, operands, rows);
     case Kind::elementwise: return run_loop(i, operands, rows);
     case Kind::copy:
       if (in.uniform)
@@ -324,7 +344,8 @@ void TileRunner::load(const TileInstruction& i, const TileMemory::Operands& oper
   }
 }
 
-void TileRunner::store(const TileInstruction& i, const Columns& from, const Rows& rows) const {
+void TileRunner::store(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const {
+  const Columns& from = operands.in[0];
   auto* to = static_cast<std::uint32_t*>(pointers_[i.buffer]) + rows.first * i.columns;
   if (!from.uniform && i.columns > 1)
     return kernels::transpose(static_cast<const std::uint32_t*>(from.data), from.stride, to, i.columns, size(i.columns),
@@ -333,7 +354,7 @@ void TileRunner::store(const TileInstruction& i, const Columns& from, const Rows
     const std::uint32_t* column = static_cast<const std::uint32_t*>(from.data) + c * from.stride;
     if (from.uniform)
       for (std::int64_t r = 0; r < rows.count; ++r) to[r * i.columns + c] = *column;
-    else if (is_streamed(region_))
+    else if (operands.streams)
       kernels::stream(column, to, size(rows.count));
     else
       std::memcpy(to, column, size(rows.count) * 4);

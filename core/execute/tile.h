@@ -69,6 +69,7 @@ struct TileMemory {
     std::uint32_t* out = nullptr;  // the result's columns
     std::int64_t out_stride = 0;
     std::size_t columns = 0, right = 0;  // of layers: where in `columns` their operands begin
+    bool streams = false;                // of stores: past the caches
   };
   /// A pointer into scratch that moves on with the rows of a tile; `pointer` is where it is kept, whatever its type.
   struct InTile {
@@ -115,12 +116,14 @@ class TileRunner {
   void run(std::size_t begin, std::size_t end, const Rows& rows) const;
   void run(std::size_t k, const Rows& rows) const;
   void load(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
-  void store(const TileInstruction& i, const Columns& from, const Rows& rows) const;
+  void store(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
   void run_loop(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
   void hidden_backward(const TileInstruction& i, const TileMemory::Operands& operands, const Rows& rows) const;
 
   void find_operands(std::size_t k);
   void find_steps(std::size_t k);
+  /// What is stored past the caches: not what lies where the region reads, for that is in the caches already.
+  void find_streams();
   std::size_t add_columns(const std::vector<TileOperand>& list, std::int64_t count, bool in_blocks);
   Columns columns_of(const TileOperand& o) const;
   /// Notes what changes a pointer: to a column `element` elements on from the operand's first, now at `base`.

@@ -16,16 +16,16 @@ void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t
                std::size_t rows, std::size_t columns) {
   const auto row = [&](std::size_t r) { return from + static_cast<std::ptrdiff_t>(r) * from_row; };
   const auto column = [&](std::size_t c) { return to + static_cast<std::ptrdiff_t>(c) * to_row; };
-  std::size_t c = 0;
-  for (; c + block_size <= columns; c += block_size) {
-    std::size_t r = 0;
-    for (; r + block_size <= rows; r += block_size)
-      transpose_block([&](std::size_t i) { return row(r + i) + c; }, [&](std::size_t i) { return column(c + i) + r; });
-    for (; r < rows; ++r)
-      for (std::size_t k = 0; k < block_size; ++k) column(c + k)[r] = row(r)[c + k];
-  }
-  for (; c < columns; ++c)
-    for (std::size_t r = 0; r < rows; ++r) column(c)[r] = row(r)[c];
+  // So many rows at a time that what a block leaves of a cache line is there for the next.
+  constexpr std::size_t together = 64;
+  const std::size_t whole_rows = rows / block_size * block_size, whole_columns = columns / block_size * block_size;
+  for (std::size_t first = 0; first < whole_rows; first += together)
+    for (std::size_t c = 0; c < whole_columns; c += block_size)
+      for (std::size_t r = first; r < std::min(first + together, whole_rows); r += block_size)
+        transpose_block([&](std::size_t i) { return row(r + i) + c; },
+                        [&](std::size_t i) { return column(c + i) + r; });
+  for (std::size_t c = 0; c < columns; ++c)
+    for (std::size_t r = c < whole_columns ? whole_rows : 0; r < rows; ++r) column(c)[r] = row(r)[c];
 }
 
 template <bool repeated>

@@ -1,4 +1,4 @@
-#include "plan/plan.h"
+#include "plan/kernel_buffers.h"
 #include "plan/scratch.h"
 
 #include <map>
@@ -8,34 +8,18 @@ namespace {
 
 /// The buffers that a kernel reads or writes.
 std::vector<BufferId> touched(const Kernel& kernel) {
-  std::vector<BufferId> result;
-  std::visit(
-      [&]<class K>(const K& k) {
+  return std::visit(
+      []<class K>(const K& k) {
         if constexpr (std::is_same_v<K, Region>) {
-          result = buffers_of(k);
-        } else if constexpr (std::is_same_v<K, Gemm>) {
-          result = {k.a.buffer, k.b.buffer, k.c};
-          if (k.has_bias) result.push_back(k.bias.buffer);
-          if (k.gate) result.push_back(k.gate->buffer);
-        } else if constexpr (std::is_same_v<K, Reduction>) {
-          result = {k.from, k.to};
-        } else if constexpr (std::is_same_v<K, Copies>) {
-          for (const Copies::Copy& copy : k.list) result.insert(result.end(), {copy.from.buffer, copy.to.buffer});
-        } else if constexpr (std::is_same_v<K, Fill>) {
-          result = {k.to};
-        } else if constexpr (std::is_same_v<K, RandomBits>) {
-          result = {k.key.buffer, k.to};
-        } else if constexpr (std::is_same_v<K, Scan>) {
-          for (const View& input : k.inputs) result.push_back(input.buffer);
-          result.push_back(k.to);
-          result.push_back(k.partial);
+          return buffers_of(k);
         } else {
-          result = k.inputs;
-          result.push_back(k.to);
+          std::vector<BufferId> result = reads_of(k);
+          const std::vector<BufferId> written = writes_of(k);
+          result.insert(result.end(), written.begin(), written.end());
+          return result;
         }
       },
       kernel);
-  return result;
 }
 
 }  // namespace

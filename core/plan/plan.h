@@ -221,9 +221,9 @@ struct Plan {
 };
 
 struct PlanOptions {
-  /// Behind outputs of more than one element are 64 bytes that may be written to, as behind arrays: whole vectors go
-  /// there, and nothing is copied.
-  bool outputs_have_room = false;
+  /// Of each output, whether behind more than one element are 64 bytes that may be written to, as behind arrays: whole
+  /// vectors go there, and nothing is copied. Empty: none has.
+  std::vector<bool> outputs_with_room;
 };
 /// Plans a program. The plan does not refer to the program afterwards.
 Plan make_plan(const Program& program, const PlanOptions& options = {});

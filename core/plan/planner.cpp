@@ -179,7 +179,8 @@ class Planner {
 
   bool has_room(const Buffer& buffer) const {
     return buffer.place == Buffer::Place::arena ||
-           (options_.outputs_have_room && buffer.place == Buffer::Place::output && buffer.size > 1);
+           (buffer.place == Buffer::Place::output && buffer.size > 1 && !options_.outputs_with_room.empty() &&
+            options_.outputs_with_room[buffer.index]);
   }
 
   void add_kernel(ValueId value) {

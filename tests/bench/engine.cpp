@@ -1,5 +1,5 @@
 // The engine by itself: updates of many parameters against the processor's peak, tiny problems, and how cost grows.
-// Prints a JSON object. usage: lopt-bench [--growth]
+// Prints a JSON object. usage: lopt-bench [--growth | --peak]
 #include "estimate/lane_unroller.h"
 #include "kernels/kernels.h"
 #include "kernels/simd.h"
@@ -203,6 +203,10 @@ int main(int argc, char** argv) {
     json["threads"] = bench.threads;
     const double peak = peak_of_all_threads(bench.threads);
     json["peak_gflops"] = peak / 1e9;
+    if (argc > 1 && std::strcmp(argv[1], "--peak") == 0) {
+      std::printf("%s\n", json.dump(2).c_str());
+      return 0;
+    }
     constexpr double flop_per_parameter = 2.0 * 64 * (3 + 2);
     const double update = bench.update_seconds(10000000);
     json["update_1e7_s"] = update;

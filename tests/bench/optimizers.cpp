@@ -75,12 +75,16 @@ void measure(const Timed& named, Registry& registry, std::int64_t parameters) {
   const Tree after = optimizer->update(before, grads, {loss, iteration, 100, {zeros({2}, DType::uint32)}, {}});
   std::vector<Tensor> inputs = before.leaves();
   inputs.insert(inputs.end(), {grads["w"], loss, iteration});
-  const Executable update = compile(make_program("update", inputs, after.leaves()), {.outputs_have_room = true});
+  const Program program = make_program("update", inputs, after.leaves());
+  const Executable update = compile(program, all_outputs_have_room(program));
 
   const Array gradient = normal(HostKey::from_seed(2), {side, side});
   const Array no_loss = Array::scalar(1.0F), step = Array::scalar(std::int32_t{3});
   const std::vector<Type> types = state_types.leaves();
   std::vector<Array> next(types.begin(), types.end());
+  // As JAX does where a state is given away.
+  std::vector<bool> in_place;
+  for (std::size_t leaf = 0; leaf < next.size(); ++leaf) in_place.push_back(update.in_place().allows(leaf, leaf));
   Arena arena;
   double best = INFINITY, formula = 4.0 * static_cast<double>(n), traffic = 0;
   for (const Type& type : state_types.leaves()) formula += 8.0 * static_cast<double>(element_count(type.shape));
@@ -91,11 +95,13 @@ void measure(const Timed& named, Registry& registry, std::int64_t parameters) {
     std::vector<void*> to;
     for (const Array& leaf : state) from.push_back(leaf.data());
     for (const Array* other : {&gradient, &no_loss, &step}) from.push_back(other->data());
-    for (Array& leaf : next) to.push_back(leaf.mutable_data());
+    for (std::size_t leaf = 0; leaf < next.size(); ++leaf)
+      to.push_back((in_place[leaf] ? state : next)[leaf].mutable_data());
     const double begin = now();
     update.run(from, to, arena);
     best = std::min(best, now() - begin);
-    std::swap(state, next);
+    for (std::size_t leaf = 0; leaf < next.size(); ++leaf)
+      if (!in_place[leaf]) std::swap(state[leaf], next[leaf]);
   }
   const double per_parameter = 1 / static_cast<double>(n);
   std::printf(

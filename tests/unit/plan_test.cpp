@@ -121,7 +121,7 @@ TEST_CASE("what goes past the caches is what was computed, wherever it lies, and
     for (const bool room : {true, false})
       for (const std::size_t offset : {std::size_t{0}, std::size_t{1}}) {
         constexpr std::size_t behind = 16;
-        const Executable executable = compile(program, {.outputs_have_room = room});
+        const Executable executable = compile(program, {.outputs_with_room = {room, room}});
         std::vector<std::vector<float>> to(2, std::vector<float>(count + offset + behind + 16, -1));
         const std::vector<const void*> from{x.data(), y.data()};
         const std::vector<void*> out{to[0].data() + offset, to[1].data() + offset};

@@ -1,0 +1,119 @@
+#include "plan/in_place.h"
+
+#include "plan/kernel_buffers.h"
+#include "plan/views.h"
+
+#include <algorithm>
+
+namespace lopt {
+namespace {
+
+using Kind = TileInstruction::Kind;
+
+bool is_whole(const View& view, const Buffer& buffer) {
+  return view.offset == 0 && view.contiguous() && static_cast<std::size_t>(element_count(view.shape)) == buffer.size;
+}
+
+/// Columns of the rows that a load reads one after the other; 0 where it does not.
+std::int64_t columns_of_load(const TileInstruction& load) {
+  const auto columns = static_cast<std::int64_t>(load.offsets.size());
+  for (std::int64_t c = 0; c < columns; ++c)
+    if (load.offsets[static_cast<std::size_t>(c)] != c) return 0;
+  std::int64_t stride = columns;
+  for (std::size_t k = load.rows.lengths.size(); k-- > 0; stride *= load.rows.lengths[k])
+    if (load.rows.strides[k] != stride) return 0;
+  return columns;
+}
+
+/// Calls read(buffer, columns) and write(buffer, columns) for what an instruction touches.
+template <class Read, class Write>
+void for_touched(const TileInstruction& i, Read read, Write write) {
+  for_operands(i, [&](const TileOperand& o) {
+    const bool one_column = i.columns == 1 || o.step == 0 || !i.layers.empty() || i.kind == Kind::outer;
+    if (is_in_buffer(o)) read(o.buffer, o.kind == TileOperand::Kind::stream && o.first == 0 && one_column ? 1 : 0);
+  });
+  for (const DenseLayer& layer : i.layers) {
+    read(layer.weights, 0);
+    if (layer.has_bias) read(layer.bias.buffer, 0);
+  }
+  if (i.kind == Kind::load) read(i.buffer, columns_of_load(i));
+  if (i.kind == Kind::store || i.to_memory) write(i.buffer, i.to_memory ? 1 : i.columns);
+  for (const BufferId sum : sums_of(i)) write(sum, 0);
+}
+
+}  // namespace
+
+/// Notes touches as they come in the order of the plan.
+struct InPlace::Touches {
+  InPlace& result;
+  const Plan& plan;
+  std::vector<bool> is_written = std::vector<bool>(plan.output_types.size());
+
+  void read(BufferId id, const Touch& touch) {
+    const Buffer& buffer = plan.buffers[id];
+    if (buffer.place != Buffer::Place::input) return;
+    std::optional<Touch>& last = result.read_[buffer.index];
+    const bool differs = last && last->kernel == touch.kernel && last->columns != touch.columns;
+    last = touch;
+    if (differs) last->columns = 0;
+  }
+  void write(BufferId id, const Touch& touch) {
+    const Buffer& buffer = plan.buffers[id];
+    if (buffer.place != Buffer::Place::output) return;
+    Touch& first = result.written_[buffer.index];
+    if (!is_written[buffer.index])
+      first = touch;
+    else if (first.kernel == touch.kernel)
+      first.columns = 0;
+    is_written[buffer.index] = true;
+  }
+  /// All of it, at once.
+  void add(const Region& region, std::size_t kernel) {
+    for (std::size_t k = 0; k < region.instructions.size(); ++k)
+      for_touched(
+          region.instructions[k],
+          [&](BufferId buffer, std::int64_t columns) { read(buffer, {kernel, k, columns}); },
+          [&](BufferId buffer, std::int64_t columns) { write(buffer, {kernel, k, columns}); });
+  }
+  void add(const Copies& copies, std::size_t kernel) {
+    for (std::size_t k = 0; k < copies.list.size(); ++k) {
+      const auto& [from, to, elements, contiguous] = copies.list[k];
+      const bool all = is_whole(from, plan.buffers[from.buffer]) && is_whole(to, plan.buffers[to.buffer]);
+      read(from.buffer, {kernel, k, all ? 1 : 0});
+      write(to.buffer, {kernel, k, all ? 1 : 0});
+    }
+  }
+};
+
+InPlace::InPlace(const Plan& plan) : written_(plan.output_types.size()), read_(plan.input_types.size()) {
+  const auto sizes = [](const std::vector<Type>& types) {
+    std::vector<std::size_t> result;
+    for (const Type& type : types) result.push_back(static_cast<std::size_t>(element_count(type.shape)));
+    return result;
+  };
+  output_sizes_ = sizes(plan.output_types);
+  input_sizes_ = sizes(plan.input_types);
+  Touches touches{*this, plan};
+  for (std::size_t kernel = 0; kernel < plan.kernels.size(); ++kernel)
+    std::visit(
+        [&]<class K>(const K& k) {
+          if constexpr (std::is_same_v<K, Region> || std::is_same_v<K, Copies>) {
+            touches.add(k, kernel);
+          } else {
+            for (const BufferId buffer : reads_of(k)) touches.read(buffer, {kernel, 0, 0});
+            for (const BufferId buffer : writes_of(k)) touches.write(buffer, {kernel, 0, 0});
+          }
+        },
+        plan.kernels[kernel]);
+}
+
+bool InPlace::allows(std::size_t output, std::size_t input) const {
+  if (output_sizes_[output] != input_sizes_[input]) return false;
+  const std::optional<Touch>& read = read_[input];
+  const Touch& written = written_[output];
+  if (!read || read->kernel < written.kernel) return true;
+  return read->kernel == written.kernel && read->columns > 0 && read->columns == written.columns &&
+         read->instruction <= written.instruction;
+}
+
+}  // namespace lopt
