@@ -69,6 +69,8 @@ HWY_INLINE void product_block(const MatrixProduct& p, const Panel& panel, std::s
 }
 /// Of a long sum, so much that the rows of B which a block of columns needs stay in the second cache.
 constexpr std::size_t part_length = 512, longest_part = 2 * part_length;
+/// Elements of B that are laid out at once where the sum is short.
+constexpr std::size_t short_panel = std::size_t{1} << 14U;
 
 /// B is read where it lies, or its panels are laid out one after the other: where rows are not contiguous, and where
 /// they are so many that each is a page of its own.
@@ -76,32 +78,38 @@ bool lays_out(const MatrixProduct& p) {
   constexpr std::size_t few_rows = 48, many_elements = std::size_t{1} << 13U;
   return p.b_column != 1 || (p.m >= few_rows && p.k * p.n >= many_elements);
 }
-/// `width` columns of B from `column` on.
-Panel laid_out(const MatrixProduct& p, std::size_t column, std::size_t width, float* room) {
+/// `blocks` of `width` columns of B from `column` on, one block after the other.
+void lay_out(const MatrixProduct& p, std::size_t column, std::size_t width, std::size_t blocks, float* room) {
   const float* from = p.b + static_cast<std::ptrdiff_t>(column) * p.b_column;
-  const auto pitch = static_cast<std::ptrdiff_t>(width);
-  if (p.b_column == 1)
-    for (std::size_t k = 0; k < p.k; ++k)
-      std::memcpy(room + k * width, from + static_cast<std::ptrdiff_t>(k) * p.b_row, 4 * width);
-  else if (p.b_row == 1)
-    transpose(reinterpret_cast<const std::uint32_t*>(from), p.b_column, reinterpret_cast<std::uint32_t*>(room), pitch,
-              width, p.k);
-  else
-    for (std::size_t k = 0; k < p.k; ++k)
-      for (std::size_t j = 0; j < width; ++j)
-        room[k * width + j] =
-            from[static_cast<std::ptrdiff_t>(k) * p.b_row + static_cast<std::ptrdiff_t>(j) * p.b_column];
-  return {room, pitch};
+  const std::size_t block = p.k * width;
+  if (p.b_column == 1) {  // what lies beside each other is read so
+    for (std::size_t k = 0; k < p.k; ++k, from += p.b_row)
+      for (std::size_t j = 0; j < blocks; ++j) std::memcpy(room + j * block + k * width, from + j * width, 4 * width);
+    return;
+  }
+  for (; blocks > 0; --blocks, room += block, from += static_cast<std::ptrdiff_t>(width) * p.b_column)
+    if (p.b_row == 1)
+      transpose(reinterpret_cast<const std::uint32_t*>(from), p.b_column, reinterpret_cast<std::uint32_t*>(room),
+                static_cast<std::ptrdiff_t>(width), width, p.k);
+    else
+      for (std::size_t k = 0; k < p.k; ++k)
+        for (std::size_t j = 0; j < width; ++j)
+          room[k * width + j] =
+              from[static_cast<std::ptrdiff_t>(k) * p.b_row + static_cast<std::ptrdiff_t>(j) * p.b_column];
 }
 
 /// `blocks` of columns beside each other: what is read of A for the first is in the first cache for the others.
 template <std::size_t most_rows, std::size_t vectors, bool partial>
 void product_columns(const MatrixProduct& p, std::size_t column, std::size_t blocks, float* room) {
-  const std::size_t width = vectors * hn::Lanes(D()), all = partial ? p.n - column : blocks * width;
-  const Panel panel = room ? laid_out(p, column, all, room) : Panel{p.b + column, p.b_row};
+  const std::size_t width = vectors * hn::Lanes(D()), own = partial ? p.n - column : width;
+  if (room) lay_out(p, column, own, blocks, room);
+  const auto panel = [&](std::size_t block) {
+    return room ? Panel{room + block * own * p.k, static_cast<std::ptrdiff_t>(own)}
+                : Panel{p.b + column + block * width, p.b_row};
+  };
   const auto rows_from = [&]<std::size_t count>(std::size_t row, std::integral_constant<std::size_t, count>) {
     for (std::size_t block = 0; block < blocks; ++block)
-      product_block<count, vectors, partial>(p, {panel.data + block * width, panel.row}, row, column + block * width);
+      product_block<count, vectors, partial>(p, panel(block), row, column + block * width);
   };
   // Of the upper part, the rows that reach the diagonal within these columns, and those above.
   const std::size_t rows = p.upper ? std::min(p.m, column + blocks * width) : p.m;
@@ -111,15 +119,18 @@ void product_columns(const MatrixProduct& p, std::size_t column, std::size_t blo
   if (row < rows) rows_from(row, std::integral_constant<std::size_t, 1>());
 }
 void product_part(const MatrixProduct& p) {
-  constexpr std::size_t vectors = wide ? 4 : 2, most_blocks = wide ? 1 : 4;
+  // So many columns at once that A is read seldom and, of a short sum, that rows of B are read in long runs.
+  constexpr std::size_t vectors = wide ? 4 : 2, least_blocks = wide ? 1 : 4, most_blocks = 4 * least_blocks;
+  constexpr std::size_t panel_elements = longest_part * least_blocks * vectors * max_lanes;
   constexpr std::size_t most_rows = 6;
   constexpr std::size_t narrow_rows = wide ? 16 : 8;  // one vector of columns: as many chains of additions
-  HWY_ALIGN float panel[longest_part * most_blocks * vectors * max_lanes];
+  HWY_ALIGN float panel[panel_elements];
   float* const room = lays_out(p) ? panel : nullptr;
   const std::size_t lanes = hn::Lanes(D()), width = vectors * lanes;
+  const std::size_t at_once = std::clamp(short_panel / (std::max<std::size_t>(p.k, 1) * width), least_blocks, most_blocks);
   std::size_t column = 0;
   for (std::size_t blocks = 0; column + width <= p.n; column += blocks * width) {
-    blocks = room ? std::min(most_blocks, (p.n - column) / width) : 1;
+    blocks = room ? std::min(at_once, (p.n - column) / width) : 1;
     product_columns<most_rows, vectors, false>(p, column, blocks, room);
   }
   if constexpr (wide)

@@ -290,9 +290,17 @@ class Planner {
     plan_.kernels.emplace_back(std::move(scan));
   }
 
+  /// A transposed factor whose rows of elements lie pages apart, wanted for so many columns that a copy is little: a
+  /// weight's gradient in a wide model.
+  static bool is_far_apart(const Gemm& gemm) {
+    constexpr std::int64_t many = 256, far = 512;  // rows and columns; elements
+    return gemm.a.strides[0] == 1 && gemm.a.strides[1] >= far && gemm.a.shape[0] >= many && gemm.b.shape[1] >= many;
+  }
+
   void add_gemm(ValueId value) {
     const Operation& op = operation(value);
     Gemm gemm = factors(op);
+    if (is_far_apart(gemm)) gemm.a = copy_of(gemm.a);
     const ProductEnd& end = clusters_.products.at(value);
     gemm.c = buffer_of(end.end);
     gemm.relu = end.relu;

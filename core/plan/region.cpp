@@ -75,12 +75,20 @@ class Lowering {
     return all_columns(instruction.group);
   }
 
+  /// Columns whose elements lie far from each other, so many that a copy, which goes by blocks, costs less than to
+  /// gather them: a matrix that is seen transposed.
+  bool is_scattered(const RowsAndColumns& split) const {
+    constexpr std::int64_t many_rows = 1024, line = 16;  // elements
+    const std::int64_t stride = split.rows.strides.empty() ? 0 : split.rows.strides.back();
+    return split.columns.size() == 1 && region_.rows >= many_rows && std::abs(stride) >= line;
+  }
+
   /// A value that lies in memory when the region starts.
   TileValue external(ValueId value) {
     if (auto found = external_.find(value); found != external_.end()) return found->second;
     View view = context_.view_of(value);
     std::optional<RowsAndColumns> split = split_rows(view, region_.rows);
-    if (!split) {
+    if (!split || is_scattered(*split)) {
       view = context_.contiguous_copy(view);
       split = split_rows(view, region_.rows);
     }
