@@ -1,6 +1,7 @@
 #include "embed/embedded_optimizer.h"
 
 #include "embed/layout.h"
+#include "embed/row_order.h"
 #include "embed/step_threads.h"
 #include "estimate/lane_stepper.h"
 #include "learn/named_tasks.h"
@@ -87,6 +88,11 @@ void require_parameters(std::vector<EmbeddedParameter>& parameters) {
 
 }  // namespace
 
+struct EmbeddedOptimizer::Programs {
+  Program start, step, evaluation;
+  std::optional<Program> with_params;
+};
+
 EmbeddedOptimizer::EmbeddedOptimizer(const std::string& spec, const std::vector<EmbeddedParameter>& parameters,
                                      std::int64_t num_steps)
     : parameters_(parameters), key_(to_array(HostKey::from_seed(0))) {
@@ -97,14 +103,10 @@ EmbeddedOptimizer::EmbeddedOptimizer(const std::string& spec, const std::vector<
   optimizer_ = std::static_pointer_cast<const Optimizer>(made.component);
   const SpecNode* learned = made.resolved.find("learned_optimizer");
   rule_ = plugin_of(made.resolved) + (learned ? " " + plugin_of(*learned) : "");
-  trace(num_steps);
-  if (step_) return;
-  // It does not matter to this rule in which order elements lie: nothing need be copied.
-  for (EmbeddedParameter& parameter : parameters_) parameter.axes.clear();
-  trace(num_steps);
+  plan(as_they_lie(trace(num_steps), num_steps));
 }
 
-void EmbeddedOptimizer::trace(std::int64_t num_steps) {
+EmbeddedOptimizer::Programs EmbeddedOptimizer::trace(std::int64_t num_steps) {
   types_.clear();
   for (const EmbeddedParameter& p : parameters_) types_.push_back({DType::float32, permuted(p.shape, p.axes)});
   const Types types = tree_of(parameters_, types_);
@@ -136,33 +138,55 @@ void EmbeddedOptimizer::trace(std::int64_t num_steps) {
   std::vector<Tensor> begun;
   for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf)
     if (!is_direct(leaf)) begun.push_back(begin.leaves()[leaf]);
-  const Program start_program = make_program("start", joined({&params}, {key.bits}), begun);
-  const Program step_program = make_program("step", joined({&state, &grads}, {loss, iteration, key.bits}),
-                                            leaf_of_.empty() ? joined({&next, &made}, {}) : joined({&next}, {}));
-  const bool is_permuted =
-      std::any_of(parameters_.begin(), parameters_.end(), [](const EmbeddedParameter& p) { return !p.axes.empty(); });
-  if (is_permuted && !leaf_of_.empty() && any_order_will_do(start_program) && any_order_will_do(step_program)) return;
-  needs_loss_ = uses(step_program, step_program.inputs[leaves.size() + types_.size()]);
-  start_ = compile(start_program);
-  // Behind parameters that lie where the other program has them, nothing may be written.
-  PlanOptions options = all_outputs_have_room(step_program);
-  for (std::size_t leaf = 0; leaf < leaves.size(); ++leaf) options.outputs_with_room[leaf] = !is_direct(leaf);
-  step_ = compile(step_program, options);
+  Programs programs;
+  programs.start = make_program("start", joined({&params}, {key.bits}), begun);
+  programs.step = make_program("step", joined({&state, &grads}, {loss, iteration, key.bits}),
+                               leaf_of_.empty() ? joined({&next, &made}, {}) : joined({&next}, {}));
   const Tree judged = optimizer_->evaluation_params(state);
   require_types(judged, types_, rule_);
-  evaluation_params_ = compile(make_program("evaluation parameters", joined({&state}, {}), judged.leaves()));
+  programs.evaluation = make_program("evaluation parameters", joined({&state}, {}), judged.leaves());
   if (leaf_of_.empty()) {
     const Tree moved = optimizer_->with_params(state, params);
-    with_params_ = compile(make_program("with parameters", joined({&state, &params}, {}), moved.leaves()));
+    programs.with_params = make_program("with parameters", joined({&state, &params}, {}), moved.leaves());
   }
+  state_types_.clear();
   for (const Tensor& leaf : leaves) state_types_.push_back(leaf.type());
+  state_paths_ = state.paths();
+  return programs;
+}
+
+EmbeddedOptimizer::Programs EmbeddedOptimizer::as_they_lie(Programs programs, std::int64_t num_steps) {
+  std::vector<Shape> permuted_shapes;
+  for (std::size_t i = 0; i < count(); ++i)
+    if (!parameters_[i].axes.empty()) permuted_shapes.push_back(types_[i].shape);
+  const auto in_any_order = [&](const Program& program) { return any_order_will_do(program, permuted_shapes); };
+  if (permuted_shapes.empty() || leaf_of_.empty() || !in_any_order(programs.start) || !in_any_order(programs.step) ||
+      !in_any_order(programs.evaluation))
+    return programs;
+  const std::vector<EmbeddedParameter> seen = parameters_;
+  for (EmbeddedParameter& parameter : parameters_) parameter.axes.clear();
+  Programs other = trace(num_steps);
+  if (same_but_for_shapes(programs.start, other.start) && same_but_for_shapes(programs.step, other.step) &&
+      same_but_for_shapes(programs.evaluation, other.evaluation))
+    return other;
+  parameters_ = seen;  // the rule asks for lengths of dimensions
+  return trace(num_steps);
+}
+
+void EmbeddedOptimizer::plan(const Programs& programs) {
+  needs_loss_ = uses(programs.step, programs.step.inputs[state_types_.size() + types_.size()]);
+  start_ = compile(programs.start);
+  // Behind parameters that lie where the other program has them, nothing may be written.
+  PlanOptions options = all_outputs_have_room(programs.step);
+  for (std::size_t leaf = 0; leaf < state_types_.size(); ++leaf) options.outputs_with_room[leaf] = !is_direct(leaf);
+  step_ = compile(programs.step, options);
+  evaluation_params_ = compile(programs.evaluation);
+  if (programs.with_params) with_params_ = compile(*programs.with_params);
   params_copy_.resize(types_.size());
   grads_copy_.resize(types_.size());
   description_ = rule_;
-  const std::vector<std::string> paths = state.paths();
-  for (std::size_t i = 0; i < paths.size(); ++i)
-    description_ += fmt::format("; {} {}", paths[i], to_text(leaves[i].type()));
-  state_paths_ = paths;
+  for (std::size_t leaf = 0; leaf < state_types_.size(); ++leaf)
+    description_ += fmt::format("; {} {}", state_paths_[leaf], to_text(state_types_[leaf]));
 }
 
 std::size_t EmbeddedOptimizer::elements() const {

@@ -31,8 +31,8 @@ class EmbeddedOptimizer {
   std::int64_t steps() const { return iteration_; }
 
   /// Moves the parameters in place. A null gradient counts as 0, and its parameter stays. scales[i] multiplies the step
-  /// of params[i]; none: 1. Where it throws nothing has changed, unless memory runs out. A rule that looks at the loss and can do without goes
-  /// without where the first step has none. Throws SettingsError where the loss is missed.
+  /// of params[i]; none: 1. Where it throws nothing has changed, unless memory runs out. A rule that looks at the loss
+  /// and can do without goes without where the first step has none. Throws SettingsError where the loss is missed.
   void step(std::span<float* const> params, std::span<const float* const> grads, std::optional<float> loss,
             std::span<const float> scales);
   /// What the parameters are judged by: an average, for some rules.
@@ -48,7 +48,13 @@ class EmbeddedOptimizer {
   void continue_from(const EmbeddedOptimizer& earlier, std::span<const float* const> params);
 
  private:
-  void trace(std::int64_t num_steps);
+  struct Programs;
+  /// Says what the state is, and gives the programs that make it and work on it.
+  Programs trace(std::int64_t num_steps);
+  /// The programs of the rule that sees the parameters as they lie, where it gives the same: then nothing need be
+  /// copied.
+  Programs as_they_lie(Programs programs, std::int64_t num_steps);
+  void plan(const Programs& programs);
   /// What is large is taken when it is first needed.
   void take_memory();
   const void* zeros();
@@ -63,8 +69,8 @@ class EmbeddedOptimizer {
   void begin(const std::vector<float*>& params, BlockTeam* team);
   /// The leaves of the state as a program takes them, made or brought up to date with the parameters as they are now.
   std::vector<void*> state_for(std::span<float* const> params, BlockTeam* team);
-  /// Where a step puts the leaves of the state: where they lie, as far as its plan and `stays` allow; of parameters that
-  /// are to stay, or move by a share of their step, somewhere else.
+  /// Where a step puts the leaves of the state: where they lie, as far as its plan and `stays` allow; of parameters
+  /// that are to stay, or move by a share of their step, somewhere else.
   std::vector<void*> next_of(const std::vector<void*>& state, const std::vector<bool>& stays);
 
   std::unique_ptr<Registry> registry_;  // whose plugins made the optimizer
@@ -85,7 +91,7 @@ class EmbeddedOptimizer {
   std::vector<std::string> state_paths_;
   std::vector<Array> state_;  // leaves of the state; of those that are parameters, nothing
   std::vector<Array> next_;   // leaves that a step made and that could not be written where they were
-  std::vector<Array> made_;          // the parameters of the state, where the rule makes them
+  std::vector<Array> made_;   // the parameters of the state, where the rule makes them
   std::vector<Array> params_copy_, grads_copy_;
   Array zeros_, key_;
   Arena arena_;

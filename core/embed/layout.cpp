@@ -3,8 +3,6 @@
 #include "execute/single.h"
 #include "plan/views.h"
 
-#include <algorithm>
-
 namespace lopt {
 namespace {
 
@@ -37,18 +35,6 @@ void copy_permuted(const Shape& shape, std::span<const std::size_t> axes, const 
 void copy_back(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to, BlockTeam* team) {
   const View view = permuted_view(shape, axes);
   run_copy(copy_between(whole(0, view.shape), view), words(from), words(to), team);
-}
-
-bool any_order_will_do(const Program& program) {
-  return std::all_of(program.operations.begin(), program.operations.end(), [&](const Operation& op) {
-    const auto is_one = [&](ValueId input) { return element_count(program.type(input).shape) == 1; };
-    if (element_count(op.type.shape) == 1 && std::all_of(op.inputs.begin(), op.inputs.end(), is_one)) return true;
-    if (op.primitive->fusion == Fusion::leaf) return std::holds_alternative<InputName>(op.attributes);
-    if (op.primitive->fusion == Fusion::view) return is_one(op.inputs[0]);
-    return op.primitive->fusion == Fusion::elementwise &&
-           std::all_of(op.inputs.begin(), op.inputs.end(),
-                       [&](ValueId input) { return program.type(input).shape == op.type.shape || is_one(input); });
-  });
 }
 
 }  // namespace lopt

@@ -14,8 +14,4 @@ void copy_permuted(const Shape& shape, std::span<const std::size_t> axes, const 
 /// The way back.
 void copy_back(const Shape& shape, std::span<const std::size_t> axes, const float* from, float* to, BlockTeam* team);
 
-/// True where every value of the program is made element by element, so that it does not matter in which order elements
-/// lie.
-bool any_order_will_do(const Program& program);
-
 }  // namespace lopt

@@ -67,7 +67,8 @@ Executable PlanCache::compile(const Program& program) {
   for (auto it = begin; it != end; ++it)
     if (same_plan(it->second.program, program, Constants::types))
       return it->second.executable.with_constants(constants_of(program));
-  return known_.emplace(hash, Known{program, lopt::compile(program, all_outputs_have_room(program))})->second.executable;
+  return known_.emplace(hash, Known{program, lopt::compile(program, all_outputs_have_room(program))})
+      ->second.executable;
 }
 
 }  // namespace lopt

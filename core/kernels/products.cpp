@@ -127,7 +127,8 @@ void product_part(const MatrixProduct& p) {
   HWY_ALIGN float panel[panel_elements];
   float* const room = lays_out(p) ? panel : nullptr;
   const std::size_t lanes = hn::Lanes(D()), width = vectors * lanes;
-  const std::size_t at_once = std::clamp(short_panel / (std::max<std::size_t>(p.k, 1) * width), least_blocks, most_blocks);
+  const std::size_t at_once =
+      std::clamp(short_panel / (std::max<std::size_t>(p.k, 1) * width), least_blocks, most_blocks);
   std::size_t column = 0;
   for (std::size_t blocks = 0; column + width <= p.n; column += blocks * width) {
     blocks = room ? std::min(at_once, (p.n - column) / width) : 1;

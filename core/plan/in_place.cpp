@@ -72,8 +72,12 @@ struct InPlace::Touches {
     for (std::size_t k = 0; k < region.instructions.size(); ++k)
       for_touched(
           region.instructions[k],
-          [&](BufferId buffer, std::int64_t columns) { read(buffer, {kernel, k, columns}); },
-          [&](BufferId buffer, std::int64_t columns) { write(buffer, {kernel, k, columns}); });
+          [&](BufferId buffer, std::int64_t columns) {
+            read(buffer, {kernel, k, columns});
+          },
+          [&](BufferId buffer, std::int64_t columns) {
+            write(buffer, {kernel, k, columns});
+          });
   }
   void add(const Copies& copies, std::size_t kernel) {
     for (std::size_t k = 0; k < copies.list.size(); ++k) {

@@ -5,8 +5,9 @@
 
 namespace lopt {
 
-/// Where a plan reads its inputs for the last time, and where it first writes its outputs. An output may take the memory
-/// of an input that nothing reads any more by then: an update then reads and writes a parameter once, where it lies.
+/// Where a plan reads its inputs for the last time, and where it first writes its outputs. An output may take the
+/// memory of an input that nothing reads any more by then: an update then reads and writes a parameter once, where it
+/// lies.
 class InPlace {
  public:
   explicit InPlace(const Plan& plan);
@@ -25,8 +26,9 @@ class InPlace {
   struct Touches;
 
   std::vector<std::size_t> output_sizes_, input_sizes_;
-  std::vector<Touch> written_;                // of each output, the first one; columns 0 where there are more
-  std::vector<std::optional<Touch>> read_;    // of each input, the last one; columns 0 where some of its kernel have others
+  std::vector<Touch> written_;  // of each output, the first one; columns 0 where there are more
+  std::vector<std::optional<Touch>>
+      read_;  // of each input, the last one; columns 0 where some of its kernel have others
 };
 
 }  // namespace lopt

@@ -54,6 +54,15 @@ def train(net, optimizer, steps, first=0, with_loss=True):
         optimizer.step(loss) if with_loss else optimizer.step()
 
 
+def fresh(rule, folder):
+    """A learned optimizer with the weights that a meta-training of it begins with."""
+    spec = (f"{{seed: 0, steps: 1, task: quadratic, learned_optimizer: {rule}, meta_optimizer: adam, "
+            "estimator: {plugin: pes, tasks: 1, unroll_length: 1, problem_length: 1}}")
+    run = os.path.join(folder, rule)
+    subprocess.run([os.path.join(build, "bin", "lopt-run"), "train", "-", "-q", "--out", run], input=spec, text=True, check=True)
+    return {"plugin": "learned", "theta": run}
+
+
 def bits(net):
     return [p.detach().clone() for p in net.parameters()]
 
@@ -185,6 +194,28 @@ class Habits(unittest.TestCase):
             train(other, two, 3, 3)
             self.same(net, other, rule)
             self.assertTrue(torch.equal(kept, before), "who has the old memory keeps it as it was")
+
+    def test_a_rule_moves_a_model_as_it_moves_arrays(self):
+        """Weights are [out, in] there and [in, out] here; whether a rule sees them turned or works on them as they lie."""
+        def turned(x):
+            return x.T.contiguous() if x.ndim == 2 else x.clone()
+
+        shapes = {"w": (24, 40), "b": (40,), "square": (40, 40)}
+        learned = ["per_parameter_mlp", "mlp_lopt", "adafac_mlp_lopt", "celo2", "hybrid", "per_parameter_rnn", "rnn_mlp_lopt"]
+        with tempfile.TemporaryDirectory() as folder:
+            for rule in [*RULES[:2], *RULES[3:], "adafactor", "lamb", "soap", *(fresh(name, folder) for name in learned)]:
+                random = torch.Generator().manual_seed(0)
+                arrays = {name: torch.randn(shape, generator=random).numpy() for name, shape in shapes.items()}
+                model = {name: torch.nn.Parameter(turned(torch.tensor(a))) for name, a in arrays.items()}
+                one, other = lopt.Optimizer(rule, arrays, 100), Optimizer(model.values(), rule, 100)
+                for step in range(5):
+                    grads = {name: torch.randn(shape, generator=random) for name, shape in shapes.items()}
+                    for name, p in model.items():
+                        p.grad = turned(grads[name])
+                    one.step({name: g.numpy() for name, g in grads.items()}, 1 / (1 + step))
+                    other.step(loss=1 / (1 + step))
+                for name, p in model.items():
+                    torch.testing.assert_close(turned(p.detach()), torch.tensor(arrays[name]), rtol=1e-5, atol=1e-6, msg=str(rule))
 
     def test_tied_parameters(self):
         for rule in RULES:

@@ -37,15 +37,6 @@ double excess_error(const RandomProgram& random) {
   return worst;
 }
 
-std::uint32_t new_seed() {
-  const char* given = std::getenv("LOPT_TEST_SEED");
-  return given ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
-}
-int program_count() {
-  const char* given = std::getenv("LOPT_TEST_PROGRAMS");
-  return given ? std::atoi(given) : 500;
-}
-
 /// Runs random programs; a failing one is made smaller, and printed.
 void check_random_programs(std::uint32_t first, int count) {
   for (int i = 0; i < count; ++i) {

@@ -8,7 +8,21 @@
 #include <lopt/networks.h>
 #include <lopt/scan.h>
 
+#include <cstdlib>
+#include <random>
+
 namespace lopt::test {
+
+/// Another in each run; LOPT_TEST_SEED chooses one.
+inline std::uint32_t new_seed() {
+  const char* given = std::getenv("LOPT_TEST_SEED");
+  return given ? static_cast<std::uint32_t>(std::strtoul(given, nullptr, 10)) : std::random_device{}();
+}
+/// How many programs a test tries.
+inline int program_count() {
+  const char* given = std::getenv("LOPT_TEST_PROGRAMS");
+  return given ? std::atoi(given) : 500;
+}
 
 /// A program made of `length` random choices of a seed. Fewer choices of the same seed make a prefix of it, which is
 /// how a failing program is made smaller.
