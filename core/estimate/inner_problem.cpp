@@ -89,7 +89,11 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
         const TracedProgram step = traced_step();
         return make_program("step", step.inputs, step.outputs);
       }))) {
-  for (const Type& type : state_.leaves()) differentiable_.push_back(type.dtype == DType::float32);
+  for (const Type& type : state_.leaves()) {
+    const std::size_t leaf = differentiable_.size();
+    differentiable_.push_back(type.dtype == DType::float32);
+    steps_in_place_.push_back(step_.in_place().allows(leaf, theta_.leaf_count() + leaf));
+  }
 }
 
 InnerProblem::Inputs InnerProblem::make_inputs() const {

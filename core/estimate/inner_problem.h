@@ -44,6 +44,8 @@ class InnerProblem {
   const Executable& start() const { return start_; }
   /// (θ…, state…, batch…, key, iteration, length) → state…, loss
   const Executable& step() const { return step_; }
+  /// Of each leaf of the state, whether a step may put it where the one before lies.
+  const std::vector<bool>& steps_in_place() const { return steps_in_place_; }
   /// (θ…, state…) → parameters…
   const Executable& params() const;
   /// (θ…, state…, batch…, key) → loss of the parameters on examples that are not trained on, and the task's metrics; of
@@ -120,6 +122,7 @@ class InnerProblem {
   std::shared_ptr<PlanCache> plans_;
   std::vector<bool> differentiable_;
   Executable start_, step_;
+  std::vector<bool> steps_in_place_;
 
   mutable std::mutex mutex_;
   mutable std::unique_ptr<Executable> gradients_[2][2], params_of_state_;

@@ -18,7 +18,15 @@ LaneRun::LaneRun(const LaneStepper& stepper, Lane& lane, const Values& theta, co
       next_(std::exchange(worker.spare_state, {})),
       counted_(stepper.objective(), options.loss_clip, {losses, static_cast<std::size_t>(options.steps)}) {
   theta.for_leaves([&](const Array& leaf) { theta_.push_back(leaf.data()); });
-  if (worker.spare_task != lane.task || next_.empty()) next_ = arrays_of(types().leaves());
+  if (worker.spare_task != lane.task || next_.empty() || stepper.observer()) next_ = room();
+}
+
+std::vector<Array> LaneRun::room() const {
+  const std::vector<Type> types = problem().state_types().leaves();
+  std::vector<Array> arrays;
+  for (std::size_t leaf = 0; leaf < types.size(); ++leaf)
+    arrays.push_back(in_place(leaf) ? Array() : Array(types[leaf]));
+  return arrays;
 }
 
 void LaneRun::begin_step(int k) {
@@ -28,9 +36,13 @@ void LaneRun::begin_step(int k) {
     const std::uint32_t task = lane_.task;
     stepper_.restart(theta_, lane_.key, lane_, worker_);
     state_ = taken_leaves(lane_.state);
-    if (lane_.task != task) next_ = arrays_of(types().leaves());
+    if (lane_.task != task) next_ = room();
   }
+  for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
+    if (in_place(leaf)) state_[leaf].mutable_data();  // its own, where somebody shares it
   stepper_.prepare(lane_, theta_, state_, step_key, next_, worker_);
+  for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
+    if (in_place(leaf)) worker_.outputs[leaf] = const_cast<void*>(worker_.inputs[theta_.size() + leaf]);
 }
 
 void LaneRun::step() { stepper_.run_prepared(lane_, next_, worker_); }
@@ -38,7 +50,8 @@ void LaneRun::step() { stepper_.run_prepared(lane_, next_, worker_); }
 void LaneRun::end_step(int k) {
   counted_.add(lane_, static_cast<std::size_t>(k), began_[k] != 0, worker_.loss);
   diverged_ = diverged_ || !std::isfinite(worker_.loss);
-  std::swap(state_, next_);
+  for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
+    if (!in_place(leaf)) std::swap(state_[leaf], next_[leaf]);
   ++lane_.position;
   if (!options_.problem_length) ++lane_.iteration;
 }

@@ -16,7 +16,7 @@ class LaneRun {
   /// Before step k: begins a new problem where the old one has ended, and says where the step's inputs and outputs lie.
   void begin_step(int k);
   /// The step's program, and what it runs with.
-  const Executable& program() const { return stepper_.problem(lane_.task).step(); }
+  const Executable& program() const { return problem().step(); }
   ProgramRun& run() { return worker_; }
   /// Runs it for this lane alone.
   void step();
@@ -26,7 +26,11 @@ class LaneRun {
   void finish();
 
  private:
-  const Types& types() const { return stepper_.problem(lane_.task).state_types(); }
+  const InnerProblem& problem() const { return stepper_.problem(lane_.task); }
+  /// Leaves that a step puts where the ones before lie: none while somebody looks on, who sees both.
+  bool in_place(std::size_t leaf) const { return !stepper_.observer() && problem().steps_in_place()[leaf]; }
+  /// Room for the other leaves.
+  std::vector<Array> room() const;
 
   const LaneStepper& stepper_;
   Lane& lane_;

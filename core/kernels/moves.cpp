@@ -17,7 +17,7 @@ void transpose(const std::uint32_t* from, std::ptrdiff_t from_row, std::uint32_t
   const auto row = [&](std::size_t r) { return from + static_cast<std::ptrdiff_t>(r) * from_row; };
   const auto column = [&](std::size_t c) { return to + static_cast<std::ptrdiff_t>(c) * to_row; };
   // So many rows at a time that what a block leaves of a cache line is there for the next.
-  constexpr std::size_t together = 16;
+  constexpr std::size_t together = 64;
   const std::size_t whole_rows = rows / block_size * block_size, whole_columns = columns / block_size * block_size;
   for (std::size_t first = 0; first < whole_rows; first += together)
     for (std::size_t c = 0; c < whole_columns; c += block_size)
