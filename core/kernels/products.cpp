@@ -69,8 +69,9 @@ HWY_INLINE void product_block(const MatrixProduct& p, const Panel& panel, std::s
 }
 /// Of a long sum, so much that the rows of B which a block of columns needs stay in the second cache.
 constexpr std::size_t part_length = 512, longest_part = 2 * part_length;
-/// Elements of B that are laid out at once where the sum is short.
-constexpr std::size_t short_panel = std::size_t{1} << 14U;
+/// Of a short sum and a B that comes from memory, so many elements of B are laid out at once: its rows are read in long
+/// runs then. A B in the second cache is read as fast in short ones, and the first cache has room for the rest.
+constexpr std::size_t short_panel = std::size_t{1} << 14U, elements_in_memory = std::size_t{1} << 17U;
 
 /// B is read where it lies, or its panels are laid out one after the other: where rows are not contiguous, and where
 /// they are so many that each is a page of its own.
@@ -127,8 +128,9 @@ void product_part(const MatrixProduct& p) {
   HWY_ALIGN float panel[panel_elements];
   float* const room = lays_out(p) ? panel : nullptr;
   const std::size_t lanes = hn::Lanes(D()), width = vectors * lanes;
-  const std::size_t at_once =
-      std::clamp(short_panel / (std::max<std::size_t>(p.k, 1) * width), least_blocks, most_blocks);
+  const std::size_t at_once = p.k * p.n < elements_in_memory
+                                  ? least_blocks
+                                  : std::clamp(short_panel / (p.k * width), least_blocks, most_blocks);
   std::size_t column = 0;
   for (std::size_t blocks = 0; column + width <= p.n; column += blocks * width) {
     blocks = room ? std::min(at_once, (p.n - column) / width) : 1;

@@ -40,6 +40,8 @@ Cost cost_of_region(const Region& region, const Plan& plan) {
     using Kind = TileInstruction::Kind;
     cost.flop += flop_of(i, real(region.rows));
     if (i.kind == Kind::load || i.kind == Kind::store || i.to_memory) touched.insert(i.buffer);
+    if ((i.kind == Kind::load || i.kind == Kind::store) && i.columns > 1)
+      cost.turned += 4 * real(region.rows) * real(i.columns);
     for (BufferId sum : sums_of(i)) touched.insert(sum);
     for_operands(i, [&](const TileOperand& operand) {
       if (is_in_buffer(operand)) touched.insert(operand.buffer);
@@ -140,6 +142,7 @@ Cost cost_of(const Kernel& kernel, const Plan& plan) {
             const Cost one = cost_of(step, *k.body);
             cost.flop += real(k.length) * one.flop;
             cost.bytes += real(k.length) * one.bytes;
+            cost.turned += real(k.length) * one.turned;
           }
           return cost;
         } else {

@@ -100,21 +100,25 @@ void print_plan(const Executable& executable, double flop_per_second, double byt
   const std::vector<double> seconds = executable.time_kernels();
   Cost total;
   double total_seconds = 0, total_estimate = 0;
+  const auto print_row = [](const Cost& cost, double estimate, double measured, const std::string& what) {
+    fmt::print("  {:>9.1f} {:>8.1f} {:>8.1f} {:>9.2f} {:>9.2f}  {}\n", cost.flop / 1e3, cost.bytes / 1024,
+               cost.turned / 1024, estimate * 1e6, measured * 1e6, what);
+  };
   fmt::print("{}: {} kernels, arena {:.0f} KB, scratch {:.0f} KB a thread\n", plan.name, plan.kernels.size(),
              static_cast<double>(plan.arena_bytes) / 1024, static_cast<double>(plan.scratch_bytes) / 1024);
-  fmt::print("  {:>9} {:>8} {:>9} {:>9}\n", "kFLOP", "KB", "est. µs", "µs");
+  fmt::print("  {:>9} {:>8} {:>8} {:>9} {:>9}\n", "kFLOP", "KB", "turned", "est. µs", "µs");
   for (std::size_t k = 0; k < plan.kernels.size(); ++k) {
     const Cost cost = cost_of(plan.kernels[k], plan);
-    const double estimate = std::max(cost.flop / flop_per_second, cost.bytes / bytes_per_second);
-    fmt::print("  {:>9.1f} {:>8.1f} {:>9.2f} {:>9.2f}  {}\n", cost.flop / 1e3, cost.bytes / 1024, estimate * 1e6,
-               seconds[k] * 1e6, describe(plan.kernels[k]));
+    const double estimate = cost.seconds(flop_per_second, bytes_per_second);
+    print_row(cost, estimate, seconds[k], describe(plan.kernels[k]));
     total.flop += cost.flop;
     total.bytes += cost.bytes;
+    total.turned += cost.turned;
     total_seconds += seconds[k];
     total_estimate += estimate;
   }
-  fmt::print("  {:>9.1f} {:>8.1f} {:>9.2f} {:>9.2f}  in all: {:.1f} GFLOP/s\n\n", total.flop / 1e3, total.bytes / 1024,
-             total_estimate * 1e6, total_seconds * 1e6, total.flop / total_seconds / 1e9);
+  print_row(total, total_estimate, total_seconds,
+            fmt::format("in all: {:.1f} GFLOP/s\n", total.flop / total_seconds / 1e9));
 }
 }  // namespace
 
@@ -125,7 +129,9 @@ int run_plan(int argc, char** argv) {
       options::parse(argc, argv, spec_options(o), usage,
                      "Shows the plans of a spec's programs: the kernels, what is fused in each, FLOP and bytes, and "
                      "measured time beside\n"
-                     "an estimate: the larger of FLOP at this processor's peak and bytes at its second cache's pace.");
+                     "an estimate: the larger of FLOP at this processor's peak and bytes at its second cache's pace, and "
+                     "five times that\n"
+                     "pace for the KB of rows that are turned into columns or back.");
   if (!values) return success;
   take_positional(*values, o, usage);
   Registry registry;
