@@ -240,13 +240,20 @@ std::unique_ptr<InnerTraining> make_comparison(const Experiment& e, const Optimi
   return applied_runs(e, source_of(optimizer), no_theta, threads);
 }
 
-Comparison tuned(const Experiment& e, const Comparison& comparison, int threads) {
+void run_to_end(InnerTraining& training, const std::function<bool()>& interrupt) {
+  do {
+    if (interrupt && interrupt()) throw Interrupted();
+  } while (training.advance(100));
+}
+
+Comparison tuned(const Experiment& e, const Comparison& comparison, int threads,
+                 const std::function<bool()>& interrupt) {
   constexpr std::uint64_t other_problems = std::uint64_t{1} << 40;
   RateSearch search(RateSearch::Precision::half_decades);
   while (const auto rate = search.next()) {
     const auto training =
         applied_runs(e, source_of(comparison.tuned->with_rate(*rate)), no_theta, threads, other_problems);
-    while (training->advance(e.application->steps)) {}
+    run_to_end(*training, interrupt);
     search.add(training->mean_loss());
   }
   const double best = search.best().rate;

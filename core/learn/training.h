@@ -77,8 +77,11 @@ std::unique_ptr<InnerTraining> make_inner_training(const Experiment& experiment,
 std::unique_ptr<InnerTraining> make_application(const Experiment& experiment, const Values& theta, int threads);
 /// The same runs with another optimizer.
 std::unique_ptr<InnerTraining> make_comparison(const Experiment& experiment, const Optimizer& optimizer, int threads);
+/// Runs to the end. Throws Interrupted where `interrupt` says true; it may be empty.
+void run_to_end(InnerTraining& training, const std::function<bool()>& interrupt);
 /// The comparison with the best of its rates: the one of least mean loss on as many problems, none of which the
-/// application has.
-Comparison tuned(const Experiment& experiment, const Comparison& comparison, int threads);
+/// application has. `interrupt` is asked now and then; where it says true, Interrupted is thrown.
+Comparison tuned(const Experiment& experiment, const Comparison& comparison, int threads,
+                 const std::function<bool()>& interrupt);
 
 }  // namespace lopt

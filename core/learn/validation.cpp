@@ -16,12 +16,6 @@ Values no_meta_parameters() { return Values(std::vector<Values::Entry>{}); }
 
 }  // namespace
 
-void run_to_end(InnerTraining& training, const std::function<bool()>& interrupt) {
-  do {
-    if (interrupt && interrupt()) throw Interrupted();
-  } while (training.advance(100));
-}
-
 double Validation::loss_of(const NamedFamily& problem, const OptimizerSource& optimizer, const Values& theta,
                            bool counted, const std::function<bool()>& interrupt) const {
   const ValidationRules& rules = experiment_.validation;

@@ -33,7 +33,4 @@ class Validation {
   int threads_;
 };
 
-/// Runs to the end. Throws Interrupted where `interrupt` says true; it may be empty.
-void run_to_end(InnerTraining& training, const std::function<bool()>& interrupt);
-
 }  // namespace lopt

@@ -8,7 +8,7 @@ import argparse, ctypes, gc, json, os, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "sdk", "python", "src"))
-os.environ.setdefault("LOPT_LIBRARY", os.path.join(ROOT, "build", "lib", "liblopt_c.so"))
+os.environ.setdefault("LOPT_PREFIX", os.path.join(ROOT, "build"))
 import torch
 
 import lopt.torch
@@ -103,8 +103,8 @@ RULES = {
     "muon": (lambda model, n: muon_flop(model), 20, False),
     "general": (lambda model, n: orthogonal_blocks_flop(model), 28, False),
     "per_parameter_mlp": (layers_flop(3, 64, 2), 20, True),
-    "mlp_lopt": (layers_flop(19, 32, 32, 2), 48, True),
-    "adafac_mlp_lopt": (layers_flop(39, 32, 32, 2), 48, True),
+    "mlp_lopt": (layers_flop(8, 32, 32, 2), 60, True),
+    "adafac_mlp_lopt": (layers_flop(28, 4, 4, 2), 44, True),
 }
 
 

@@ -2,6 +2,7 @@
 
 #include "data/batch.h"
 #include "learn/update_picture.h"
+#include "report/evaluation_beside.h"
 #include "report/preview.h"
 
 #include <fmt/format.h>
@@ -62,11 +63,10 @@ void show_earlier_thetas(Session& session) {
   if (std::filesystem::exists(half_way)) add("θ half-way", read_theta(learned, half_way));
 }
 
-/// "13 % below", "4 % above", of positive numbers.
-std::string percent_beside(double own, double other) {
-  const double percent = 100 * (own / other - 1);
-  return std::abs(percent) < 0.5 ? "as high as"
-                                 : fmt::format("{:.0f} % {}", std::abs(percent), percent < 0 ? "below" : "above");
+/// "13 % below", "as high as".
+std::string beside_in_words(double own, double other) {
+  const std::string text = in_percent(own / other);
+  return text.ends_with("high") ? text + " as" : text;
 }
 
 /// The learned optimizer beside the best of the others, in words; nothing where there are none.
@@ -80,9 +80,9 @@ std::string verdict_in_words(const std::vector<AppliedRow>& rows, std::size_t ow
   if (!std::isfinite(own.mean)) return "The learned optimizer diverged.";
   if (!std::isfinite(best->mean)) return "The learned optimizer is the only one that did not diverge.";
   std::string text = fmt::format("The learned optimizer's mean loss is {} that of {}",
-                                 percent_beside(own.mean, best->mean), best->label);
-  if (own.test && best->test)
-    text += fmt::format("; its test loss is {}", percent_beside(own.test->loss, best->test->loss));
+                                 beside_in_words(own.mean, best->mean), best->label);
+  if (own.test && best->test && std::isfinite(own.test->loss) && std::isfinite(best->test->loss))
+    text += fmt::format("; its test loss is {}", beside_in_words(own.test->loss, best->test->loss));
   return text + ".";
 }
 
@@ -136,10 +136,15 @@ void apply_theta(Session& session, const Values& theta, const std::optional<Valu
   if (average)
     rows.push_back(applied_row(session, "with averaged θ", *make_application(experiment, *average, session.threads())));
   const std::size_t own_rows = rows.size();
-  for (const Comparison& asked : experiment.comparisons) {
-    const Comparison comparison = asked.tuned ? tuned(experiment, asked, session.threads()) : asked;
-    rows.push_back(
-        applied_row(session, comparison.label, *make_comparison(experiment, *comparison.optimizer, session.threads())));
+  try {
+    for (const Comparison& asked : experiment.comparisons) {
+      const Comparison comparison =
+          asked.tuned ? tuned(experiment, asked, session.threads(), stop_wanted) : asked;
+      rows.push_back(applied_row(session, comparison.label,
+                                 *make_comparison(experiment, *comparison.optimizer, session.threads())));
+    }
+  } catch (const Interrupted&) {
+    // What was tried until then is reported; finish() says that somebody wanted an end.
   }
   report_rows(session, rows, own_rows);
   show_earlier_thetas(session);

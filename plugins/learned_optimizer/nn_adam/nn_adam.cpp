@@ -1,4 +1,4 @@
-#include <lopt/plugin.h>
+#include "../tensor_statistics.h"
 
 #include <cmath>
 
@@ -16,9 +16,8 @@ Tensor decay_of(const Tensor& x) { return 1 - exp(clamp(10 * x, -10, 0)); }
 Tensor scaled_rate(double lr) { return full({}, 0.1 * std::log(lr)); }
 Tensor scaled_decay(double beta) { return full({}, 0.1 * std::log(1 - beta)); }
 
-/// The log of a magnitude, between −2.5 and 2.5.
-Tensor log_size(const Tensor& x) { return clamp(log(1e-8 + abs(x)), -5, 5) * 0.5; }
-Tensor variance(const Tensor& x, const Tensor& mean_of_x) { return mean(square(x - mean_of_x)); }
+/// Between −2.5 and 2.5.
+Tensor half_log_size(const Tensor& x) { return log_size(x) * 0.5; }
 
 struct Constants {
   double output_scale, decay_strength;
@@ -73,9 +72,9 @@ class Update final : public Optimizer {
     const auto sign_if = [](bool yes) { return full({}, yes ? 1 : -1); };
     return stack(
         {bounded("beta1"), bounded("beta2"), bounded("epsilon"), sign_if(p.rank() == 1), sign_if(p.rank() == 0),
-         bounded("lr"), log_size(mean_g), sign(mean_g), log_size(mean(abs(g))), log_size(mean_m), sign(mean_m),
-         log_size(mean_p), sign(mean_p), log_size(mean_v), sign(mean_v), log_size(variance(g, mean_g)),
-         log_size(variance(m, mean_m)), log_size(variance(p, mean_p)), log_size(variance(v, mean_v))},
+         bounded("lr"), half_log_size(mean_g), sign(mean_g), half_log_size(mean(abs(g))), half_log_size(mean_m), sign(mean_m),
+         half_log_size(mean_p), sign(mean_p), half_log_size(mean_v), sign(mean_v), half_log_size(variance(g, mean_g)),
+         half_log_size(variance(m, mean_m)), half_log_size(variance(p, mean_p)), half_log_size(variance(v, mean_v))},
         0);
   }
 

@@ -1,4 +1,5 @@
 #include "../step_size.h"
+#include "../tensor_statistics.h"
 
 #include <cmath>
 #include <numbers>
@@ -21,8 +22,6 @@ struct Multipliers {
   double step, magnitude;
 };
 
-Tensor log_size(const Tensor& x) { return clamp(log(1e-8 + abs(x)), -5, 5); }
-Tensor variance(const Tensor& x, const Tensor& mean_of_x) { return mean(square(x - mean_of_x)); }
 /// sin(t / (s·π)) for s = 1, 3, 10, … 100,000.
 Tensor sine_embedding(const Tensor& iteration) {
   constexpr float scales[] = {1, 3, 10, 30, 100, 300, 1e3F, 3e3F, 1e4F, 3e4F, 1e5F};

@@ -1,4 +1,5 @@
 #include "../lstm_and_network.h"
+#include "../tensor_statistics.h"
 
 #include <algorithm>
 
@@ -14,7 +15,7 @@ struct Multipliers {
   double step, exponent, mixed;
 };
 
-Tensor log_size(const Tensor& x) { return 0.5 * clamp(log(1e-8 + abs(10 * x)), -5, 5); }
+Tensor shown(const Tensor& x) { return 0.5 * log_size(10 * x); }
 
 /// p ← p − step · s · o0 · rms(p) · e^(exponent · o1): for each tensor an LSTM gives s and the shares with which a
 /// network is mixed from a bank; the network sees the parameter and gives (o0, o1).
@@ -90,15 +91,15 @@ class Update final : public Optimizer {
     std::vector<Tensor> of_momenta, of_sizes;
     for (const Tensor& momentum : moments.momenta) {
       const Tensor m = momentum * scale, mean_m = mean(m);
-      of_momenta.push_back(mean(square(m - mean_m)));
-      of_sizes.push_back(mean(square(size - mean_m)));
+      of_momenta.push_back(variance(m, mean_m));
+      of_sizes.push_back(variance(size, mean_m));
     }
     std::vector<float> rank(most_rank, 0.0F);
     const auto longer =
         static_cast<std::size_t>(std::ranges::count_if(p.shape(), [](std::int64_t n) { return n > 1; }));
     if (longer < rank.size()) rank[longer] = 1;
-    return {log_size(reshape(mean(size), {1})), Tensor(Array({most_rank}, rank)), log_size(stack(of_momenta, 0)),
-            log_size(stack(of_sizes, 0))};
+    return {shown(reshape(mean(size), {1})), Tensor(Array({most_rank}, rank)), shown(stack(of_momenta, 0)),
+            shown(stack(of_sizes, 0))};
   }
 
   Tree theta_;
