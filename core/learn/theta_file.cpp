@@ -42,12 +42,14 @@ std::int64_t horizon_in(const std::string& file) {
 
 std::string theta_file(const std::string& name) {
   std::error_code error;
-  if (std::filesystem::is_directory(name, error)) return name + "/theta.npz";
+  const std::filesystem::path recipes = installation_prefix() + "/share/lopt/configs/recipes";
   const bool is_plain = std::all_of(
       name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+  // A recipe's name is that wherever one stands; a folder that is called so is ./NAME.
+  if (const auto file = recipes / name / "theta.npz"; is_plain && std::filesystem::exists(file, error))
+    return file.string();
+  if (std::filesystem::is_directory(name, error)) return name + "/theta.npz";
   if (!is_plain || std::filesystem::exists(name, error)) return name;
-  const std::filesystem::path recipes = installation_prefix() + "/share/lopt/configs/recipes";
-  if (const auto file = recipes / name / "theta.npz"; std::filesystem::exists(file, error)) return file.string();
   std::vector<std::string> known;
   for (const auto& entry : std::filesystem::directory_iterator(recipes, error))
     if (std::filesystem::exists(entry.path() / "theta.npz", error)) known.push_back(entry.path().filename().string());

@@ -12,7 +12,7 @@ namespace lopt {
 void write_theta(const std::string& path, const Values& theta, const SpecNode& learned_optimizer,
                  std::int64_t horizon = 0);
 
-/// The file of a run's folder, of a recipe that comes with lopt, by its name, or of a path. Throws DataError for a
+/// The file of a recipe that comes with lopt, by its name, of a run's folder, or of a path. Throws DataError for a
 /// plain name that is none of these.
 std::string theta_file(const std::string& name);
 /// The learned optimizer that a file names; a null node where it names none. Throws DataError.

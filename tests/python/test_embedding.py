@@ -164,6 +164,18 @@ class Embedding(unittest.TestCase):
         self.assertEqual(os.waitpid(child, 0)[1], 0)
         self.assertAlmostEqual(params["w"][0], -0.001, 6)
 
+    def test_a_recipe_has_its_name_beside_a_folder_that_is_called_so(self):
+        w, before = {"w": numpy.zeros((2, 3), numpy.float32)}, os.getcwd()
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(os.path.join(folder, "general"))
+            os.chdir(folder)
+            try:
+                self.assertIn("steered", repr(lopt.Optimizer("general", w, 100).state_dict()["state"][:200]))
+                with self.assertRaisesRegex(lopt.DataError, "./general/theta.npz"):
+                    lopt.Optimizer({"plugin": "learned", "theta": "./general"}, w, 100)
+            finally:
+                os.chdir(before)
+
     def test_what_is_wrong_is_said(self):
         w = {"w": numpy.zeros((2, 3), numpy.float32)}
         for error, words, make in [

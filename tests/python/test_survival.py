@@ -380,6 +380,35 @@ class Survival(unittest.TestCase):
             call("train", self.spec("pes", steps), *overrides, "--out", whole, "-q")
             self.assertEqual(results(run), results(whole))
 
+    def test_a_signal_ends_the_search_for_rates(self):
+        run = self.path("run")
+        child = subprocess.Popen([runner, "train", self.spec("pes", 1), "--out", run, "-q", "apply={steps: 1000000, seeds: [0]}",
+                                  "compare=[{tuned: adam}]"])
+        while not os.path.exists(run + "/metrics.jsonl"):
+            time.sleep(0.02)
+        time.sleep(0.5)
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(20), 130)  # a search takes minutes
+
+    @unittest.skipIf(sanitized, "sanitizers explain crashes themselves")
+    def test_a_file_that_is_cut_short_under_a_run_is_named(self):
+        text, run, path = "to be or not to be, that is the question\n" * 100_000, self.path("run"), self.path("text.txt")
+        with open(path, "w") as file:
+            file.write(text)
+        child = subprocess.Popen([runner, "train", self.spec("pes", 1000000), "--out", run, "-q", "checkpoint.every=1 step",
+                                  f"task={{plugin: char_rnn, embedding: 4, hidden: 4, batch_size: 4, dataset: {{plugin: text, file: {path}}}}}"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.wait_for_steps(run, 3)
+        os.truncate(path, 1000)
+        said, _ = child.communicate(timeout=30)
+        self.assertEqual(child.returncode, 4, said)
+        self.assertIn(f"{path}: was cut short while it was in use", said)
+        with open(path, "w") as file:
+            file.write(text)
+        with open(run + "/metrics.jsonl") as file:
+            steps = len(file.read().splitlines())
+        call("resume", run, f"steps={steps + 2}", "-q")
+
     def test_damaged_checkpoints(self):
         run = self.path("run")
         call("train", self.spec("pes", 7), "--out", run, "--trace", run + ".npz", "-q")

@@ -1,9 +1,11 @@
 // Plans: random programs give what the reference executor gives, and what should be fused is.
 #include "kernels/simd.h"
+#include "trace/primitives/by_name.h"
 #include "unit/random_programs.h"
 
 #include "catch.h"
 
+#include <set>
 #include <thread>
 
 using namespace lopt;
@@ -20,21 +22,56 @@ std::vector<Array> nudged(std::vector<Array> values) {
   return values;
 }
 
+/// The program with each value of a function that kernels approximate multiplied by `factor`.
+Program with_rough_functions(const Program& program, float factor) {
+  static const std::set<std::string_view> functions{"exp", "log",     "log1p", "tanh",  "sigmoid", "erf",
+                                                    "sin", "erf_inv", "cos",   "power", "rsqrt",   "sqrt"};
+  Program rough;
+  rough.name = program.name;
+  std::vector<ValueId> now;  // of each value, where it is
+  for (Operation op : program.operations) {
+    for (ValueId& input : op.inputs) input = now[input];
+    rough.operations.push_back(op);
+    now.push_back(static_cast<ValueId>(rough.operations.size() - 1));
+    if (!functions.contains(op.primitive->name)) continue;
+    Array factors(op.type);
+    for (float& x : factors.mutable_values<float>()) x = factor;
+    rough.operations.push_back({&constant_primitive, {}, Constant{factors}, op.type});
+    rough.operations.push_back({primitive_named("multiply"), {now.back(), now.back() + 1}, {}, op.type});
+    now.back() += 2;
+  }
+  for (const ValueId input : program.inputs) rough.inputs.push_back(now[input]);
+  for (const ValueId output : program.outputs) rough.outputs.push_back(now[output]);
+  return rough;
+}
+
 /// How far the planned executor is off, as a multiple of what is allowed. The yardstick is the reference in float64;
 /// what is allowed is what float32 costs the reference executor, and what the last bits of the inputs change: both show
-/// how ill-conditioned the program is.
+/// how ill-conditioned the program is. Where that does not do, it is also what functions change that are off by four
+/// units in the last place, all of them upwards or downwards, as kernels may be and the reference's are not: 1 − tanh²
+/// where tanh is nearly 1.
 double excess_error(const RandomProgram& random) {
+  constexpr float four_units = 4.8e-7F;
   const Program& program = random.program();
   const std::vector<Array> planned = compile(program).run(random.values());
   const std::vector<Array> single = evaluate_reference(program, random.values());
   const std::vector<Array> exact = evaluate_reference(program, random.values(), Precision::float64);
-  const std::vector<Array> moved = evaluate_reference(program, nudged(random.values()), Precision::float64);
-  double worst = 0;
-  for (std::size_t i = 0; i < planned.size(); ++i) {
-    const double allowed = 20 * difference(single[i], exact[i]) + 20 * difference(moved[i], exact[i]) + 1e-5;
-    worst = std::max(worst, difference(planned[i], exact[i]) / allowed);
-  }
-  return worst;
+  std::vector<double> sensitivity(planned.size(), 0.0);
+  const auto add = [&](const std::vector<Array>& moved) {
+    for (std::size_t i = 0; i < moved.size(); ++i) sensitivity[i] += difference(moved[i], exact[i]);
+  };
+  const auto excess = [&] {
+    double worst = 0;
+    for (std::size_t i = 0; i < planned.size(); ++i)
+      worst = std::max(worst, difference(planned[i], exact[i]) / (20 * sensitivity[i] + 1e-5));
+    return worst;
+  };
+  add(single);
+  add(evaluate_reference(program, nudged(random.values()), Precision::float64));
+  if (excess() <= 1) return excess();
+  for (const float factor : {1 - four_units, 1 + four_units})
+    add(evaluate_reference(with_rough_functions(program, factor), random.values(), Precision::float64));
+  return excess();
 }
 
 /// Runs random programs; a failing one is made smaller, and printed.
