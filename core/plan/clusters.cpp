@@ -121,10 +121,11 @@ class Merger {
   }
 
   void run() {
-    merge_all([&](ValueId i) { return !sums_columns(i); });
+    merge_all([&](ValueId i, ValueId input) { return !sums_columns(i) && !sums_columns(input); });
     for (ValueId i = 0; i < program_.operations.size(); ++i)
       if (sums_columns(i) && is_apart(i)) clusters_.roles[i] = {};
-    merge_all([](ValueId) { return true; });
+    is_first_pass_ = false;
+    merge_all([&](ValueId i, ValueId input) { return sums_columns(i) || sums_columns(input); });
     join_readers();
   }
 
@@ -158,9 +159,9 @@ class Merger {
   template <class Takes>
   void merge_all(Takes takes) {
     for (ValueId i = 0; i < program_.operations.size(); ++i)
-      if (clusters_.roles[i].fusable && takes(i))
+      if (clusters_.roles[i].fusable)
         for (ValueId input : program_.operations[i].inputs)
-          if (takes(input)) try_merge(input, i);
+          if (takes(i, input)) try_merge(input, i);
   }
 
   /// A sum or maximum over columns, which gives what it is merged with rows of these columns.
@@ -240,8 +241,8 @@ class Merger {
     if (sets_[a].members.size() + sets_[b].members.size() > most_members) return;
     const std::int64_t rows = sets_[a].rows ? sets_[a].rows : sets_[b].rows;
     if (!rows_agree(sets_[a], sets_[b]) || !hands_over(sets_[b], a, rows)) return;
-    // No set has members behind this consumer yet, but for those alone.
-    if (other_path(a, b, sets_[b].last)) return;
+    // In the first pass no set has members behind this consumer yet, but for those alone.
+    if (other_path(a, b, is_first_pass_ ? sets_[b].last : static_cast<ValueId>(program_.operations.size()))) return;
     merge(a, b, rows);
   }
 
@@ -291,6 +292,7 @@ class Merger {
   std::vector<ValueId> parent_;
   std::vector<Set> sets_;
   std::vector<std::uint32_t> root_cluster_;
+  bool is_first_pass_ = true;
 };
 
 }  // namespace

@@ -105,6 +105,12 @@ TEST_CASE("random programs agree between the planned and the reference executor,
   REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
 }
 
+TEST_CASE("regions that are merged late wait for nothing that waits for them") {
+  // A sum over columns joined two regions, one of which needed the other by way of a product and a third.
+  constexpr std::uint32_t seed = 1138621392;
+  CHECK(excess_error(RandomProgram(seed, 5 + static_cast<int>(seed % 20))) <= 1);
+}
+
 TEST_CASE("programs of several lanes run side by side give the bits of each alone") {
   const std::uint32_t first = new_seed();
   WARN("seed " << first << " (LOPT_TEST_SEED chooses another)");
