@@ -1,0 +1,57 @@
+"""The benchmarks, each at its smallest size: that they run, and print what they are to measure. No time is judged.
+
+usage: test_bench.py BUILD
+"""
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import unittest
+
+build = os.path.abspath(sys.argv[1])
+source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def output(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, cwd=source)
+    if done.returncode:
+        raise AssertionError(f"{command}: code {done.returncode}\n{done.stdout[-3000:]}")
+    return done.stdout
+
+
+def script(name, *arguments):
+    return output(sys.executable, f"tests/bench/{name}.py", *arguments)
+
+
+class Bench(unittest.TestCase):
+    def rows(self, text, names):
+        for name in names:
+            self.assertRegex(text, rf"(?m)^{re.escape(name)} .*\d")
+
+    def test_the_loops_of_the_tutorial(self):
+        said = script("bench", "--steps", "2")
+        self.rows(said, ["full_gradient", "truncated_es", "pes", "inner step, SGD", "update of 10⁷ parameters:"])
+
+    def test_tasks_and_rules(self):
+        self.rows(script("bench", "--tasks", "--steps", "1"), ["conv_classifier", "transformer", "quadratic"])
+        self.rows(script("bench", "--rules", "tiny", "tanh2", "--steps", "1"), ["tiny", "tanh2"])
+
+    def test_updates(self):
+        lines = [json.loads(line) for line in output(f"{build}/bin/lopt-bench-optimizers", "100").splitlines()]
+        self.assertIn("adam", [line["optimizer"] for line in lines])
+        for line in lines:
+            self.assertGreater(line["ns"], 0)
+
+    @unittest.skipUnless(importlib.util.find_spec("torch"), "PyTorch is not here")
+    def test_wide_models(self):
+        said = script("wide", "--blocks", "1", "--width", "64", "--heads", "2", "--steps", "1")
+        self.rows(said, ["adam", "muon", "general", "per_parameter_mlp", "mlp_lopt", "adafac_mlp_lopt"])
+
+
+if __name__ == "__main__":
+    result = unittest.main(argv=sys.argv[:1], exit=False).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    sys.exit(failed > 0)
