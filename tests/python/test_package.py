@@ -168,6 +168,17 @@ class Package(unittest.TestCase):
         self.assertGreaterEqual(seen["cpp"], 10)
         self.assertGreaterEqual(seen["sh"], 3)
 
+    def test_the_guide_from_jax(self):
+        """The task of docs/from-jax.md, with the two lines that every plugin begins with, is a plugin."""
+        with open(source + "/docs/from-jax.md") as file:
+            code = re.search(r"^```cpp\n(.*?)^```$", file.read(), re.M | re.S)[1]
+        work = self.work("jax")
+        with open(work + "/line.cpp", "w") as file:
+            file.write("#include <lopt/plugin.h>\nusing namespace lopt;\n" + code)
+        call("g++", "-std=c++20", "-shared", "-fPIC", *strict.split(), "-I", self.prefix + "/include", "line.cpp", "-L",
+             self.prefix + "/lib", "-llopt", "-o", "line.so", cwd=work)
+        self.assertIn(" 0 failed", call(self.runner, "check-plugin", "line.so", cwd=work))
+
     def test_completions_and_man_page_know_every_verb_and_option(self):
         with open(self.prefix + "/share/bash-completion/completions/lopt-run") as file:
             bash = file.read()

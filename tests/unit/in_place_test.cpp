@@ -4,6 +4,8 @@
 
 #include "catch.h"
 
+#include <cstring>
+
 using namespace lopt;
 using namespace lopt::test;
 
