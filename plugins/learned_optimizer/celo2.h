@@ -99,4 +99,37 @@ class Direction {
 /// Gradients as the rules see them.
 inline Tensor clipped(const Tensor& gradient) { return clamp(gradient, -1000, 1000); }
 
+/// Keeps the accumulators of each tensor, and moves it by what a rule makes of them.
+class Rule : public Optimizer {
+ public:
+  Tree init(const Tree& params, const InitContext&) const override {
+    Tree state{{"params", params}};
+    put_moments(state, params, TensorMoments::start(params));
+    return state;
+  }
+
+  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
+    std::vector<TensorMoments> moments = take_moments(state);
+    const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
+    std::vector<Tensor> next;
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      const Tensor gradient = clipped(g[i]);
+      moments[i] = moments[i].updated(gradient, size_decay);
+      next.push_back(p[i] - step_of(p[i], gradient, moments[i], context));
+    }
+    Tree result{{"params", grads.with_leaves<Tensor>(next)}};
+    put_moments(result, grads, moments);
+    return result;
+  }
+
+  Tree params(const Tree& state) const override { return state["params"]; }
+
+ protected:
+  explicit Rule(const Tree& theta) : direction_(theta) {}
+  virtual Tensor step_of(const Tensor& p, const Tensor& gradient, const TensorMoments& moments,
+                         const UpdateContext& context) const = 0;
+
+  Direction direction_;
+};
+
 }  // namespace lopt::celo2

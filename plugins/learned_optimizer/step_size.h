@@ -19,12 +19,18 @@ struct StepMultipliers {
   double step, exponent;
 
   explicit StepMultipliers(Settings& s)
-      : step(s.real("step_multiplier", 0.01).above(0).doc("scale of the first output, the direction")),
-        exponent(s.real("exp_multiplier", 0.01)
-                     .above(0)
-                     .doc("scale of the second output, the logarithm of the step's size")) {}
+      : step(s.real("step_multiplier", 0.01).above(0).doc(of_step)),
+        exponent(s.real("exp_multiplier", 0.01).above(0).doc(of_exponent)) {}
+  /// Those of a rule of the JAX package, by the names that it gives them.
+  StepMultipliers(Settings& s, const std::string& step_name, const std::string& exponent_name)
+      : step(s.real(step_name, 0.001).above(0).doc(of_step)),
+        exponent(s.real(exponent_name, 0.001).above(0).at_most(1).doc(of_exponent)) {}
 
   Tensor step_of(const Tensor& out) const { return take(out, 0, -1) * step * step_size(out, exponent); }
+
+ private:
+  static constexpr const char *of_step = "scale of the first output, the direction",
+                              *of_exponent = "scale of the second output, the logarithm of the step's size";
 };
 
 }  // namespace lopt

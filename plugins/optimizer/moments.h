@@ -17,10 +17,10 @@ struct MomentSettings {
             s.real("epsilon", epsilon).at_least(0).doc("added outside the root"),
             s.real("epsilon_root", epsilon_root).at_least(0).doc("added inside the root")};
   }
+  /// √(v + ε_root) + ε.
+  Tree size(const Tree& variance) const { return sqrt(variance + Tensor(epsilon_root)) + Tensor(epsilon); }
   /// m / (√(v + ε_root) + ε).
-  Tree direction(const Tree& mean, const Tree& variance) const {
-    return mean / (sqrt(variance + Tensor(epsilon_root)) + Tensor(epsilon));
-  }
+  Tree direction(const Tree& mean, const Tree& variance) const { return mean / size(variance); }
 };
 
 /// Running means, bias-corrected: m ← β1·m + (1 − β1)·g, v ← β2·v + (1 − β2)·q, over 1 − β1ᵗ and 1 − β2ᵗ.
@@ -46,6 +46,22 @@ struct Moments {
   Tree with(const Tree& params) const {
     return {{"params", params}, {"mean", mean}, {"variance", variance}, {"count", count}};
   }
+};
+
+/// Adam and its kin. What they do with the means is their update.
+class MomentOptimizer : public Optimizer {
+ public:
+  Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
+  Tree params(const Tree& state) const override { return state["params"]; }
+
+ protected:
+  explicit MomentOptimizer(const MomentSettings& s) : s_(s) {}
+  /// Parameters a step on, at the rate of this update.
+  Tree stepped(const Tree& state, const UpdateContext& context, const Tree& step) const {
+    return state["params"] - s_.learning_rate.at(context) * step;
+  }
+
+  MomentSettings s_;
 };
 
 /// ‖p‖ / ‖u‖ of each tensor times u, where neither is 0; u elsewhere. Norms are at least `least`.

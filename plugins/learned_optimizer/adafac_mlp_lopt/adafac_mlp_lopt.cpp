@@ -12,10 +12,6 @@ constexpr std::int64_t own_features = 28, all_features = own_features + 11;
 /// Bound of gradients, far beyond where a problem has diverged: what is made of them is finite.
 constexpr double most = 1e8;
 
-struct Multipliers {
-  double step, exponent;
-};
-
 /// 1 − e^(10 · (log(1 − d₀)/10 + δ)): a decay that begins at d₀, moved by a weight δ.
 Tensor moved(double decay, const Tensor& delta) { return 1 - exp(10 * (std::log(1 - decay) / 10 + delta)); }
 
@@ -30,7 +26,7 @@ struct Moments {
 ///   p ← p − step · o0 · e^(exponent · o1).
 class Update final : public Optimizer {
  public:
-  Update(const Tree& theta, Multipliers multipliers) : multipliers_(multipliers) {
+  Update(const Tree& theta, StepMultipliers multipliers) : multipliers_(multipliers) {
     for (int k = 0; k < 3; ++k) {
       momentum_decays_.push_back(moved(decays[k], take(theta["momentum_decays"], k, 0)));
       factored_decays_.push_back(clamp_decay(moved(decays[k], take(theta["adafactor_decays"], k, 0))));
@@ -125,7 +121,7 @@ class Update final : public Optimizer {
 
   std::vector<Tensor> momentum_decays_, factored_decays_, weights_, biases_;
   Tensor size_decay_;
-  Multipliers multipliers_;
+  StepMultipliers multipliers_;
 };
 
 }  // namespace
@@ -137,11 +133,7 @@ class AdafacMlpLopt final : public LearnedOptimizer {
  public:
   explicit AdafacMlpLopt(Settings& s)
       : hidden_(s.integer("hidden_size", 4).between(1, 4096).doc("width of the hidden layers")),
-        multipliers_{s.real("step_mult", 0.001).above(0).doc("scale of the first output, the direction"),
-                     s.real("exp_mult", 0.001)
-                         .above(0)
-                         .at_most(1)
-                         .doc("scale of the second output, the logarithm of the step's size")} {}
+        multipliers_(s, "step_mult", "exp_mult") {}
 
   Tree init(Key key) const override {
     const std::vector<Key> keys = split(key, 3);
@@ -164,7 +156,7 @@ class AdafacMlpLopt final : public LearnedOptimizer {
 
  private:
   int hidden_;
-  Multipliers multipliers_;
+  StepMultipliers multipliers_;
 };
 
 LOPT_PLUGIN(

@@ -13,39 +13,20 @@ struct Rates {
 /// Of matrices: p ← p − lr · normalised(orthogonalised(s)), s the network's direction. Of vectors and scalars, Adam
 /// without bias correction: m ← β1·m + (1 − β1)·g, v ← β2·v + (1 − β2)·g², p ← p − 20 · lr · m / √(v + 1e-8). Weight
 /// decay is decoupled: p ← p − lr · decay · p.
-class Update final : public Optimizer {
+class Update final : public celo2::Rule {
  public:
-  Update(const Tree& theta, Rates rates) : direction_(theta), rates_(rates) {}
-
-  Tree init(const Tree& params, const InitContext&) const override {
-    Tree state{{"params", params}};
-    put_moments(state, params, TensorMoments::start(params));
-    return state;
-  }
-
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
-    std::vector<TensorMoments> moments = take_moments(state);
-    const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
-    std::vector<Tensor> next;
-    for (std::size_t i = 0; i < p.size(); ++i) {
-      const Tensor gradient = celo2::clipped(g[i]);
-      moments[i] = moments[i].updated(gradient, celo2::size_decay);
-      // The first momentum and the second moment decay as Adam's do here.
-      static_assert(TensorMoments::decays[0] == beta1 && celo2::size_decay == beta2);
-      const Tensor step = p[i].rank() >= 2
-                              ? celo2::normalized(newton_schulz(direction_(p[i], gradient, moments[i]), 5, 1e-8))
-                              : adam_rate * moments[i].momenta[0] * rsqrt(moments[i].size + 1e-8);
-      next.push_back(p[i] - rates_.learning_rate.at(context) * (step + rates_.weight_decay.at(context) * p[i]));
-    }
-    Tree result{{"params", grads.with_leaves<Tensor>(next)}};
-    put_moments(result, grads, moments);
-    return result;
-  }
-
-  Tree params(const Tree& state) const override { return state["params"]; }
+  Update(const Tree& theta, Rates rates) : Rule(theta), rates_(std::move(rates)) {}
 
  private:
-  celo2::Direction direction_;
+  Tensor step_of(const Tensor& p, const Tensor& gradient, const TensorMoments& moments,
+                 const UpdateContext& context) const override {
+    // The first momentum and the second moment decay as Adam's do here.
+    static_assert(TensorMoments::decays[0] == beta1 && celo2::size_decay == beta2);
+    const Tensor step = p.rank() >= 2 ? celo2::normalized(newton_schulz(direction_(p, gradient, moments), 5, 1e-8))
+                                      : adam_rate * moments.momenta[0] * rsqrt(moments.size + 1e-8);
+    return rates_.learning_rate.at(context) * (step + rates_.weight_decay.at(context) * p);
+  }
+
   Rates rates_;
 };
 

@@ -5,34 +5,16 @@ using namespace lopt;
 namespace {
 
 /// p ← p − lr · s / √(1e-9 + mean s²), the mean over the last two dimensions, s the network's direction.
-class Update final : public Optimizer {
+class Update final : public celo2::Rule {
  public:
-  Update(const Tree& theta, Rate rate) : direction_(theta), rate_(std::move(rate)) {}
-
-  Tree init(const Tree& params, const InitContext&) const override {
-    Tree state{{"params", params}};
-    put_moments(state, params, TensorMoments::start(params));
-    return state;
-  }
-
-  Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
-    std::vector<TensorMoments> moments = take_moments(state);
-    const std::vector<Tensor> p = state["params"].leaves(), g = grads.leaves();
-    std::vector<Tensor> next;
-    for (std::size_t i = 0; i < p.size(); ++i) {
-      const Tensor gradient = celo2::clipped(g[i]);
-      moments[i] = moments[i].updated(gradient, celo2::size_decay);
-      next.push_back(p[i] - rate_.at(context) * celo2::normalized(direction_(p[i], gradient, moments[i])));
-    }
-    Tree result{{"params", grads.with_leaves<Tensor>(next)}};
-    put_moments(result, grads, moments);
-    return result;
-  }
-
-  Tree params(const Tree& state) const override { return state["params"]; }
+  Update(const Tree& theta, Rate rate) : Rule(theta), rate_(std::move(rate)) {}
 
  private:
-  celo2::Direction direction_;
+  Tensor step_of(const Tensor& p, const Tensor& gradient, const TensorMoments& moments,
+                 const UpdateContext& context) const override {
+    return rate_.at(context) * celo2::normalized(direction_(p, gradient, moments));
+  }
+
   Rate rate_;
 };
 

@@ -9,15 +9,11 @@ namespace {
 constexpr double decays[] = {0.1, 0.5, 0.9, 0.99, 0.999, 0.9999};
 constexpr std::int64_t momenta = std::size(decays), own_features = 2 + momenta, all_features = own_features + 11;
 
-struct Multipliers {
-  double step, exponent;
-};
-
 /// m_d ← d·m_d + (1 − d)·g for six decays; features g, p and m_d, each over its root mean square in the tensor, and
 /// tanh of the iteration at eleven scales; (o0, o1) = network(features);  p ← p − step · o0 · e^(exponent · o1).
 class Update final : public Optimizer {
  public:
-  Update(const Tree& theta, Multipliers multipliers) : multipliers_(multipliers) {
+  Update(const Tree& theta, StepMultipliers multipliers) : multipliers_(multipliers) {
     for (const char* layer : {"linear_0", "linear_1", "linear_2"}) {
       const Tree& parameters = theta["mlp"]["~"][layer];
       weights_.push_back(parameters["w"]);
@@ -58,7 +54,7 @@ class Update final : public Optimizer {
 
  private:
   std::vector<Tensor> weights_, biases_;
-  Multipliers multipliers_;
+  StepMultipliers multipliers_;
 };
 
 }  // namespace
@@ -69,11 +65,7 @@ class MlpLopt final : public LearnedOptimizer {
  public:
   explicit MlpLopt(Settings& s)
       : hidden_(s.integer("hidden_size", 32).between(1, 4096).doc("width of the hidden layers")),
-        multipliers_{s.real("step_mult", 0.001).above(0).doc("scale of the first output, the direction"),
-                     s.real("exp_mult", 0.001)
-                         .above(0)
-                         .at_most(1)
-                         .doc("scale of the second output, the logarithm of the step's size")} {}
+        multipliers_(s, "step_mult", "exp_mult") {}
 
   Tree init(Key key) const override {
     const std::vector<Key> keys = split(key, 3);
@@ -92,7 +84,7 @@ class MlpLopt final : public LearnedOptimizer {
 
  private:
   int hidden_;
-  Multipliers multipliers_;
+  StepMultipliers multipliers_;
 };
 
 LOPT_PLUGIN(

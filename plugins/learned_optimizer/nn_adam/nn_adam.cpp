@@ -72,9 +72,10 @@ class Update final : public Optimizer {
     const auto sign_if = [](bool yes) { return full({}, yes ? 1 : -1); };
     return stack(
         {bounded("beta1"), bounded("beta2"), bounded("epsilon"), sign_if(p.rank() == 1), sign_if(p.rank() == 0),
-         bounded("lr"), half_log_size(mean_g), sign(mean_g), half_log_size(mean(abs(g))), half_log_size(mean_m), sign(mean_m),
-         half_log_size(mean_p), sign(mean_p), half_log_size(mean_v), sign(mean_v), half_log_size(variance(g, mean_g)),
-         half_log_size(variance(m, mean_m)), half_log_size(variance(p, mean_p)), half_log_size(variance(v, mean_v))},
+         bounded("lr"), half_log_size(mean_g), sign(mean_g), half_log_size(mean(abs(g))), half_log_size(mean_m),
+         sign(mean_m), half_log_size(mean_p), sign(mean_p), half_log_size(mean_v), sign(mean_v),
+         half_log_size(variance(g, mean_g)), half_log_size(variance(m, mean_m)), half_log_size(variance(p, mean_p)),
+         half_log_size(variance(v, mean_v))},
         0);
   }
 

@@ -18,10 +18,6 @@ constexpr double clip_decay = 0.99, clip_multiple = 10, loss_decay = 0.9;
 struct Sizes {
   std::int64_t hidden, layers, from_mlp, from_lstm, to_mlp, lstm;
 };
-struct Multipliers {
-  double step, magnitude;
-};
-
 /// sin(t / (s·π)) for s = 1, 3, 10, … 100,000.
 Tensor sine_embedding(const Tensor& iteration) {
   constexpr float scales[] = {1, 3, 10, 30, 100, 300, 1e3F, 3e3F, 1e4F, 3e4F, 1e5F};
@@ -40,7 +36,7 @@ struct Leaf {
 ///   (o0, o1, message) = network(features, from the LSTM);  p ← p − step · o0 · e^(magnitude · o1).
 class Update final : public Optimizer {
  public:
-  Update(Tree theta, const Sizes& sizes, Multipliers multipliers)
+  Update(Tree theta, const Sizes& sizes, StepMultipliers multipliers)
       : theta_(std::move(theta)), multipliers_(multipliers) {
     for (std::int64_t i = 0; i <= sizes.layers; ++i) {
       const Tree& layer = theta_["ffmod_params"]["mlp"]["~"]["linear_" + std::to_string(i)];
@@ -81,7 +77,7 @@ class Update final : public Optimizer {
                                          take(to_network, static_cast<std::int64_t>(i), 0)},
                                         0);
       const Tensor out = dense_network(stack(features_of_parameters(leaves[i]), -1), shared, weights_, biases_);
-      const Tensor size = step_size(out, multipliers_.magnitude);
+      const Tensor size = step_size(out, multipliers_.exponent);
       params.push_back(leaves[i].p - take(out, 0, -1) * size * multipliers_.step);
       messages.push_back(
           mean(slice(reshape(out, {-1, out.dim(-1)}), {0, 2}, {element_count(leaves[i].p.shape()), out.dim(-1)}), {0}));
@@ -196,7 +192,7 @@ class Update final : public Optimizer {
   }
 
   Tree theta_;
-  Multipliers multipliers_;
+  StepMultipliers multipliers_;
   std::vector<Tensor> weights_, biases_;
 };
 
@@ -213,11 +209,7 @@ class RnnMlpLopt final : public LearnedOptimizer {
                s.integer("from_lstm_size", 18).between(1, 1024).doc("numbers that the LSTMs send to each other"),
                s.integer("lstm_to_ff", 17).between(1, 1024).doc("numbers that the LSTM sends to the network"),
                s.integer("lstm_hidden_size", 64).between(1, 1024).doc("units of the LSTM")},
-        multipliers_{s.real("step_multiplier", 0.001).above(0).doc("scale of the first output, the direction"),
-                     s.real("magnitude_rate", 0.001)
-                         .above(0)
-                         .at_most(1)
-                         .doc("scale of the second output, the logarithm of the step's size")} {}
+        multipliers_(s, "step_multiplier", "magnitude_rate") {}
 
   Tree init(Key key) const override {
     const std::vector<Key> keys = split(key, 6);
@@ -249,7 +241,7 @@ class RnnMlpLopt final : public LearnedOptimizer {
 
  private:
   Sizes sizes_;
-  Multipliers multipliers_;
+  StepMultipliers multipliers_;
 };
 
 LOPT_PLUGIN(

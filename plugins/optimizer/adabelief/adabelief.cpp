@@ -4,21 +4,16 @@ using namespace lopt;
 
 /// AdaBelief (Zhuang et al., 2020): Adam whose v is of (g − m)², how far a gradient is from what is believed of it; m
 /// is the mean that has it in it.
-class AdaBelief final : public Optimizer {
+class AdaBelief final : public MomentOptimizer {
  public:
-  explicit AdaBelief(Settings& s) : s_(MomentSettings::of(s, 1e-16, 1e-16)) {}
+  explicit AdaBelief(Settings& s) : MomentOptimizer(MomentSettings::of(s, 1e-16, 1e-16)) {}
 
-  Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Tree believed = s_.beta1 * state["mean"] + (1 - s_.beta1) * grads;
     const Moments moments(state, grads, square(grads - believed), s_);
     const Tree step = s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_));
-    return moments.with(state["params"] - s_.learning_rate.at(context) * step);
+    return moments.with(stepped(state, context, step));
   }
-  Tree params(const Tree& state) const override { return state["params"]; }
-
- private:
-  MomentSettings s_;
 };
 
 LOPT_PLUGIN(AdaBelief, "adabelief",

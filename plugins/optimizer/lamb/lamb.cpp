@@ -3,23 +3,20 @@
 using namespace lopt;
 
 /// LAMB (You et al., 2020), for each tensor: u = m̂/(√v̂ + ε) + decay·p, p ← p − lr · ‖p‖/‖u‖ · u.
-class Lamb final : public Optimizer {
+class Lamb final : public MomentOptimizer {
  public:
   explicit Lamb(Settings& s)
-      : s_(MomentSettings::of(s, 1e-6)),
+      : MomentOptimizer(MomentSettings::of(s, 1e-6)),
         decay_(s.rate("weight_decay", 0).at_least(0).doc("added to Adam's direction, times the parameter")) {}
 
-  Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Moments moments(state, grads, square(grads), s_);
     const Tree u =
         s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_)) + decay_.at(context) * state["params"];
-    return moments.with(state["params"] - s_.learning_rate.at(context) * by_trust_ratio(state["params"], u));
+    return moments.with(stepped(state, context, by_trust_ratio(state["params"], u)));
   }
-  Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  MomentSettings s_;
   Rate decay_;
 };
 

@@ -4,13 +4,12 @@ using namespace lopt;
 
 /// Adam that looks a step ahead (Dozat, 2016), with weight decay: lr_t = lr·√(1 − β2ᵗ)/(1 − β1ᵗ),
 ///   p ← p − lr_t · ((β1·m + (1 − β1)·g)/(√v + ε) + decay·p).
-class NadamW final : public Optimizer {
+class NadamW final : public MomentOptimizer {
  public:
   explicit NadamW(Settings& s)
-      : s_(MomentSettings::of(s)),
+      : MomentOptimizer(MomentSettings::of(s)),
         decay_(s.rate("weight_decay", 0.01).at_least(0).doc("share of a parameter, times the step size, that goes")) {}
 
-  Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Moments moments(state, grads, square(grads), s_);
     const Tensor rate =
@@ -19,10 +18,8 @@ class NadamW final : public Optimizer {
     const Tree step = s_.direction(ahead, moments.variance) + decay_.at(context) * state["params"];
     return moments.with(state["params"] - rate * step);
   }
-  Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  MomentSettings s_;
   Rate decay_;
 };
 

@@ -4,13 +4,12 @@ using namespace lopt;
 
 /// Rectified Adam (Liu et al., 2020): with ρ∞ = 2/(1 − β2) − 1 and ρ = ρ∞ − 2tβ2ᵗ/(1 − β2ᵗ), Adam's step times
 /// √((ρ − 4)(ρ − 2)ρ∞ / ((ρ∞ − 4)(ρ∞ − 2)ρ)) where ρ is at least `threshold`, and lr · m̂ before.
-class Radam final : public Optimizer {
+class Radam final : public MomentOptimizer {
  public:
   explicit Radam(Settings& s)
-      : s_(MomentSettings::of(s)),
+      : MomentOptimizer(MomentSettings::of(s)),
         threshold_(s.real("threshold", 5).above(4).doc("of ρ, from which on the variance is trusted")) {}
 
-  Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params); }
   Tree update(const Tree& state, const Tree& grads, const UpdateContext& context) const override {
     const Moments moments(state, grads, square(grads), s_);
     const double most = 2 / (1 - s_.beta2) - 1;
@@ -20,12 +19,10 @@ class Radam final : public Optimizer {
     const Tree mean = moments.corrected_mean(s_), adam = s_.direction(mean, moments.corrected_variance(s_));
     const Tree step =
         map([&](const Tensor& a, const Tensor& m) { return where(trusted, rectified * a, m); }, adam, mean);
-    return moments.with(state["params"] - s_.learning_rate.at(context) * step);
+    return moments.with(stepped(state, context, step));
   }
-  Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  MomentSettings s_;
   double threshold_;
 };
 

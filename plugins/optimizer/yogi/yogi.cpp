@@ -3,10 +3,10 @@
 using namespace lopt;
 
 /// Yogi (Zaheer et al., 2018): Adam whose v moves towards g² by at most (1 − β2)·g²: v ← v − (1 − β2)·sign(v − g²)·g².
-class Yogi final : public Optimizer {
+class Yogi final : public MomentOptimizer {
  public:
   explicit Yogi(Settings& s)
-      : s_(MomentSettings::of(s, 1e-3)),
+      : MomentOptimizer(MomentSettings::of(s, 1e-3)),
         initial_(s.real("initial_accumulator", 1e-6).at_least(0).doc("what both means start at")) {}
 
   Tree init(const Tree& params, const InitContext&) const override { return Moments::start(params, initial_); }
@@ -17,12 +17,10 @@ class Yogi final : public Optimizer {
     moments.variance = map([&](const Tensor& v, const Tensor& q) { return v - (1 - s_.beta2) * sign(v - q) * q; },
                            state["variance"], squares);
     const Tree step = s_.direction(moments.corrected_mean(s_), moments.corrected_variance(s_));
-    return moments.with(state["params"] - s_.learning_rate.at(context) * step);
+    return moments.with(stepped(state, context, step));
   }
-  Tree params(const Tree& state) const override { return state["params"]; }
 
  private:
-  MomentSettings s_;
   double initial_;
 };
 
