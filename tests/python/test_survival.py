@@ -380,6 +380,19 @@ class Survival(unittest.TestCase):
             call("train", self.spec("pes", steps), *overrides, "--out", whole, "-q")
             self.assertEqual(results(run), results(whole))
 
+    def test_a_signal_ends_an_estimator_that_goes_on_by_itself(self):
+        run = self.path("run")
+        child = subprocess.Popen([runner, "train", self.spec("pes", 5), "--out", run, "--plugin-path",
+                                  build + "/tests/plugins/slow_estimator.so", "estimator={plugin: slow_estimator, seconds: 1000}"],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        while not os.path.exists(run + "/run.json"):
+            time.sleep(0.02)
+        time.sleep(0.5)
+        child.send_signal(signal.SIGTERM)
+        said, _ = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 143, said)
+        self.assertIn("did not end in the time that a step may take", said)
+
     def test_a_signal_ends_the_search_for_rates(self):
         run = self.path("run")
         child = subprocess.Popen([runner, "train", self.spec("pes", 1), "--out", run, "-q", "apply={steps: 1000000, seeds: [0]}",

@@ -172,6 +172,7 @@ class MetaRun {
     const auto start = std::chrono::steady_clock::now();
     const std::size_t stage = training_.stage_index();
     const MetaStep step = logged ? training_.replay(*logged) : training_.step();
+    step_took(seconds_since(start));
     if (training_.stage_index() != stage) keep_theta(fmt::format("stage-{}/theta.npz", stage + 1));
     losses_.push_back(step.loss);
     skipped_ += step.skipped;
