@@ -130,7 +130,10 @@ class MpiCommunicator final : public Communicator {
       wait([&] { return (status = world_.iprobe(from, tag)).has_value(); }, from, patience);
       const auto size = static_cast<std::size_t>(status->count<char>().value());
       bytes.resize(bytes.size() + size);
-      world_.recv(from, tag, reinterpret_cast<char*>(bytes.data() + bytes.size() - size), static_cast<int>(size));
+      // The sender may hang amid the message too.
+      mpi::request request =
+          world_.irecv(from, tag, reinterpret_cast<char*>(bytes.data() + bytes.size() - size), static_cast<int>(size));
+      wait([&] { return request.test().has_value(); }, from, patience);
       more = size == piece_size;
     }
     last_ = Clock::now();

@@ -67,7 +67,6 @@ struct InPlace::Touches {
       first.columns = 0;
     is_written[buffer.index] = true;
   }
-  /// All of it, at once.
   void add(const Region& region, std::size_t kernel) {
     for (std::size_t k = 0; k < region.instructions.size(); ++k)
       for_touched(

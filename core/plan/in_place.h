@@ -26,9 +26,10 @@ class InPlace {
   struct Touches;
 
   std::vector<std::size_t> output_sizes_, input_sizes_;
-  std::vector<Touch> written_;  // of each output, the first one; columns 0 where there are more
-  std::vector<std::optional<Touch>>
-      read_;  // of each input, the last one; columns 0 where some of its kernel have others
+  /// Of each output, the first touch; columns 0 where there are more in that kernel.
+  std::vector<Touch> written_;
+  /// Of each input, the last touch; columns 0 where others in that kernel have other columns.
+  std::vector<std::optional<Touch>> read_;
 };
 
 }  // namespace lopt
