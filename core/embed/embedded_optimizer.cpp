@@ -5,6 +5,7 @@
 #include "embed/step_threads.h"
 #include "estimate/lane_stepper.h"
 #include "learn/named_tasks.h"
+#include "plan/in_place.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -180,6 +181,8 @@ void EmbeddedOptimizer::plan(const Programs& programs) {
   PlanOptions options = all_outputs_have_room(programs.step);
   for (std::size_t leaf = 0; leaf < state_types_.size(); ++leaf) options.outputs_with_room[leaf] = !is_direct(leaf);
   step_ = compile(programs.step, options);
+  const InPlace in_place(step_->plan());
+  for (std::size_t leaf = 0; leaf < state_types_.size(); ++leaf) in_place_.push_back(in_place.allows(leaf, leaf));
   evaluation_params_ = compile(programs.evaluation);
   if (programs.with_params) with_params_ = compile(*programs.with_params);
   params_copy_.resize(types_.size());
@@ -286,7 +289,7 @@ std::vector<void*> EmbeddedOptimizer::next_of(const std::vector<void*>& state, c
   std::vector<void*> to;
   for (std::size_t leaf = 0; leaf < state_.size(); ++leaf) {
     const bool may_move = !is_direct(leaf) || !stays[*parameter_at_[leaf]];
-    if (may_move && step_->in_place().allows(leaf, leaf)) {
+    if (may_move && in_place_[leaf]) {
       to.push_back(state[leaf]);
       continue;
     }

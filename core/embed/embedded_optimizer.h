@@ -82,6 +82,7 @@ class EmbeddedOptimizer {
   /// Of each leaf of the state: the parameter that it is. Such leaves lie where the other program has them. None are
   /// where a rule makes its parameters of something else.
   std::vector<std::optional<std::size_t>> parameter_at_;
+  std::vector<bool> in_place_;        // of each leaf, whether a step may put it where it lies
   std::vector<std::size_t> leaf_of_;  // of each parameter; empty where the rule makes them
   std::optional<Executable> start_, step_, with_params_, evaluation_params_;
   bool needs_loss_ = false, begun_ = false, without_loss_ = false;

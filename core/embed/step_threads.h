@@ -1,6 +1,7 @@
 #pragma once
 #include "execute/block_team.h"
 
+#include <algorithm>
 #include <thread>
 #include <vector>
 

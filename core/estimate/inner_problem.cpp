@@ -1,5 +1,7 @@
 #include "estimate/inner_problem.h"
 
+#include "plan/in_place.h"
+
 #include "gradient/gradient.h"
 
 #include <fmt/format.h>
@@ -89,10 +91,11 @@ InnerProblem::InnerProblem(std::string name, const Task& task, OptimizerSource o
         const TracedProgram step = traced_step();
         return make_program("step", step.inputs, step.outputs);
       }))) {
+  const InPlace in_place(step_.plan());
   for (const Type& type : state_.leaves()) {
     const std::size_t leaf = differentiable_.size();
     differentiable_.push_back(type.dtype == DType::float32);
-    steps_in_place_.push_back(step_.in_place().allows(leaf, theta_.leaf_count() + leaf));
+    steps_in_place_.push_back(in_place.allows(leaf, theta_.leaf_count() + leaf));
   }
 }
 

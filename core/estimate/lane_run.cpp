@@ -19,6 +19,8 @@ LaneRun::LaneRun(const LaneStepper& stepper, Lane& lane, const Values& theta, co
       counted_(stepper.objective(), options.loss_clip, {losses, static_cast<std::size_t>(options.steps)}) {
   theta.for_leaves([&](const Array& leaf) { theta_.push_back(leaf.data()); });
   if (worker.spare_task != lane.task || next_.empty() || stepper.observer()) next_ = room();
+  for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
+    if (in_place(leaf)) state_[leaf].mutable_data();  // its own from here on, where somebody shares it
 }
 
 std::vector<Array> LaneRun::room() const {
@@ -38,8 +40,6 @@ void LaneRun::begin_step(int k) {
     state_ = taken_leaves(lane_.state);
     if (lane_.task != task) next_ = room();
   }
-  for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
-    if (in_place(leaf)) state_[leaf].mutable_data();  // its own, where somebody shares it
   stepper_.prepare(lane_, theta_, state_, step_key, next_, worker_);
   for (std::size_t leaf = 0; leaf < state_.size(); ++leaf)
     if (in_place(leaf)) worker_.outputs[leaf] = const_cast<void*>(worker_.inputs[theta_.size() + leaf]);

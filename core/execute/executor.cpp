@@ -41,7 +41,8 @@ void Arena::reserve(const Plan& plan, bool parallel) {
 }
 
 Executable::Executable(Plan plan) : constants_(plan.constants) {
-  auto bound = std::make_shared<Bound>(std::move(plan));
+  auto bound = std::make_shared<Bound>();
+  bound->plan = std::move(plan);
   for (BufferId i = 0; i < bound->plan.buffers.size(); ++i) {
     const Buffer& buffer = bound->plan.buffers[i];
     if (buffer.place == Buffer::Place::arena) continue;

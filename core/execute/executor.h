@@ -4,7 +4,6 @@
 #include "execute/arena.h"
 #include "execute/region_runner.h"
 #include "execute/side_by_side.h"
-#include "plan/in_place.h"
 
 #include <memory>
 
@@ -23,13 +22,12 @@ class Executable {
   explicit Executable(Plan plan);
 
   const Plan& plan() const { return bound_->plan; }
-  const InPlace& in_place() const { return bound_->in_place; }
   /// The same plan for a program that differs in the elements of its constants alone.
   Executable with_constants(std::vector<Array> constants) const;
   /// Runs the plan. inputs[i] and outputs[i] point to arrays of the plan's types, row-major, four bytes an element.
-  /// Outputs must not overlap inputs, but lie where an input lies where in_place() allows it. Memory behind inputs is
-  /// readable for 64 bytes.
-  /// `team`: blocks of rows run on its threads too; the results are the same bits.
+  /// Outputs must not overlap inputs, but lie where an input lies where InPlace (plan/in_place.h) allows it. Memory
+  /// behind inputs is readable for 64 bytes. `team`: blocks of rows run on its threads too; the results are the same
+  /// bits.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
            BlockTeam* team = nullptr) const;
   /// How many lanes are best run together: 1 where regions of few rows take little of the time, or where what several
@@ -51,9 +49,7 @@ class Executable {
   void run_scan(std::size_t k, Arena& arena, BlockTeam* team) const;
 
   struct Bound {
-    explicit Bound(Plan planned) : plan(std::move(planned)), in_place(plan) {}
     Plan plan;
-    InPlace in_place;
     std::vector<std::pair<BufferId, std::uint32_t>> inputs, outputs, constants;  // buffers, and which of these they are
     // By kernel of the plan:
     std::vector<BoundRegion> regions;                       // empty but for regions

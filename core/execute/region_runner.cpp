@@ -1,6 +1,7 @@
 #include "execute/region_runner.h"
 
 #include "plan/cost.h"
+#include "plan/kernel_buffers.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,7 @@
 #include "execute/tile.h"
 
+#include "plan/kernel_buffers.h"
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -196,12 +198,9 @@ void TileRunner::find_steps(std::size_t first) {
 
 void TileRunner::find_streams() {
   std::set<const void*> read;
-  for (const TileInstruction& i : region_.instructions) {
-    if (i.kind == Kind::load) read.insert(pointers_[i.buffer]);
-    for_operands(i, [&](const TileOperand& o) {
-      if (is_in_buffer(o)) read.insert(pointers_[o.buffer]);
-    });
-  }
+  for (const TileInstruction& i : region_.instructions)
+    for_touched(
+        i, [&](BufferId buffer, std::int64_t) { read.insert(pointers_[buffer]); }, [](BufferId, std::int64_t) {});
   const auto streams = [&](std::size_t k) {
     const TileInstruction& i = region_.instructions[k];
     return (i.to_memory || i.kind == Kind::store) && !read.contains(pointers_[i.buffer]);

@@ -8,37 +8,8 @@
 namespace lopt {
 namespace {
 
-using Kind = TileInstruction::Kind;
-
 bool is_whole(const View& view, const Buffer& buffer) {
   return view.offset == 0 && view.contiguous() && static_cast<std::size_t>(element_count(view.shape)) == buffer.size;
-}
-
-/// Columns of the rows that a load reads one after the other; 0 where it does not.
-std::int64_t columns_of_load(const TileInstruction& load) {
-  const auto columns = static_cast<std::int64_t>(load.offsets.size());
-  for (std::int64_t c = 0; c < columns; ++c)
-    if (load.offsets[static_cast<std::size_t>(c)] != c) return 0;
-  std::int64_t stride = columns;
-  for (std::size_t k = load.rows.lengths.size(); k-- > 0; stride *= load.rows.lengths[k])
-    if (load.rows.strides[k] != stride) return 0;
-  return columns;
-}
-
-/// Calls read(buffer, columns) and write(buffer, columns) for what an instruction touches.
-template <class Read, class Write>
-void for_touched(const TileInstruction& i, Read read, Write write) {
-  for_operands(i, [&](const TileOperand& o) {
-    const bool one_column = i.columns == 1 || o.step == 0 || !i.layers.empty() || i.kind == Kind::outer;
-    if (is_in_buffer(o)) read(o.buffer, o.kind == TileOperand::Kind::stream && o.first == 0 && one_column ? 1 : 0);
-  });
-  for (const DenseLayer& layer : i.layers) {
-    read(layer.weights, 0);
-    if (layer.has_bias) read(layer.bias.buffer, 0);
-  }
-  if (i.kind == Kind::load) read(i.buffer, columns_of_load(i));
-  if (i.kind == Kind::store || i.to_memory) write(i.buffer, i.to_memory ? 1 : i.columns);
-  for (const BufferId sum : sums_of(i)) write(sum, 0);
 }
 
 }  // namespace
@@ -47,7 +18,6 @@ void for_touched(const TileInstruction& i, Read read, Write write) {
 struct InPlace::Touches {
   InPlace& result;
   const Plan& plan;
-  std::vector<bool> is_written = std::vector<bool>(plan.output_types.size());
 
   void read(BufferId id, const Touch& touch) {
     const Buffer& buffer = plan.buffers[id];
@@ -60,12 +30,11 @@ struct InPlace::Touches {
   void write(BufferId id, const Touch& touch) {
     const Buffer& buffer = plan.buffers[id];
     if (buffer.place != Buffer::Place::output) return;
-    Touch& first = result.written_[buffer.index];
-    if (!is_written[buffer.index])
+    std::optional<Touch>& first = result.written_[buffer.index];
+    if (!first)
       first = touch;
-    else if (first.kernel == touch.kernel)
-      first.columns = 0;
-    is_written[buffer.index] = true;
+    else if (first->kernel == touch.kernel)
+      first->columns = 0;
   }
   void add(const Region& region, std::size_t kernel) {
     for (std::size_t k = 0; k < region.instructions.size(); ++k)
@@ -112,11 +81,11 @@ InPlace::InPlace(const Plan& plan) : written_(plan.output_types.size()), read_(p
 
 bool InPlace::allows(std::size_t output, std::size_t input) const {
   if (output_sizes_[output] != input_sizes_[input]) return false;
-  const std::optional<Touch>& read = read_[input];
-  const Touch& written = written_[output];
-  if (!read || read->kernel < written.kernel) return true;
-  return read->kernel == written.kernel && read->columns > 0 && read->columns == written.columns &&
-         read->instruction <= written.instruction;
+  const std::optional<Touch>&read = read_[input], &written = written_[output];
+  if (!written) return false;
+  if (!read || read->kernel < written->kernel) return true;
+  return read->kernel == written->kernel && read->columns > 0 && read->columns == written->columns &&
+         read->instruction <= written->instruction;
 }
 
 }  // namespace lopt

@@ -27,7 +27,7 @@ class InPlace {
 
   std::vector<std::size_t> output_sizes_, input_sizes_;
   /// Of each output, the first touch; columns 0 where there are more in that kernel.
-  std::vector<Touch> written_;
+  std::vector<std::optional<Touch>> written_;
   /// Of each input, the last touch; columns 0 where others in that kernel have other columns.
   std::vector<std::optional<Touch>> read_;
 };

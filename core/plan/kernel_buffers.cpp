@@ -2,6 +2,23 @@
 
 namespace lopt {
 
+std::int64_t columns_of_load(const TileInstruction& load) {
+  const auto columns = static_cast<std::int64_t>(load.offsets.size());
+  for (std::int64_t c = 0; c < columns; ++c)
+    if (load.offsets[static_cast<std::size_t>(c)] != c) return 0;
+  std::int64_t stride = columns;
+  for (std::size_t k = load.rows.lengths.size(); k-- > 0; stride *= load.rows.lengths[k])
+    if (load.rows.strides[k] != stride) return 0;
+  return columns;
+}
+
+std::vector<BufferId> buffers_of(const Region& region) {
+  std::vector<BufferId> result;
+  const auto add = [&](BufferId buffer, std::int64_t) { result.push_back(buffer); };
+  for (const TileInstruction& i : region.instructions) for_touched(i, add, add);
+  return result;
+}
+
 std::vector<BufferId> reads_of(const Gemm& gemm) {
   std::vector<BufferId> result{gemm.a.buffer, gemm.b.buffer};
   if (gemm.has_bias) result.push_back(gemm.bias.buffer);

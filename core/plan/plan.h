@@ -148,8 +148,6 @@ struct Region {
   std::int64_t scratch_words() const { return loop_scratch() + 3 * tile_rows; }
   bool in_blocks(std::size_t instruction) const { return instruction >= blocks_begin && instruction < blocks_end; }
 };
-/// The buffers that a region reads or writes, some more than once.
-std::vector<BufferId> buffers_of(const Region& region);
 /// Whether what a region stores is larger than caches keep until it is read again.
 inline bool is_streamed(const Region& region) { return region.rows >= (std::int64_t{1} << 20U); }
 

@@ -20,23 +20,6 @@ std::vector<BufferId> sums_of(const TileInstruction& i) {
   return result;
 }
 
-std::vector<BufferId> buffers_of(const Region& region) {
-  using Kind = TileInstruction::Kind;
-  std::vector<BufferId> result;
-  for (const TileInstruction& i : region.instructions) {
-    if (i.kind == Kind::load || i.kind == Kind::store || i.to_memory) result.push_back(i.buffer);
-    for (BufferId sum : sums_of(i)) result.push_back(sum);
-    for_operands(i, [&](const TileOperand& operand) {
-      if (is_in_buffer(operand)) result.push_back(operand.buffer);
-    });
-    for (const DenseLayer& layer : i.layers) {
-      result.push_back(layer.weights);
-      if (layer.has_bias) result.push_back(layer.bias.buffer);
-    }
-  }
-  return result;
-}
-
 std::size_t SpanAllocator::take(std::size_t size) {
   for (auto it = free_.begin(); it != free_.end(); ++it)
     if (it->second >= size) {

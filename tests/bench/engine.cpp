@@ -3,7 +3,7 @@
 #include "estimate/lane_unroller.h"
 #include "kernels/kernels.h"
 #include "kernels/simd.h"
-#include "plan/plan.h"
+#include "plan/in_place.h"
 #include "registry/registry.h"
 
 #include <fmt/format.h>
@@ -108,9 +108,10 @@ struct Bench {
     std::vector<const void*> from;
     for (const Array& a : in) from.push_back(a.data());
     std::vector<void*> to;
+    const InPlace in_place(program.plan());
     for (std::size_t i = 0; i < out.size(); ++i) {  // where the state lies, as far as a step may put it there
       const std::size_t leaf = weights.leaves().size() + i;
-      to.push_back(program.in_place().allows(i, leaf) ? const_cast<void*>(from[leaf]) : out[i].mutable_data());
+      to.push_back(in_place.allows(i, leaf) ? const_cast<void*>(from[leaf]) : out[i].mutable_data());
     }
     Arena arena;
     BlockTeam team(static_cast<std::size_t>(threads));

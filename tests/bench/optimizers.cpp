@@ -2,6 +2,7 @@
 // usage: lopt-bench-optimizers PARAMETERS…
 #include "execute/executor.h"
 #include "plan/cost.h"
+#include "plan/in_place.h"
 #include "registry/registry.h"
 
 #include <lopt/optimizer.h>
@@ -83,8 +84,9 @@ void measure(const Timed& named, Registry& registry, std::int64_t parameters) {
   const std::vector<Type> types = state_types.leaves();
   std::vector<Array> next(types.begin(), types.end());
   // As JAX does where a state is given away.
+  const InPlace allowed(update.plan());
   std::vector<bool> in_place;
-  for (std::size_t leaf = 0; leaf < next.size(); ++leaf) in_place.push_back(update.in_place().allows(leaf, leaf));
+  for (std::size_t leaf = 0; leaf < next.size(); ++leaf) in_place.push_back(allowed.allows(leaf, leaf));
   Arena arena;
   double best = INFINITY, formula = 4.0 * static_cast<double>(n), traffic = 0;
   for (const Type& type : state_types.leaves()) formula += 8.0 * static_cast<double>(element_count(type.shape));

@@ -33,7 +33,7 @@ struct Leaf {
 
 /// An LSTM over tensors and a network over parameters that talk to each other: the LSTM sees statistics of its tensor
 /// and the mean of what the network has sent, the network sees features of its parameter and what the LSTM sends.
-///   (o0, o1, message) = network(features, from the LSTM);  p ← p − step · o0 · e^(magnitude · o1).
+///   (o0, o1, message) = network(features, from the LSTM);  p ← p − step · o0 · e^(exponent · o1).
 class Update final : public Optimizer {
  public:
   Update(Tree theta, const Sizes& sizes, StepMultipliers multipliers)
