@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <unordered_map>
+#include <utility>
 
 namespace lopt {
 
@@ -15,15 +16,17 @@ class Arena {
 
   /// A run of a program begins, which lives as long as what is kept of it: there is at least as much memory as its plan
   /// needs. False: it is the program that ran before, in the same memory.
-  /// `parallel`: with scratch for each block of rows that may run at once.
+  /// `parallel`: with scratch for each block of rows that may run at once. `beside`: other lanes' values lie beside its.
   template <class Program>
-  bool begin(const std::shared_ptr<Program>& program, const Plan& plan, bool parallel) {
-    if (running_ && running_->program.get() == program.get() && parallel <= parallel_) return false;
+  bool begin(const std::shared_ptr<Program>& program, const Plan& plan, bool parallel, bool beside) {
+    if (running_ && running_->program.get() == program.get() && parallel <= parallel_ && beside == (beside_.lanes > 0))
+      return false;
     reserve(plan, parallel);
     auto found = kept_.find(program.get());
     if (found == kept_.end()) found = kept_.try_emplace(program.get(), program, plan.kernels.size()).first;
     running_ = &found->second;
     parallel_ = parallel;
+    beside_ = {};
     return true;
   }
   /// Scratch of programs that run here lies in the other's, which must have begun them before.
@@ -39,6 +42,13 @@ class Arena {
   std::vector<TileMemory>& tiles(std::size_t kernel) { return running_->tiles[kernel]; }
   /// What running it for several lanes side by side keeps, in the arena of the first.
   TileMemory& tile_together(std::size_t kernel) { return running_->together[kernel]; }
+  /// Where the values of several lanes lie, in the arena of the first.
+  std::byte* values_of_lanes(std::size_t bytes);
+  /// The program's values lie there from now on, as those of lane `lane` of `lanes`. False: they did before.
+  bool is_new_beside(const std::byte* values, std::size_t lanes, std::size_t lane) {
+    const Beside now{values, lanes, lane};
+    return std::exchange(beside_, now) != now;
+  }
   /// Where columns of several lanes lie.
   std::byte* staging(std::size_t bytes);
   /// Where the body of a loop runs.
@@ -50,9 +60,16 @@ class Arena {
  private:
   void reserve(const Plan& plan, bool parallel);
 
-  std::shared_ptr<std::byte> values_, scratch_, staging_;
+  struct Beside {
+    const std::byte* values = nullptr;
+    std::size_t lanes = 0, lane = 0;
+    bool operator==(const Beside&) const = default;
+  };
+
+  std::shared_ptr<std::byte> values_, scratch_, staging_, lane_values_;
   std::shared_ptr<Arena> inner_;
-  std::size_t value_bytes_ = 0, scratch_bytes_ = 0, staging_bytes_ = 0;
+  std::size_t value_bytes_ = 0, scratch_bytes_ = 0, staging_bytes_ = 0, lane_value_bytes_ = 0;
+  Beside beside_;
   std::vector<void*> pointers_;
   struct OfProgram {
     std::shared_ptr<const void> program;

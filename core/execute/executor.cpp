@@ -29,6 +29,11 @@ void grow(std::shared_ptr<std::byte>& memory, std::size_t& have, std::size_t wan
 
 }  // namespace
 
+std::byte* Arena::values_of_lanes(std::size_t bytes) {
+  grow(lane_values_, lane_value_bytes_, bytes);
+  return lane_values_.get();
+}
+
 std::byte* Arena::staging(std::size_t bytes) {
   grow(staging_, staging_bytes_, bytes);
   return staging_.get();
@@ -61,6 +66,8 @@ Executable::Executable(Plan plan) : constants_(plan.constants) {
       bound->staging_bytes = std::max(bound->staging_bytes, together->bytes());
   }
   bound->lanes_together = lanes_worth_together(*bound);
+  bound->all_side_by_side =
+      std::all_of(bound->together.begin(), bound->together.end(), [](const auto& region) { return region.has_value(); });
   bound_ = std::move(bound);
 }
 
@@ -71,8 +78,8 @@ Executable Executable::with_constants(std::vector<Array> constants) const {
 }
 
 void Executable::bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena,
-                      BlockTeam* team) const {
-  const bool is_new = arena.begin(bound_, plan(), team != nullptr);
+                      BlockTeam* team, bool beside) const {
+  const bool is_new = arena.begin(bound_, plan(), team != nullptr, beside);
   std::vector<void*>& pointers = arena.pointers();
   for (const auto& [buffer, index] : bound_->inputs) pointers[buffer] = const_cast<void*>(inputs[index]);
   for (const auto& [buffer, index] : bound_->outputs) pointers[buffer] = outputs[index];
@@ -194,15 +201,25 @@ std::size_t Executable::lanes_worth_together(const Bound& bound) {
   return static_cast<std::size_t>(std::clamp(cache_bytes / bytes, 1.0, static_cast<double>(most_lanes_together)));
 }
 
+void Executable::bind_beside(std::span<ProgramRun* const> lanes) const {
+  std::byte* const values = lanes.front()->arena.values_of_lanes(plan().arena_bytes * lanes.size());
+  for (std::size_t lane = 0; lane < lanes.size(); ++lane)
+    if (Arena& arena = lanes[lane]->arena; arena.is_new_beside(values, lanes.size(), lane))
+      for (std::size_t i = 0; i < plan().buffers.size(); ++i)
+        if (const Buffer& buffer = plan().buffers[i]; buffer.place == Buffer::Place::arena)
+          arena.pointers()[i] = values + buffer.offset * lanes.size() + 4 * buffer.size * lane;
+}
+
 void Executable::run_together(std::span<ProgramRun* const> lanes) const {
   Arena& first = lanes.front()->arena;
   std::array<const std::vector<void*>*, most_lanes_together> pointers{};
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     Arena& arena = lanes[i]->arena;
     if (i > 0) arena.share_scratch(first);
-    bind(lanes[i]->inputs, lanes[i]->outputs, arena, nullptr);
+    bind(lanes[i]->inputs, lanes[i]->outputs, arena, nullptr, bound_->all_side_by_side);
     pointers[i] = &arena.pointers();
   }
+  if (bound_->all_side_by_side) bind_beside(lanes);
   for (std::size_t k = 0; k < plan().kernels.size(); ++k)
     if (const auto& together = bound_->together[k])
       run_side_by_side(*together, std::span(pointers).first(lanes.size()), first.staging(bound_->staging_bytes),

@@ -33,6 +33,8 @@ class Executable {
   /// How many lanes are best run together: 1 where regions of few rows take little of the time, or where what several
   /// lanes touch does not fit the second cache.
   std::size_t lanes_together() const { return bound_->lanes_together; }
+  /// Whether all of the plan is run side by side, so that lanes' arrays are best given lying one after the other.
+  bool all_side_by_side() const { return bound_->all_side_by_side; }
   /// The same programs, perhaps with other constants.
   bool has_plan_of(const Executable& other) const { return bound_ == other.bound_; }
   /// Runs the plan for several lanes, at most most_lanes_together: regions of few rows side by side. The results are
@@ -44,7 +46,10 @@ class Executable {
   std::vector<Array> run(std::span<const Array> inputs) const;
 
  private:
-  void bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena, BlockTeam* team) const;
+  void bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena, BlockTeam* team,
+            bool beside = false) const;
+  /// Puts what the lanes' plans have in their arenas one after the other.
+  void bind_beside(std::span<ProgramRun* const> lanes) const;
   void run_kernel(std::size_t k, Arena& arena, BlockTeam* team) const;
   void run_scan(std::size_t k, Arena& arena, BlockTeam* team) const;
 
@@ -57,6 +62,7 @@ class Executable {
     std::vector<std::optional<SideBySide>> together;        // of regions of few rows
     std::size_t staging_bytes = 0;                          // of the largest of them
     std::size_t lanes_together = 1;
+    bool all_side_by_side = false;
   };
   static std::size_t lanes_worth_together(const Bound& bound);
   std::shared_ptr<const Bound> bound_;

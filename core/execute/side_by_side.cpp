@@ -1,6 +1,7 @@
 #include "execute/side_by_side.h"
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -23,6 +24,43 @@ bool works_on_elements(const TileInstruction& i) {
     case Kind::row_max: return i.columns == 1;
     default: return false;
   }
+}
+
+SideBySide::Input::Order order_of(const std::vector<std::int64_t>& elements) {
+  const auto steps_by = [&](std::int64_t step) {
+    for (std::size_t i = 1; i < elements.size(); ++i)
+      if (elements[i] != elements[i - 1] + step) return false;
+    return true;
+  };
+  using Order = SideBySide::Input::Order;
+  return steps_by(1) ? Order::run : steps_by(0) ? Order::one : Order::any;
+}
+
+/// Where the first rows of all lanes' buffers lie one after the other; null where they do not.
+std::uint32_t* beside_each_other(std::span<const std::vector<void*>* const> pointers, BufferId buffer,
+                                 std::size_t rows) {
+  auto* const begin = static_cast<std::uint32_t*>((*pointers[0])[buffer]);
+  for (std::size_t lane = 1; lane < pointers.size(); ++lane)
+    if ((*pointers[lane])[buffer] != begin + lane * rows) return nullptr;
+  return begin;
+}
+
+/// A lane's rows of an input, and where the next lane's go. Few elements are copied here: a call would take longer.
+std::uint32_t* stage(const SideBySide::Input& input, const std::uint32_t* from, std::uint32_t* to, std::size_t rows) {
+  using Order = SideBySide::Input::Order;
+  if (input.order == Order::any) {
+    for (std::size_t row = 0; row < rows; ++row) to[row] = from[input.elements[row]];
+    return to + rows;
+  }
+  from += input.elements[0];
+  if (rows == 1) {
+    *to = *from;
+  } else if (input.order == Order::one) {
+    std::fill_n(to, rows, *from);
+  } else {
+    std::memcpy(to, from, 4 * rows);
+  }
+  return to + rows;
 }
 
 /// Puts staging columns in the place of a region's buffers.
@@ -94,7 +132,10 @@ class Staging {
   /// The column with these elements of a buffer.
   std::size_t column_of(BufferId buffer, Elements elements) {
     auto [found, added] = columns_.try_emplace({buffer, elements}, result_.columns);
-    if (added) result_.inputs.push_back({result_.columns++, buffer, std::move(elements)});
+    if (added) {
+      const auto order = order_of(elements);
+      result_.inputs.push_back({result_.columns++, buffer, std::move(elements), order});
+    }
     return found->second;
   }
   /// The column that becomes a buffer, whose rows are read from there from now on.
@@ -128,20 +169,33 @@ void run_side_by_side(const SideBySide& together, std::span<const std::vector<vo
   auto* const staging = reinterpret_cast<std::uint32_t*>(memory);
   tile.pointers.resize(together.columns);
   for (std::size_t i = 0; i < together.columns; ++i) tile.pointers[i] = staging + i * together.column_words();
+  const auto staged = [&](std::size_t column) { return staging + column * together.column_words(); };
   for (const SideBySide::Input& input : together.inputs) {
-    auto* to = static_cast<std::uint32_t*>(tile.pointers[input.column]);
-    for (const std::vector<void*>* lane : pointers) {
-      const auto* from = static_cast<const std::uint32_t*>((*lane)[input.buffer]);
-      for (std::size_t row = 0; row < rows; ++row) *to++ = from[input.elements[row]];
+    if (input.order == SideBySide::Input::Order::run && input.elements[0] == 0) {
+      tile.pointers[input.column] = beside_each_other(pointers, input.buffer, rows);
+      if (tile.pointers[input.column]) continue;
     }
+    tile.pointers[input.column] = staged(input.column);
+    auto* to = staged(input.column);
+    for (const std::vector<void*>* lane : pointers)
+      to = stage(input, static_cast<const std::uint32_t*>((*lane)[input.buffer]), to, rows);
+  }
+  for (const SideBySide::Output& output : together.outputs) {
+    void* const own = beside_each_other(pointers, output.buffer, rows);
+    tile.pointers[output.column] = own ? own : staged(output.column);
   }
   TileRunner runner(together.region, together.bound, tile.pointers,
                     {memory, memory + 4 * together.columns * together.column_words()}, tile);
   runner.run(0, static_cast<std::int64_t>(pointers.size() * rows));
   for (const SideBySide::Output& output : together.outputs) {
     const auto* from = static_cast<const std::uint32_t*>(tile.pointers[output.column]);
+    if (from != staged(output.column)) continue;
     for (const std::vector<void*>* lane : pointers) {
-      std::copy_n(from, rows, static_cast<std::uint32_t*>((*lane)[output.buffer]));
+      auto* const to = static_cast<std::uint32_t*>((*lane)[output.buffer]);
+      if (rows == 1)
+        *to = *from;
+      else
+        std::memcpy(to, from, 4 * rows);
       from += rows;
     }
   }

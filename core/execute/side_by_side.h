@@ -11,16 +11,18 @@ namespace lopt {
 /// Lanes that run together at most: a vector of scalars.
 inline constexpr std::size_t most_lanes_together = 16;
 
-/// A region for `most_lanes_together` lanes. What it reads and writes lies in staging columns, [lane, row] each, which
-/// are its buffers.
+/// A region for `most_lanes_together` lanes. What it reads and writes lies in columns, [lane, row] each, which are its
+/// buffers: where the lanes' own lie one after the other these are used, others are copied to and from staging columns.
 struct SideBySide {
   Region region;
   BoundInstructions bound;
   std::int64_t lane_rows = 0;
   struct Input {
+    enum class Order { one, run, any };  // of its elements: the same for all rows, one after the other, or neither
     std::size_t column = 0;
     BufferId buffer = 0;
     std::vector<std::int64_t> elements;  // of the buffer, by row
+    Order order = Order::any;
   };
   struct Output {
     std::size_t column = 0;

@@ -42,8 +42,10 @@ std::string manifest_problem(const lopt_manifest& manifest) {
   if (std::memcmp(manifest.magic, manifest_magic, sizeof manifest_magic) != 0)
     return "its manifest does not begin with lopt's magic";
   if (manifest.api_version != api_version)
-    return fmt::format("it was built for API version {} of lopt, this runner has {}; build it again",
-                       manifest.api_version, api_version);
+    return fmt::format(
+        "it was built for API version {} of lopt, this runner has {}; build it again with this runner's lopt "
+        "(`cmake --build ITS_BUILD_FOLDER --clean-first`); CHANGELOG.md says what changed between the two",
+        manifest.api_version, api_version);
   if (manifest.struct_size != sizeof(lopt_manifest) || manifest.component_size != sizeof(lopt_component))
     return fmt::format("its manifest has {} and {} bytes, this runner's has {} and {}; build it again",
                        manifest.struct_size, manifest.component_size, sizeof(lopt_manifest), sizeof(lopt_component));

@@ -1,6 +1,7 @@
 #include "run/command_line.h"
 
 #include "registry/foreign.h"
+#include "registry/installation.h"
 
 #include "learn/theta_file.h"
 #include "spec/compose.h"
@@ -131,10 +132,21 @@ std::optional<int> train_length() {
   return length;
 }
 
+namespace {
+/// `configs/…` is of the installation where the working directory has none: who has installed lopt has no tree.
+std::string here_or_installed(const std::string& path) {
+  const std::string installed = installation_prefix() + "/share/lopt/" + path;
+  std::error_code error;
+  const bool is_installed = path.starts_with("configs/") && !std::filesystem::exists(path, error) &&
+                            std::filesystem::exists(installed, error);
+  return is_installed ? installed : path;
+}
+}  // namespace
+
 void take_positional(const boost::program_options::variables_map& values, Options& o, const std::string& usage) {
   const std::vector<std::string> positional = options::positional(values);
   if (positional.empty()) throw UsageError("which spec? usage: " + usage);
-  o.spec = positional[0];
+  o.spec = here_or_installed(positional[0]);
   o.overrides.assign(positional.begin() + 1, positional.end());
 }
 

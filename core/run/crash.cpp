@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstring>
@@ -17,7 +18,9 @@ namespace {
 /// A stack of its own for the handler: the crash may be an overflow of the usual one.
 std::array<std::byte, 1 << 16> handler_stack;
 
-volatile std::sig_atomic_t handling = 0;
+/// The thread that tells what has happened; 0 while nothing has.
+std::atomic<pid_t> telling{0};
+static_assert(std::atomic<pid_t>::is_always_lock_free);  // else no handler may use it
 
 void write_text(const char* text) {
   if (::write(STDERR_FILENO, text, std::strlen(text)) < 0) _exit(failed);
@@ -92,11 +95,12 @@ void explain_short_file(const siginfo_t& info) {
 
 /// Calls only what POSIX allows in a signal handler.
 extern "C" void on_crash(int signal, siginfo_t* info, void*) {
-  if (handling) {  // what tells the call is broken too
-    write_text("crashed, and its memory is broken; a plugin may have done it\n");
+  pid_t first = 0;
+  if (const pid_t self = ::gettid(); !telling.compare_exchange_strong(first, self)) {
+    while (first != self) ::pause();  // several threads crash at once where they read one file; one of them ends all
+    write_text("crashed, and its memory is broken; a plugin may have done it\n");  // what tells the call is broken too
     _exit(failed);
   }
-  handling = 1;
   explain_short_file(*info);
   write_text("\nlopt-run: ");
   const PluginCall* call = PluginCall::current();

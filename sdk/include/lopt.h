@@ -48,7 +48,7 @@ typedef struct lopt_tensor {
 
 typedef struct lopt_optimizer lopt_optimizer;
 
-/* "0.1.0". */
+/* "1.0.0". */
 const char* lopt_version(void);
 
 /* Makes an optimizer for `count` parameters. `spec` is what stands behind `optimizer:` in a spec, as in "adam",

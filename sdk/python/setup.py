@@ -37,6 +37,8 @@ class BuildWithLibrary(build_py):
         # What a wheel has no use for: documents, and a second copy of the library, as wheels know no links.
         shutil.rmtree(prefix / "share" / "doc", ignore_errors=True)
         (prefix / "lib" / "liblopt.so").unlink()
+        if "LOPT_PORTABLE" in os.environ:  # MPI is each cluster's own
+            (prefix / "lib" / "lopt" / "liblopt_mpi.so").unlink(missing_ok=True)
 
 
 class WithLibrary(Distribution):

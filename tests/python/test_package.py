@@ -51,8 +51,7 @@ class Package(unittest.TestCase):
     def test_moved_tree_runs(self):
         self.assertIn(self.prefix + "/lib/lopt/plugins/adam.so", call(self.runner, "list", "--long"))
         work = self.work("moved")
-        call(self.runner, "train", self.prefix + "/share/lopt/configs/quickstart.yaml", "steps=2", "compare=null",
-             cwd=work)
+        call(self.runner, "train", "configs/quickstart.yaml", "steps=2", "compare=null", cwd=work)  # the installed one
         for folder, _, files in os.walk(self.prefix):
             for file in files:
                 with open(os.path.join(folder, file), "rb") as content:

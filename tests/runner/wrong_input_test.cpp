@@ -154,7 +154,7 @@ TEST_CASE("wrong use of the command line") {
     CHECK(help.code == 0);
     CHECK_THAT(help.output, Contains("Usage: lopt-run"));
   }
-  CHECK(run("--version").output == "lopt 0.1.0\n");
+  CHECK(run("--version").output == "lopt 1.0.0\n");
 }
 
 TEST_CASE("plugin files that are none are refused with what they are") {

@@ -49,7 +49,7 @@ struct lopt_manifest {
 namespace lopt {
 
 /// Plugins of another API version are refused.
-inline constexpr std::uint32_t api_version = 7;
+inline constexpr std::uint32_t api_version = 8;
 inline constexpr char manifest_magic[8] = {'l', 'o', 'p', 't', '\0', 'p', 'l', 'g'};
 inline constexpr const char* manifest_symbol = "lopt_plugin_manifest";
 
@@ -105,7 +105,7 @@ struct About {
   const char* paper = "";
   const char* licence = "Apache-2.0";
   const char* url = "";
-  const char* version = "0.1";
+  const char* version = "1.0";
 };
 
 namespace detail {

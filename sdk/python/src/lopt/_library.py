@@ -39,6 +39,14 @@ def prefix() -> pathlib.Path:
                     "`pip install ./sdk/python` builds it, or LOPT_PREFIX names an installation.")
 
 
+def run() -> None:
+    """The command `lopt-run` of a wheel."""
+    import sys
+    program = os.fspath(prefix() / "bin" / "lopt-run")
+    os.environ.setdefault("LOPT_PYTHON", sys.executable)  # the one that has lopt runs components in Python
+    os.execv(program, [program, *sys.argv[1:]])
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     lib = ctypes.CDLL(str(sorted(prefix().glob("lib/liblopt.so*"))[-1]))
