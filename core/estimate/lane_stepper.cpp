@@ -51,12 +51,12 @@ Advance advance(Lane& lane, const UnrollOptions& options) {
 }
 
 LaneStepper::LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
-                         HostKey data_key, std::int64_t num_steps, const MetaObjective& objective)
+                         HostKey data_key, std::int64_t num_steps, const MetaObjective& objective,
+                         std::shared_ptr<PlanCache> plans)
     : family_(with_validation_split(std::move(family), objective)),
       data_key_(data_key),
       num_steps_(num_steps),
       objective_(objective) {
-  const auto plans = std::make_shared<PlanCache>();
   for (std::size_t i = 0; i < family_->size(); ++i) {
     std::string name = family_->size() == 1 ? "task" : fmt::format("task {}", i);
     problems_.push_back(std::make_unique<InnerProblem>(std::move(name), family_->task(i), optimizer, theta, num_steps,

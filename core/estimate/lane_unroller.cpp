@@ -22,8 +22,8 @@ namespace lopt {
 
 LaneUnroller::LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                            const Types& theta, HostKey data_key, int threads, std::int64_t num_steps,
-                           const MetaObjective& objective)
-    : stepper_(std::move(family), optimizer, theta, data_key, num_steps, objective),
+                           const MetaObjective& objective, std::shared_ptr<PlanCache> plans)
+    : stepper_(std::move(family), optimizer, theta, data_key, num_steps, objective, std::move(plans)),
       thread_count_(threads),
       threads_(threads),
       placement_(threads_, threads) {}

@@ -18,9 +18,11 @@ struct Evaluation {
 
 class LaneUnroller final : public Unroller {
  public:
-  /// `theta`: the types of the meta-parameters. `data_key` decides the order of all batches.
+  /// `theta`: the types of the meta-parameters. `data_key` decides the order of all batches. `plans`: those of other
+  /// unrollers may be among them, whose programs differ in numbers alone.
   LaneUnroller(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
-               HostKey data_key, int threads, std::int64_t num_steps, const MetaObjective& objective = {});
+               HostKey data_key, int threads, std::int64_t num_steps, const MetaObjective& objective = {},
+               std::shared_ptr<PlanCache> plans = std::make_shared<PlanCache>());
 
   std::vector<Lane> start(std::span<const LaneStart> starts) const override;
   Unrolled unroll(std::vector<Lane> lanes, std::span<const Values> thetas, const UnrollOptions& options) const override;

@@ -103,21 +103,23 @@ class EvaluationLoader {
 /// Problems of one task, each from a seed of its own.
 std::unique_ptr<InnerTraining> training_of(const Evaluated& e, const NamedFamily& problem,
                                            std::shared_ptr<const Optimizer> optimizer, std::int64_t steps,
-                                           std::uint64_t first_seed, std::int64_t count, int threads) {
+                                           std::uint64_t first_seed, std::int64_t count, int threads,
+                                           std::shared_ptr<PlanCache> plans = std::make_shared<PlanCache>()) {
   std::vector<std::uint64_t> seeds;
   for (std::int64_t i = 0; i < count; ++i)
     seeds.push_back(first_seed + e.seed * 100'000 + static_cast<std::uint64_t>(i));
   return std::make_unique<InnerTraining>(problem.family, source_of(std::move(optimizer)),
                                          std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
-                                         data_key(first_seed + e.seed), threads, static_cast<int>(steps));
+                                         data_key(first_seed + e.seed), threads, static_cast<int>(steps),
+                                         MetaObjective(), std::move(plans));
 }
 
 /// Trained to the end, test data being looked at on the way. Null where it was interrupted.
 std::unique_ptr<InnerTraining> trained(const Evaluated& e, const NamedFamily& problem,
                                        std::shared_ptr<const Optimizer> optimizer, std::int64_t steps,
-                                       std::uint64_t first_seed, int threads,
+                                       std::uint64_t first_seed, int threads, const std::shared_ptr<PlanCache>& plans,
                                        const std::function<bool()>& interrupted) {
-  auto training = training_of(e, problem, std::move(optimizer), steps, first_seed, e.seeds, threads);
+  auto training = training_of(e, problem, std::move(optimizer), steps, first_seed, e.seeds, threads, plans);
   training->measure({.every_steps = static_cast<int>(std::max<std::int64_t>(1, steps / looks)), .split = Split::test});
   // A piece is a second or less of a usual task, so that an interruption is heard.
   while (!interrupted())
@@ -198,8 +200,9 @@ Evaluated load_evaluation(const SpecNode& spec, Registry& registry) { return Eva
 
 std::optional<Score> score_of(const Evaluated& e, const NamedFamily& problem, const Evaluated::Contender& contender,
                               std::int64_t steps, int threads, const std::function<bool()>& interrupted) {
+  const auto plans = std::make_shared<PlanCache>();  // of all rates
   const auto train = [&](std::shared_ptr<const Optimizer> optimizer, std::uint64_t seeds) {
-    return trained(e, problem, std::move(optimizer), steps, seeds, threads, interrupted);
+    return trained(e, problem, std::move(optimizer), steps, seeds, threads, plans, interrupted);
   };
   Score score;
   if (!contender.tuned) {

@@ -133,7 +133,7 @@ Checkpoint MetaTraining::checkpoint() const {
                   {"best_loss", Array::scalar(best_.loss)}};
   add_shards(result, shards_name, shards);
   if (now_.stage > 0) result.trees.emplace_back("stage_theta", all_theta_.at_start());
-  if (has_average_) result.trees.emplace_back("average", now_.average);
+  if (has_average()) result.trees.emplace_back("average", now_.average);
   if (baseline_ && baseline_->filled()) result.trees.emplace_back("baseline", as_tree(baseline_->losses()));
   if (best_validated_.step > 0) {
     result.trees.emplace_back("best_validated_theta", best_validated_.theta);
@@ -179,7 +179,7 @@ void MetaTraining::restore(const Checkpoint& checkpoint) {
     now.shards = own_shards(checkpoint, shards_name);
     const Array recent = checkpoint.tree("recent").leaf();
     now.recent.assign(recent.values<float>().begin(), recent.values<float>().end());
-    if (has_average_) now.average = like(checkpoint, "average", now_.theta);
+    if (has_average()) now.average = like(checkpoint, "average", now_.theta);
     BestValidated validated;
     validated.step = facts.at("best_validated_step").get<int>();
     if (validated.step > 0) {

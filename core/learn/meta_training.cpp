@@ -2,7 +2,7 @@
 
 #include "estimate/fault.h"
 #include "estimate/lane_rows.h"
-#include "learn/rate_search.h"
+#include "learn/baseline.h"
 
 #include <fmt/format.h>
 
@@ -17,26 +17,6 @@ namespace {
 constexpr std::size_t recent_steps = 20;
 /// A step that may take longer is made on a copy, so that it can be abandoned: a signal is heard within 2 s.
 constexpr double long_step_seconds = 0.5;
-constexpr std::uint32_t meta = 0x6d657461;  // "meta"
-
-float norm_of(const Values& tree) {
-  double sum = 0;
-  for (const Array& leaf : tree.leaves())
-    for (float x : leaf.values<float>()) sum += static_cast<double>(x) * static_cast<double>(x);
-  return static_cast<float>(std::sqrt(sum));
-}
-
-/// f of each element.
-template <class Function>
-Values map_elements(const Values& tree, Function f) {
-  return map(
-      [&](Array leaf) {
-        for (float& x : leaf.mutable_values<float>()) x = f(x);
-        return leaf;
-      },
-      tree);
-}
-
 float mean_of(const std::deque<float>& values) {
   return static_cast<float>(std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size()));
 }
@@ -93,18 +73,17 @@ void MetaTraining::begin_stage(std::size_t index, Values whole) {
   best_ = {};
   best_validated_ = {};
   validation_baseline_.clear();
-  trace_optimizer();
-  if (has_average_) now_.average = now_.theta;
+  update_ = std::make_unique<MetaUpdate>(*stage_, now_.theta, now_.key);
+  now_.optimizer = update_->start();
+  if (has_average()) now_.average = now_.theta;
 }
 
 void MetaTraining::inherit(const Inheritance& from, HostKey key) {
   now_.step = from.step;
   now_.key = key;
   now_.theta = from.theta;
-  const Types types = types_of(from.optimizer);
-  if (types.paths() == optimizer_types_.paths() && types.leaves() == optimizer_types_.leaves())
-    now_.optimizer = from.optimizer;
-  if (has_average_) now_.average = from.average.leaf_count() > 0 ? from.average : from.theta;
+  if (update_->fits(from.optimizer)) now_.optimizer = from.optimizer;
+  if (has_average()) now_.average = from.average.leaf_count() > 0 ? from.average : from.theta;
   now_.shards = begun_shards(now_.key);
   now_.recent.clear();
 }
@@ -165,65 +144,8 @@ std::vector<ShardSum> MetaTraining::estimates(const Values& theta, HostKey key,
 }
 
 void MetaTraining::find_baseline() {
-  if (!baseline_ || baseline_->filled()) return;
-  constexpr std::uint64_t first_seed = std::uint64_t{1} << 57U;
-  constexpr int problems = 4;
-  std::vector<std::uint64_t> seeds;
-  for (std::uint64_t i = 0; i < problems; ++i) seeds.push_back(first_seed + experiment_.seed * 100'000 + i);
-  const Comparison& other = *stage_->relative_to;
-  auto steps = static_cast<int>(stage_->estimator->problem_steps());
-  if (stage_->most_steps) steps = std::min(steps, *stage_->most_steps);
-  std::vector<std::vector<float>> losses;
-  for (std::size_t member = 0; member < stage_->family->size(); ++member) {
-    const auto run = [&](const std::shared_ptr<const Optimizer>& optimizer) {
-      InnerTraining training(family_of_member(stage_->family, member), source_of(optimizer),
-                             std::vector<Values>(seeds.size(), Values(std::vector<Values::Entry>{})), seeds,
-                             data_key(first_seed + experiment_.seed), threads_, steps, data_of(stage_->objective));
-      run_to_end(training, interrupt_);
-      return std::pair(training.mean_loss(), training.mean_curve());
-    };
-    if (!other.tuned) {
-      losses.push_back(run(other.optimizer).second);
-      continue;
-    }
-    RateSearch search(RateSearch::Precision::half_decades);
-    losses.emplace_back();
-    while (const auto rate = search.next()) {
-      auto [mean, curve] = run(other.tuned->with_rate(*rate));
-      search.add(mean);
-      if (search.best().rate == *rate) losses.back() = std::move(curve);
-    }
-  }
-  baseline_->fill(losses);
-}
-
-void MetaTraining::trace_optimizer() {
-  const Optimizer& optimizer = *stage_->meta_optimizer;
-  Key key{make_input("key", {DType::uint32, {2}})};
-  const Tree theta = inputs_like("theta", types_of(now_.theta));
-  const Tree start = optimizer.init(theta, {stage_->steps, key});
-  optimizer_types_ = types_of(start);
-  std::vector<Tensor> inputs = theta.leaves();
-  inputs.push_back(key.bits);
-  std::vector<Array> values = now_.theta.leaves();
-  values.push_back(to_array(fold_in(now_.key, meta)));
-  now_.optimizer = optimizer_types_.with_leaves<Array>(
-      compile(make_program("meta-optimizer start", inputs, start.leaves())).run(values));
-
-  const Tree state = inputs_like("state", optimizer_types_), gradient = inputs_like("gradient", types_of(now_.theta));
-  const Tensor loss = make_input("loss", {DType::float32, {}}), iteration = make_input("iteration", {DType::int32, {}});
-  const Tree next = optimizer.update(state, gradient, {loss, iteration, stage_->steps, key});
-  inputs = state.leaves();
-  for (const Tensor& leaf : gradient.leaves()) inputs.push_back(leaf);
-  inputs.insert(inputs.end(), {loss, iteration, key.bits});
-  std::vector<Tensor> outputs = next.leaves();
-  const std::vector<Tensor> params = optimizer.params(next).leaves(),
-                            average = optimizer.evaluation_params(next).leaves();
-  outputs.insert(outputs.end(), params.begin(), params.end());
-  has_average_ = !std::equal(params.begin(), params.end(), average.begin(), average.end(),
-                             [](const Tensor& a, const Tensor& b) { return a.node() == b.node(); });
-  if (has_average_) outputs.insert(outputs.end(), average.begin(), average.end());
-  update_ = std::make_unique<Executable>(compile(make_program("meta-optimizer update", inputs, outputs)));
+  if (baseline_ && !baseline_->filled())
+    baseline_->fill(baseline_losses(*stage_, experiment_.seed, threads_, interrupt_));
 }
 
 MetaStep MetaTraining::step() { return step(std::nullopt); }
@@ -232,28 +154,51 @@ MetaStep MetaTraining::replay(std::span<const std::byte> found) { return step(st
 MetaStep MetaTraining::step(std::optional<std::span<const std::byte>> known) {
   using Clock = std::chrono::steady_clock;
   if (stage_steps_done() == stage_->steps && now_.stage + 1 < stage_count())
-    begin_stage(now_.stage + 1, whole(has_average_ ? now_.average : now_.theta));
+    begin_stage(now_.stage + 1, whole(has_average() ? now_.average : now_.theta));
   find_baseline();
   const auto start = Clock::now();
   const bool may_be_long = interrupt_ && last_seconds_ > long_step_seconds;
   const TakenIn taken_before = collector_ ? collector_->taken_in() : TakenIn();
   const Now before = now_;  // its arrays are copied where they change
+  const Best best_before = best_;
   lanes_->set_interrupt(may_be_long ? interrupt_ : std::function<bool()>());
   const std::vector<HostKey> keys = split(now_.key);
   now_.key = keys[1];
   try {
-    std::vector<ShardSum> own = estimates(now_.theta, keys[0], now_.shards);
-    found_ = known        ? decoded(*known, now_.theta)
-             : collector_ ? collector_->collect(now_.theta, now_.step, interrupt_)
-                          : mean_of_shards(ranks_, layout_, std::move(own));
+    found_ = find(keys[0], known);
+    MetaStep result = told(taken_before);
+    if (!fault_found_ && (result.diverged > 0 || !std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))) {
+      fault_found_ = true;
+      result.fault = find_fault(before);
+    }
+    learn(result, keys[0]);
+    ++now_.step;
+    remember_best(result.loss);
+    result.rolled_back = roll_back();
+    validate(result);
+    last_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
+    return result;
   } catch (const Interrupted&) {
     now_ = before;
+    best_ = best_before;
     throw;
   }
-  const auto loss = static_cast<float>(found_.loss);
-  MetaStep result{
-      now_.step, loss, norm_of(found_.gradient), false,     false, false, found_.diverged, 0, 0, 0, 0, {}, {},
-      {},        "",   found_.gradient,          now_.theta};
+}
+
+ShardSum MetaTraining::find(HostKey key, std::optional<std::span<const std::byte>> known) {
+  std::vector<ShardSum> own = estimates(now_.theta, key, now_.shards);
+  if (known) return decoded(*known, now_.theta);
+  if (collector_) return collector_->collect(now_.theta, now_.step, interrupt_);
+  return mean_of_shards(ranks_, layout_, std::move(own));
+}
+
+MetaStep MetaTraining::told(const TakenIn& taken_before) const {
+  MetaStep result{.step = now_.step,
+                  .loss = static_cast<float>(found_.loss),
+                  .gradient_norm = norm_of(found_.gradient),
+                  .diverged = found_.diverged,
+                  .gradient = found_.gradient,
+                  .theta = now_.theta};
   if (stage_->family->size() > 1)
     for (const auto& [member, losses] : found_.members)
       result.member_losses[member] = losses.total / static_cast<double>(losses.count);
@@ -266,27 +211,18 @@ MetaStep MetaTraining::step(std::optional<std::span<const std::byte>> known) {
     result.lane_age = static_cast<double>(found_.age) / static_cast<double>(found_.lanes);
     result.lane_length = static_cast<double>(found_.length) / static_cast<double>(found_.lanes);
   }
-  if (!fault_found_ && (result.diverged > 0 || !std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))) {
-    fault_found_ = true;
-    result.fault = find_fault(before);
-  }
-  Values treated = found_.gradient;
-  result.skipped = !treat(treated, result.gradient_norm, result);
-  now_.skipped_in_a_row = result.skipped ? now_.skipped_in_a_row + 1 : 0;
-  if (!result.skipped) apply(treated, loss, keys[0]);
-  ++now_.step;
-  const Best best_before = best_;
-  remember_best(loss);
-  result.rolled_back = roll_back();
-  try {
-    validate(result);
-  } catch (const Interrupted&) {
-    now_ = before;
-    best_ = best_before;
-    throw;
-  }
-  last_seconds_ = std::chrono::duration<double>(Clock::now() - start).count();
   return result;
+}
+
+void MetaTraining::learn(MetaStep& step, HostKey key) {
+  Values treated = found_.gradient;
+  step.skipped = !treat(stage_->gradient_rules, treated, step.gradient_norm, step.clipped);
+  now_.skipped_in_a_row = step.skipped ? now_.skipped_in_a_row + 1 : 0;
+  if (step.skipped) return;
+  MetaUpdate::Next next = (*update_)(now_.optimizer, treated, step.loss, stage_steps_done(), key);
+  now_.optimizer = std::move(next.optimizer);
+  now_.theta = std::move(next.theta);
+  if (has_average()) now_.average = std::move(next.average);
 }
 
 std::string MetaTraining::find_fault(const Now& before) const {
@@ -307,36 +243,6 @@ std::string MetaTraining::find_fault(const Now& before) const {
 }
 
 std::string MetaTraining::explain() const { return find_fault(now_); }
-
-bool MetaTraining::treat(Values& gradient, float norm, MetaStep& step) const {
-  const GradientRules& rules = stage_->gradient_rules;
-  if (!std::isfinite(norm)) {
-    if (!rules.clip_non_finite) return false;
-    gradient = map_elements(gradient, [](float x) { return std::isfinite(x) ? x : 0; });
-    norm = norm_of(gradient);
-    step.clipped = true;
-  }
-  if (norm <= rules.clip_norm) return true;
-  if (!std::isfinite(norm)) return false;  // finite elements whose norm is none
-  const float scale = rules.clip_norm / norm;
-  gradient = map_elements(gradient, [scale](float x) { return x * scale; });
-  step.clipped = true;
-  return true;
-}
-
-void MetaTraining::apply(const Values& gradient, float loss, HostKey key) {
-  std::vector<Array> inputs = now_.optimizer.leaves();
-  for (const Array& leaf : gradient.leaves()) inputs.push_back(leaf);
-  inputs.push_back(Array::scalar(loss));
-  inputs.push_back(Array::scalar(static_cast<std::int32_t>(stage_steps_done())));
-  inputs.push_back(to_array(fold_in(key, meta)));
-  const std::vector<Array> outputs = update_->run(inputs);
-  const std::size_t count = optimizer_types_.leaf_count();
-  now_.optimizer = optimizer_types_.with_leaves<Array>(std::span(outputs).first(count));
-  const Types types = types_of(now_.theta);
-  now_.theta = types.with_leaves<Array>(std::span(outputs).subspan(count, types.leaf_count()));
-  if (has_average_) now_.average = types.with_leaves<Array>(std::span(outputs).last(types.leaf_count()));
-}
 
 void MetaTraining::remember_best(float loss) {
   now_.recent.push_back(loss);
@@ -366,7 +272,7 @@ void MetaTraining::validate(MetaStep& step) {
   const BestValidated best_before = best_validated_;
   try {
     step.validation = measured(now_.theta);
-    if (has_average_) step.average_validation = measured(now_.average);
+    if (has_average()) step.average_validation = measured(now_.average);
   } catch (const Interrupted&) {
     best_validated_ = best_before;
     throw;

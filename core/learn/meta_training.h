@@ -6,6 +6,7 @@
 #include "estimate/shard.h"
 #include "learn/asynchronous.h"
 #include "learn/frozen_theta.h"
+#include "learn/meta_update.h"
 #include "learn/training.h"
 #include "learn/validation.h"
 
@@ -29,7 +30,7 @@ struct MetaStep {
   std::map<std::uint32_t, double> member_losses{};      // of a family of several tasks: mean loss by member
   std::optional<ValidationScore> validation{};          // of θ after the step, where one was due
   std::optional<ValidationScore> average_validation{};  // of its average
-  std::string fault;  // where the run's first value that is not finite came from, at the step where it was met
+  std::string fault{};  // where the run's first value that is not finite came from, at the step where it was met
   const Values& gradient;
   const Values& theta;  // after the step
 };
@@ -75,7 +76,7 @@ class MetaTraining {
   const Values& theta() const { return now_.theta; }
   Values whole(const Values& theta) const { return all_theta_.whole(theta); }
   /// What the meta-optimizer would have judged, where that is another θ than its own: an average.
-  bool has_average() const { return has_average_; }
+  bool has_average() const { return update_->has_average(); }
   const Values& average() const { return now_.average; }
   /// Of the first of this process's shards.
   const EstimatorState& state() const { return now_.shards.empty() ? nothing_ : now_.shards.front(); }
@@ -139,7 +140,13 @@ class MetaTraining {
   void begin_stage(std::size_t index, Values whole);
   std::size_t stage_count() const { return std::max<std::size_t>(1, experiment_.stages.size()); }
   int stage_steps_done() const { return now_.step - now_.stage_begin; }
-  void trace_optimizer();
+  /// What all processes find in a meta-step, which brings this one's problems on; where it is `known` they are not
+  /// asked.
+  ShardSum find(HostKey key, std::optional<std::span<const std::byte>> known);
+  /// What a step says of what was found.
+  MetaStep told(const TakenIn& taken_before) const;
+  /// What θ becomes of it.
+  void learn(MetaStep& step, HostKey key);
   void validate(MetaStep& step);
   /// [first, last) of all shards.
   std::pair<int, int> own_range() const;
@@ -149,16 +156,12 @@ class MetaTraining {
   ShardSum estimate_of(int shard, const Values& theta, HostKey key, EstimatorState& state) const;
   /// The same of all of them.
   std::vector<ShardSum> estimates(const Values& theta, HostKey key, std::vector<EstimatorState>& shards) const;
-  /// Where it is known already what all processes find together, they are not asked.
   MetaStep step(std::optional<std::span<const std::byte>> known);
   /// This process's shards out of a checkpoint.
   std::vector<EstimatorState> own_shards(const Checkpoint& checkpoint, const char* name) const;
   /// Of all shards at rank 0, and nothing of use elsewhere.
   std::vector<EstimatorState> at_rank_0(const std::vector<EstimatorState>& own) const;
   std::string find_fault(const Now& before) const;
-  /// Applies the rules to a gradient; false where the step is to be skipped.
-  bool treat(Values& gradient, float norm, MetaStep& step) const;
-  void apply(const Values& gradient, float loss, HostKey key);
   void remember_best(float loss);
   bool roll_back();
 
@@ -176,11 +179,9 @@ class MetaTraining {
   std::unique_ptr<RankUnroller> shared_lanes_;
   std::unique_ptr<MemberLosses> unroller_;
   std::unique_ptr<GradientCollector> collector_;  // of rank 0, where ranks do not wait for each other
-  std::unique_ptr<Executable> update_;
-  Types optimizer_types_;
+  std::unique_ptr<MetaUpdate> update_;
   EstimatorState nothing_;
   Now now_;
-  bool has_average_ = false;
   Best best_;
   BestValidated best_validated_;
   ShardSum found_;  // in the last step, its gradient as it was

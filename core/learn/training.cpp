@@ -65,10 +65,11 @@ HostKey data_key(std::uint64_t seed) { return fold_in(HostKey::from_seed(seed), 
 
 InnerTraining::InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer,
                              std::vector<Values> thetas, const std::vector<std::uint64_t>& seeds, HostKey data,
-                             int threads, int steps, const MetaObjective& objective)
+                             int threads, int steps, const MetaObjective& objective, std::shared_ptr<PlanCache> plans)
     : steps_(steps),
       thetas_(std::move(thetas)),
-      unroller_(std::move(family), optimizer, types_of(thetas_.at(0)), data, threads, steps, objective),
+      unroller_(std::move(family), optimizer, types_of(thetas_.at(0)), data, threads, steps, objective,
+                std::move(plans)),
       losses_(thetas_.size()) {
   std::vector<LaneStart> starts;
   for (std::size_t i = 0; i < thetas_.size(); ++i)

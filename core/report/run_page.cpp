@@ -174,6 +174,30 @@ void show_evaluation(Page& page, const RunFiles& files) {
   }
 }
 
+/// The table of all trials, and the losses of the first of them, which are the best.
+void show_sweep(Page& page, const RunFiles& files) {
+  constexpr std::size_t most = 8;
+  page.code(text_of(files.path + "/sweep.txt"));
+  std::ifstream trials(files.path + "/sweep.csv");
+  std::string line;
+  std::getline(trials, line);  // the header
+  Json curves = Json::array();
+  bool is_meta = false;
+  while (curves.size() < most && std::getline(trials, line)) {
+    const int trial = std::atoi(line.c_str());
+    const RunRecord record = read_record(fmt::format("{}/trials/{:03}", files.path, trial));
+    if (record.empty()) continue;
+    is_meta = record.is_meta();
+    curves.push_back(record.main_curve(fmt::format("trial {}", trial)));
+  }
+  const std::string title = fmt::format("The best {} trials", curves.size());
+  if (!curves.empty())
+    page.chart(
+        chart(title, is_meta ? "meta-step" : "inner step", is_meta ? "meta-loss" : "training loss", std::move(curves)));
+  page.folded("Spec of the best trial", text_of(files.path + "/best.yaml"));
+  page.folded("Spec", files.spec);
+}
+
 void show(Page& page, const RunFiles& files, const RunRecord& record, const std::string& under_way, int level) {
   if (files.kind() == "evaluation") {
     show_evaluation(page, files);
@@ -181,8 +205,7 @@ void show(Page& page, const RunFiles& files, const RunRecord& record, const std:
     return;
   }
   if (files.kind() == "sweep") {
-    page.code(text_of(files.path + "/sweep.txt"));
-    page.folded("Spec", files.spec);
+    show_sweep(page, files);
     return;
   }
   page.verdict(under_way.empty() ? verdict_of(files) : std::vector{under_way});

@@ -70,6 +70,9 @@ TEST_CASE("a halving lets a third of the trials go on, each time for longer") {
     longest += summary["steps"] == 90;
     longer += summary["steps"].get<int>() >= 30;
   }
+  const std::string page = read_file(out + "/report.html");
+  CHECK_THAT(page, Contains("The best 8 trials") && Contains("Spec of the best trial"));
+  CHECK_THAT(read_file(out + "/best.yaml"), Contains("steps: 90"));
   CHECK(longest == 1);
   CHECK(longer == 3);
   // The same draws, whenever they are drawn.

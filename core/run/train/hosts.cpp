@@ -37,8 +37,7 @@ Host host_in(const std::string& text, const std::string& where) {
 }
 
 bool is_this_one(const std::string& host) {
-  char name[256] = {};
-  return host == "localhost" || host == "127.0.0.1" || (::gethostname(name, sizeof name - 1) == 0 && host == name);
+  return host == "localhost" || host == "127.0.0.1" || host == own_host_name();
 }
 
 std::vector<std::string> agent() {
@@ -66,6 +65,11 @@ bool answers(const std::string& host) {
 }
 
 }  // namespace
+
+std::string own_host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
 
 std::vector<Host> hosts_of(const std::string& list_or_file) {
   std::vector<Host> hosts;

@@ -11,6 +11,8 @@ struct Host {
   int slots = 1;  // ranks
 };
 
+/// What this machine calls itself; "unknown" where it does not say.
+std::string own_host_name();
 /// Of `a:8,b:8`, or of a file with a line `a slots=8` (or `a:8`, or `a`) for each. Throws UsageError.
 std::vector<Host> hosts_of(const std::string& list_or_file);
 /// Those that run a command when they are asked to, by the agent that mpirun would use: OMPI_MCA_plm_rsh_agent, or ssh.

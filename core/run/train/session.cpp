@@ -12,60 +12,19 @@
 
 #include <fmt/format.h>
 
-#include <atomic>
 #include <cmath>
 #include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <numeric>
-#include <thread>
 
 namespace lopt {
 namespace {
 
-volatile std::sig_atomic_t received_signal = 0;
-std::atomic<std::int64_t> received_at = 0;  // in nanoseconds of the monotonic clock
-static_assert(std::atomic<std::int64_t>::is_always_lock_free);
-
-std::int64_t monotonic_nanoseconds() {
-  std::timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-/// Whether somebody has asked and heard of the signal, and the seconds that nobody may take to ask.
-volatile std::sig_atomic_t heard = 0;
-std::atomic<unsigned> most_seconds_of_silence = 10;
-
-void on_signal(int signal) {
-  const std::int64_t now = monotonic_nanoseconds();
-  if (received_signal == 0) {
-    received_at = now;
-    received_signal = signal;
-    alarm(most_seconds_of_silence);
-    return;
-  }
-  // Whoever asks a second time is not kept waiting. What comes within half a second is the same wish: a launcher
-  // (timeout, a batch system) signals the process and then the group that it is in.
-  if (now - received_at > 500'000'000) std::_Exit(128 + signal);
-}
-
-/// Nobody has heard: an estimator of a plugin, say, goes on by itself.
-void on_alarm(int) {
-  if (heard) return;
-  constexpr std::string_view text =
-      "\nlopt-run: what it was at did not end in the time that a step may take; the last checkpoint is kept\n";
-  if (::write(STDERR_FILENO, text.data(), text.size()) < 0) std::_Exit(128 + received_signal);
-  std::_Exit(128 + received_signal);
-}
-
 constexpr std::chrono::seconds least_time_between_pages{5};
 /// The page may take a hundredth of the time.
 constexpr int times_of_a_page = 100;
-/// Where steps are logged, a checkpoint is written so often that making the steps since the last one again takes no
-/// longer than beginning a process does, and that it takes a fortieth of the time.
-constexpr double least_seconds_between_checkpoints = 1, times_of_a_checkpoint = 40;
 
 double mean_of(std::span<const float> values) {
   return values.empty() ? std::nan("")
@@ -105,23 +64,6 @@ Json metrics_json(const std::vector<std::pair<std::string, double>>& metrics) {
   Json json = Json::object();
   for (const auto& [name, value] : metrics) json[name] = value;
   return json;
-}
-
-bool stop_wanted() {
-  if (received_signal == 0) return false;
-  heard = 1;
-  return true;
-}
-void step_took(double seconds) {
-  constexpr double times = 3, most = 1e6;
-  most_seconds_of_silence =
-      std::max(most_seconds_of_silence.load(), static_cast<unsigned>(std::min(times * seconds, most)));
-}
-int signal_that_came() { return received_signal; }
-void hear_signals() {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-  std::signal(SIGALRM, on_alarm);
 }
 
 Session::Session(Options options, Experiment experiment, Registry registry, Communicator* ranks)
@@ -226,25 +168,6 @@ void Session::go_on(std::unique_ptr<RunFolder> folder, const Checkpoint& checkpo
   folder_->write_json("run.json", json);
 }
 
-void Session::could_not_write(const std::exception& error) {
-  if (experiment_.checkpoint_rules.stop_if_it_fails)
-    throw std::runtime_error(fmt::format("{}; the run ends, as the spec says (checkpoint.if_it_fails)", error.what()));
-  warn(fmt::format("{}; the run goes on, and tries again later", error.what()));
-}
-
-void Session::add_metrics(const Json& line) {
-  if (!writes()) return;
-  record.add(line);
-  const bool failed_before = !waiting_metrics_.empty();
-  waiting_metrics_ += to_text(line) + "\n";
-  try {
-    folder_->metrics().add(waiting_metrics_);
-    waiting_metrics_.clear();
-  } catch (const std::exception& error) {
-    if (!failed_before) could_not_write(error);
-  }
-}
-
 void Session::write_page(const RunRecord& of, const std::string& under_way) {
   const auto start = std::chrono::steady_clock::now();
   try {
@@ -267,80 +190,6 @@ std::shared_ptr<const Optimizer> Session::optimizer_named(const std::string& nam
       registry.make(Optimizer::kind, SpecNode::scalar(name), "optimizer", errors, resolved));
 }
 
-bool Session::logs_steps() const {
-  return experiment_.checkpoint_rules.every_steps == 1 && experiment_.kind == Experiment::Kind::meta_training &&
-         experiment_.population.size == 0 && !experiment_.asynchronous;
-}
-
-bool Session::checkpoint_is_due() {
-  const CheckpointRules& rules = experiment_.checkpoint_rules;
-  ++steps_since_checkpoint_;
-  if (!rules.wanted) return false;
-  if (logs_steps())
-    return writes() && !writing_.is_busy() &&
-           (!log_ || seconds_since(last_checkpoint_) >=
-                         std::max(least_seconds_between_checkpoints, times_of_a_checkpoint * writing_.last_seconds()));
-  return rules.every_steps > 0 ? steps_since_checkpoint_ >= rules.every_steps
-                               : seconds_since(last_checkpoint_) >= rules.every_seconds;
-}
-
-void Session::keep(int step, Checkpoint checkpoint) {
-  keep_beside(step, std::move(checkpoint));
-  finish_writing();
-}
-
-void Session::keep_beside(int step, Checkpoint checkpoint) {
-  const auto start = last_checkpoint_ = std::chrono::steady_clock::now();
-  steps_since_checkpoint_ = 0;
-  if (!writes() || !experiment_.checkpoint_rules.wanted) return;
-  finish_writing();
-  if (step == last_checkpoint_step_) return;
-  checkpoint.facts["run"] = identity();
-  checkpoint.facts["run"]["steps"] = experiment_.steps;
-  checkpoint.facts["run"]["trace"] = options_.trace;
-  checkpoint.facts["run"]["metrics_bytes"] = folder_->metrics().size();
-  checkpoint.facts["run"]["metrics_waiting"] = waiting_metrics_;
-  if (tracer_.enabled()) checkpoint.trees.emplace_back("trace", tracer_.so_far());
-  last_checkpoint_step_ = step;
-  writing_.begin([this, step, checkpoint = std::move(checkpoint)] {
-    folder_->metrics().sync();
-    folder_->write_checkpoint(step, checkpoint, experiment_.checkpoint_rules.keep);
-  });
-  if (logs_steps()) begin_log(step);
-  add_seconds("checkpoints", seconds_since(start));
-}
-
-void Session::finish_writing() {
-  const auto start = std::chrono::steady_clock::now();
-  try {
-    writing_.finish();
-  } catch (const std::exception& error) {
-    last_checkpoint_step_ = -1;
-    could_not_write(error);
-  }
-  add_seconds("checkpoints", seconds_since(start));
-}
-
-void Session::begin_log(int step) {
-  if (!writes()) return;
-  log_.reset();
-  try {
-    log_ = std::make_unique<StepLog>(folder_->path(), step);
-  } catch (const std::exception& error) {
-    could_not_write(error);
-  }
-}
-
-void Session::log(std::span<const std::byte> found) {
-  if (!log_) return;
-  try {
-    log_->add(found);
-  } catch (const std::exception& error) {
-    log_.reset();  // without this step those that follow are of no use: the next checkpoint begins anew
-    could_not_write(error);
-  }
-}
-
 namespace {
 /// What the data sets of a family say of themselves: [{"source": …, "notes": […]}].
 Json notes_of(const TaskFamily& family) {
@@ -357,7 +206,7 @@ Json notes_of(const TaskFamily& family) {
 }  // namespace
 
 int Session::finish(bool is_meta, int steps_done) {
-  const int code = received_signal == SIGINT ? interrupted : received_signal == SIGTERM ? terminated : success;
+  const int code = signal_that_came() == SIGINT ? interrupted : signal_that_came() == SIGTERM ? terminated : success;
   if (!writes()) return code;
   if (!options_.trace.empty()) tracer_.write(options_.trace);
   if (!waiting_metrics_.empty()) folder_->metrics().add(std::exchange(waiting_metrics_, ""));

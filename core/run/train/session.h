@@ -11,6 +11,7 @@
 #include "report/run_record.h"
 #include "report/writing_thread.h"
 #include "run/command_line.h"
+#include "run/train/signals.h"
 #include "run/train/tracer.h"
 
 #include <tbb/global_control.h>
@@ -26,13 +27,6 @@ double mean_last(const std::vector<float>& values);
 /// ", accuracy 0.912", and the same as an object.
 std::string metrics_text(const std::vector<std::pair<std::string, double>>& metrics);
 Json metrics_json(const std::vector<std::pair<std::string, double>>& metrics);
-/// True once SIGINT or SIGTERM came, after hear_signals(). Where nobody asks for ten seconds after that, or three times
-/// what the longest step took, the process ends with a sentence.
-bool stop_wanted();
-void step_took(double seconds);
-/// Which of them; 0: none yet.
-int signal_that_came();
-void hear_signals();
 
 class Session {
  public:

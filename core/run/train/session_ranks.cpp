@@ -2,10 +2,10 @@
 // on.
 #include "data/batch.h"
 #include "data/sha256.h"
+#include "run/train/hosts.h"
 #include "run/train/session.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -22,11 +22,6 @@ std::string processor_name() {
   for (std::string line; std::getline(info, line);)
     if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
   return "unknown";
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
 /// Of rows that lie evenly in a split, at most so many; where there is no such split, of nothing.
@@ -90,7 +85,7 @@ Session::Wish Session::agree(int steps_done) {
 void Session::tell_shares(int steps_done) {
   const double seconds = seconds_since(told_.at), waited = ranks_->traffic().waited - told_.waited;
   const Json mine{{"rank", ranks_->rank()},
-                  {"host", host_name()},
+                  {"host", own_host_name()},
                   {"threads", threads_},
                   {"computing", seconds > 0 ? std::clamp(1 - waited / seconds, 0.0, 1.0) : 1}};
   RankShares shares{steps_done, seconds > 0 ? (steps_done - told_.step) / seconds : 0, {}};
@@ -107,7 +102,7 @@ void Session::tell_shares(int steps_done) {
 }
 
 Json Session::hosts_of_all() {
-  const Json mine{{"host", host_name()}, {"processor", processor_name()}, {"threads", threads_}};
+  const Json mine{{"host", own_host_name()}, {"processor", processor_name()}, {"threads", threads_}};
   Json hosts = Json::array();
   int rank = 0;
   for (const std::string& text : ranks_ ? texts_of_all(*ranks_, to_text(mine)) : std::vector{to_text(mine)}) {

@@ -1,8 +1,10 @@
 // lopt-run sweep: a spec with many values of some of its keys, each a run of its own.
 #include "learn/sweep_space.h"
+#include "report/run_page.h"
 #include "run/train/child_runs.h"
 #include "run/train/ranks.h"
 #include "run/train/session.h"
+#include "spec/compose.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -11,7 +13,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
+#include <numeric>
 #include <sstream>
 
 namespace lopt {
@@ -192,11 +194,10 @@ class Sweep {
     return interrupted;
   }
 
-  int report() const {
-    if (ranks_ && ranks_->rank() != 0) return success;
+  /// The trials, the best ones first: what went further is above what did not, what failed below all.
+  std::vector<std::size_t> best_first() const {
     std::vector<std::size_t> order(plan_.trials.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    // What went further is above what did not.
+    std::iota(order.begin(), order.end(), 0);
     const auto place = [&](std::size_t trial) {
       const std::optional<Outcome> outcome = outcome_of(trial);
       return std::pair(outcome ? -static_cast<int>(outcome->rung) : 0, score(trial));
@@ -205,6 +206,12 @@ class Sweep {
       const bool failed_a = std::isinf(score(a)), failed_b = std::isinf(score(b));
       return failed_a != failed_b ? failed_b : place(a) < place(b);
     });
+    return order;
+  }
+
+  int report() const {
+    if (ranks_ && ranks_->rank() != 0) return success;
+    const std::vector<std::size_t> order = best_first();
     const std::size_t best = order.front();
     std::string csv = "trial,rung,score,assignments,failed\n";
     const std::optional<Outcome> of_best = outcome_of(best);
@@ -221,12 +228,13 @@ class Sweep {
     say(text);
     if (!of_best || !of_best->score)
       throw std::runtime_error(fmt::format("no trial of {} came to its end; each says why above", plan_.trials.size()));
-    std::ifstream spec(name_of(best) + "/spec.yaml");
-    std::stringstream content;
-    content << spec.rdbuf();
-    write_durably(folder_ + "/best.yaml", content.str());
-    say(fmt::format("Best: trial {}, {} {:.4g}; its spec is {}/best.yaml, its run {}.", best, of_best->path,
-                    *of_best->score, folder_, name_of(best)));
+    SpecNode spec = read_spec(name_of(best) + "/spec.yaml");
+    // A halving's trials have those of the round that they were begun in.
+    if (!plan_.rungs.empty()) spec.set("steps", SpecNode::scalar(std::to_string(plan_.rungs.back())));
+    write_durably(folder_ + "/best.yaml", to_yaml(spec));
+    write_durably(folder_ + "/report.html", run_page(folder_, RunRecord(), ""));
+    say(fmt::format("Best: trial {}, {} {:.4g}; its spec is {}/best.yaml, its run {}. All of them: {}/report.html.",
+                    best, of_best->path, *of_best->score, folder_, name_of(best), folder_));
     return success;
   }
 
