@@ -173,9 +173,10 @@ HWY_INLINE V tanh(D d, V x) {
 template <class D, class V>
 HWY_INLINE V erf(D d, V x) {
   constexpr auto ratio = [](auto tag, auto v) {
-    return odd_ratio(tag, v, 3.7F,
-                     {1.12837917F, 0.182991615F, 0.0519897873F, 0.00350043843F, 0.000288604889F, 2.24302132e-06F},
-                     {1.0F, 0.495505266F, 0.111244229F, 0.0144402229F, 0.00111553644F, 4.02601633e-05F});
+    using Number = hn::TFromD<decltype(tag)>;
+    constexpr Number p[] = {1.12837917F, 0.182991615F, 0.0519897873F, 0.00350043843F, 0.000288604889F, 2.24302132e-06F},
+                     q[] = {1.0F, 0.495505266F, 0.111244229F, 0.0144402229F, 0.00111553644F, 4.02601633e-05F};
+    return odd_ratio(tag, v, Number{3.7F}, p, q);
   };
   if constexpr (fused)
     return ratio(d, x);

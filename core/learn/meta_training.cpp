@@ -96,14 +96,15 @@ std::pair<int, int> MetaTraining::own_range() const {
 
 void MetaTraining::work() {
   find_baseline();
-  const auto [first, last] = own_range();
+  const std::pair<int, int> range = own_range();
+  const int first = range.first;  // which lambdas may keep
   const ShardWorker worker{[&](int shard, const Values& theta, std::int64_t number) {
                              const HostKey key = fold_in(now_.key, static_cast<std::uint32_t>(number));
                              return estimate_of(shard, theta, key,
                                                 now_.shards[static_cast<std::size_t>(shard - first)]);
                            },
                            [&](int shard) { return encoded(now_.shards[static_cast<std::size_t>(shard - first)]); }};
-  lopt::work(*ranks_, first, last, now_.theta, now_.step, worker);
+  lopt::work(*ranks_, first, range.second, now_.theta, now_.step, worker);
 }
 
 void MetaTraining::end_work() {

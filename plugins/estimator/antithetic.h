@@ -5,6 +5,12 @@
 
 namespace lopt {
 
+/// The setting `std`.
+inline float perturbation_std(Settings& s) {
+  return static_cast<float>(
+      double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")});
+}
+
 struct AntitheticPairs {
   std::vector<Values> noise;   // ε of each task
   std::vector<Values> thetas;  // θ + ε of all tasks, then θ − ε of all tasks
@@ -34,6 +40,10 @@ struct PairLosses {
 
   float positive(std::size_t task, std::size_t step) const { return unrolled.losses[task * steps + step]; }
   float negative(std::size_t task, std::size_t step) const { return unrolled.losses[(tasks + task) * steps + step]; }
+  /// L⁺ − L⁻ of a step.
+  double difference(std::size_t task, std::size_t step) const {
+    return static_cast<double>(positive(task, step)) - static_cast<double>(negative(task, step));
+  }
   bool began(std::size_t task, std::size_t step) const { return unrolled.began[task * steps + step] != 0; }
   /// Mean of L⁺ − L⁻ over a task's steps.
   float difference(std::size_t task) const {

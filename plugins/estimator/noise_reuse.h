@@ -18,8 +18,7 @@ class NoiseReuse : public GradientEstimator {
  public:
   NoiseReuse(Settings& s, const std::string& starts)
       : truncation_(s, 32, 30, "inner problems under way, each run with both signs (antithetic pairs)", starts),
-        std_(static_cast<float>(
-            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        std_(perturbation_std(s)),
         clip_(s) {}
 
   EstimatorState init(const Values& theta, HostKey key, const Unroller& unroller) const override {
@@ -57,8 +56,7 @@ class NoiseReuse : public GradientEstimator {
       bool is_new = false;
       for (std::size_t step = 0; step < losses.steps; ++step) {
         is_new = is_new || (step > 0 && losses.began(task, step));
-        (is_new ? new_problem : old_problem) +=
-            static_cast<double>(losses.positive(task, step)) - static_cast<double>(losses.negative(task, step));
+        (is_new ? new_problem : old_problem) += losses.difference(task, step);
       }
       gradient.add({{static_cast<float>(old_problem) / scale, sums[task]},
                     {static_cast<float>(new_problem) / scale, noise[task]}});

@@ -14,6 +14,18 @@ Result printed(const std::string& spec, const std::string& more = "") {
 }
 }  // namespace
 
+TEST_CASE("specs of earlier versions are right today") {
+  int specs = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(LOPT_GOLDEN "/specs")) {
+    if (entry.path().extension() != ".yaml") continue;
+    const Result result = run("check " + entry.path().string());
+    INFO(result.output);
+    CHECK(result.code == 0);
+    ++specs;
+  }
+  CHECK(specs >= 20);
+}
+
 TEST_CASE("extends: mappings are merged, lists and scalars replaced, null removes") {
   TemporaryFolder folder;
   fs::create_directories(folder.file("deep"));

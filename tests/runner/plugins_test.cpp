@@ -1,6 +1,7 @@
 // Plugin files of all sorts: which are refused, how one is chosen, and what happens when one fails.
 #include "runner/support.h"
 
+#include <lopt/plugin.h>
 #include <nlohmann/json.hpp>
 
 #include <set>
@@ -50,7 +51,7 @@ void require_failure(const std::string& plugin, const std::string& optimizer, in
 TEST_CASE("manifests that are wrong are refused with what would be right") {
   require_refused(broken + "no_manifest.so", {"lopt_plugin_manifest", "LOPT_PLUGIN"});
   require_refused(broken + "wrong_magic.so", {"magic"});
-  require_refused(broken + "other_api.so", {"API version 48", "this runner has 8"});
+  require_refused(broken + "other_api.so", {"API version " + std::to_string(lopt::api_version + 41), "this runner has 8"});
   require_refused(broken + "other_fingerprint.so", {"cxx11-0", "this runner as 'itanium-c++ libstdc++-cxx11-1"});
   require_refused(broken + "twice.so", {"'still' twice"});
   require_refused(broken + "bad_name.so", {"'Not A Name'", "a-z, 0-9 and _"});

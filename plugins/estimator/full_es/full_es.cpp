@@ -10,12 +10,7 @@ using namespace lopt;
 /// where L is the mean training loss of the first `unroll_length` steps of a problem started afresh.
 class FullEs final : public GradientEstimator {
  public:
-  explicit FullEs(Settings& s)
-      : problems_(s),
-        std_(static_cast<float>(
-            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
-        directions_(s),
-        clip_(s) {}
+  explicit FullEs(Settings& s) : problems_(s), std_(perturbation_std(s)), directions_(s), clip_(s) {}
 
   EstimatorState init(const Values&, HostKey, const Unroller&) const override {
     return {{}, {{"position", Array::scalar<std::int32_t>(0)}}};

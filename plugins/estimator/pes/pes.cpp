@@ -18,8 +18,7 @@ class Pes final : public GradientEstimator {
  public:
   explicit Pes(Settings& s)
       : truncation_(s, 32, 30, "inner problems under way, each run with both signs (antithetic pairs)"),
-        std_(static_cast<float>(
-            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        std_(perturbation_std(s)),
         clip_(s),
         as_in_tutorial_(s.boolean("as_in_tutorial", false)
                             .doc("divide by 2σ, and credit a new problem one step late, as the JAX tutorial does")) {}
@@ -51,8 +50,7 @@ class Pes final : public GradientEstimator {
       for (std::size_t step = 0; step < losses.steps; ++step) {
         is_new =
             as_in_tutorial_ ? static_cast<std::int64_t>(step) > steps_left[task] : is_new || losses.began(task, step);
-        (is_new ? new_problem : old_problem) +=
-            static_cast<double>(losses.positive(task, step)) - static_cast<double>(losses.negative(task, step));
+        (is_new ? new_problem : old_problem) += losses.difference(task, step);
       }
       gradient.add({{static_cast<float>(old_problem) / scale, sum},
                     {static_cast<float>(new_problem) / scale, pairs.noise[task]}});

@@ -15,8 +15,7 @@ class PesWithGradient final : public GradientEstimator {
  public:
   explicit PesWithGradient(Settings& s)
       : truncation_(s, 32, 30, "inner problems under way, each run with both signs (antithetic pairs)"),
-        std_(static_cast<float>(
-            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        std_(perturbation_std(s)),
         recompute_states_(s.boolean("recompute_states", false)
                               .doc("keep every √n-th state and compute the others again: less memory, more time")),
         clip_(s) {}
@@ -47,9 +46,7 @@ class PesWithGradient final : public GradientEstimator {
       bool is_new = false;
       for (std::size_t step = 0; step < losses.steps; ++step) {
         is_new = is_new || losses.began(task, step);
-        if (!is_new)
-          old_problem +=
-              static_cast<double>(losses.positive(task, step)) - static_cast<double>(losses.negative(task, step));
+        if (!is_new) old_problem += losses.difference(task, step);
       }
       gradient.add({{0.5F, own.of_losses[task]},
                     {0.5F, own.of_losses[tasks + task]},

@@ -12,8 +12,7 @@ class TruncatedEs final : public GradientEstimator {
  public:
   explicit TruncatedEs(Settings& s)
       : truncation_(s, 32, 30, "inner problems under way, each run with both signs"),
-        std_(static_cast<float>(
-            double{s.real("std", 0.01).above(0).at_most(1e6).doc("σ, standard deviation of the perturbations of θ")})),
+        std_(perturbation_std(s)),
         clip_(s),
         shared_noise_(
             s.boolean("shared_noise", false)
