@@ -16,7 +16,8 @@ class Arena {
 
   /// A run of a program begins, which lives as long as what is kept of it: there is at least as much memory as its plan
   /// needs. False: it is the program that ran before, in the same memory.
-  /// `parallel`: with scratch for each block of rows that may run at once. `beside`: other lanes' values lie beside its.
+  /// `parallel`: with scratch for each block of rows that may run at once. `beside`: other lanes' values lie beside
+  /// its.
   template <class Program>
   bool begin(const std::shared_ptr<Program>& program, const Plan& plan, bool parallel, bool beside) {
     if (running_ && running_->program.get() == program.get() && parallel <= parallel_ && beside == (beside_.lanes > 0))

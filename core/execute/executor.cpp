@@ -66,8 +66,8 @@ Executable::Executable(Plan plan) : constants_(plan.constants) {
       bound->staging_bytes = std::max(bound->staging_bytes, together->bytes());
   }
   bound->lanes_together = lanes_worth_together(*bound);
-  bound->all_side_by_side =
-      std::all_of(bound->together.begin(), bound->together.end(), [](const auto& region) { return region.has_value(); });
+  bound->all_side_by_side = std::all_of(bound->together.begin(), bound->together.end(),
+                                        [](const auto& region) { return region.has_value(); });
   bound_ = std::move(bound);
 }
 

@@ -15,8 +15,7 @@ class InnerTraining {
   /// trainings that differ in numbers alone, as those by one optimizer at several rates do.
   InnerTraining(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, std::vector<Values> thetas,
                 const std::vector<std::uint64_t>& seeds, HostKey data_key, int threads, int steps,
-                const MetaObjective& objective = {},
-                std::shared_ptr<PlanCache> plans = std::make_shared<PlanCache>());
+                const MetaObjective& objective = {}, std::shared_ptr<PlanCache> plans = std::make_shared<PlanCache>());
 
   /// From now on, parameters are measured each time as many steps are done.
   void measure(const MeasureRules& rules) { measure_ = rules; }

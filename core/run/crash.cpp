@@ -88,8 +88,9 @@ void explain_short_file(const siginfo_t& info) {
   if (!path) return;
   write_text("\nlopt-run: ");
   write_text(path);
-  write_text(": was cut short while it was in use; once it is whole again, `lopt-run resume` goes on from the run's last "
-             "checkpoint\n");
+  write_text(
+      ": was cut short while it was in use; once it is whole again, `lopt-run resume` goes on from the run's last "
+      "checkpoint\n");
   _exit(bad_data);
 }
 

@@ -9,7 +9,8 @@
 
 class FailsLater final : public Still {
  public:
-  explicit FailsLater(lopt::Settings& s) : Still(s), how_(s.text("how", "throw").one_of({"throw", "other", "crash", "crash in threads"})) {}
+  explicit FailsLater(lopt::Settings& s)
+      : Still(s), how_(s.text("how", "throw").one_of({"throw", "other", "crash", "crash in threads"})) {}
   lopt::Tree update(const lopt::Tree& state, const lopt::Tree&, const lopt::UpdateContext&) const override {
     if (how_ == "throw") throw std::runtime_error("the weather is bad");
     if (how_ == "other") throw 7;

@@ -51,7 +51,8 @@ void require_failure(const std::string& plugin, const std::string& optimizer, in
 TEST_CASE("manifests that are wrong are refused with what would be right") {
   require_refused(broken + "no_manifest.so", {"lopt_plugin_manifest", "LOPT_PLUGIN"});
   require_refused(broken + "wrong_magic.so", {"magic"});
-  require_refused(broken + "other_api.so", {"API version " + std::to_string(lopt::api_version + 41), "this runner has 8"});
+  require_refused(broken + "other_api.so",
+                  {"API version " + std::to_string(lopt::api_version + 41), "this runner has 8"});
   require_refused(broken + "other_fingerprint.so", {"cxx11-0", "this runner as 'itanium-c++ libstdc++-cxx11-1"});
   require_refused(broken + "twice.so", {"'still' twice"});
   require_refused(broken + "bad_name.so", {"'Not A Name'", "a-z, 0-9 and _"});
@@ -90,8 +91,9 @@ TEST_CASE("threads that crash at the same time are told of once") {
   if (std::getenv("LOPT_SANITIZED")) return;  // sanitizers say it themselves
   for (int i = 0; i < 10; ++i) {
     TemporaryFolder folder;
-    const Result result = run("train " + folder.write("spec.yaml", spec_with("{plugin: fails_later, how: crash in threads}")) +
-                              " --plugin-path " + broken + "fails_later.so --out " + folder.file("run"));
+    const Result result =
+        run("train " + folder.write("spec.yaml", spec_with("{plugin: fails_later, how: crash in threads}")) +
+            " --plugin-path " + broken + "fails_later.so --out " + folder.file("run"));
     INFO(result.output);
     CHECK(result.code == 1);
     CHECK_THAT(result.output, Contains("crashed (segmentation fault)"));

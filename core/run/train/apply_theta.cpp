@@ -138,8 +138,7 @@ void apply_theta(Session& session, const Values& theta, const std::optional<Valu
   const std::size_t own_rows = rows.size();
   try {
     for (const Comparison& asked : experiment.comparisons) {
-      const Comparison comparison =
-          asked.tuned ? tuned(experiment, asked, session.threads(), stop_wanted) : asked;
+      const Comparison comparison = asked.tuned ? tuned(experiment, asked, session.threads(), stop_wanted) : asked;
       rows.push_back(applied_row(session, comparison.label,
                                  *make_comparison(experiment, *comparison.optimizer, session.threads())));
     }

@@ -26,7 +26,8 @@ Tensor newton_schulz(const Tensor& x, int iterations = 5, double epsilon = 1e-7)
 Tensor orthogonal_factor(const Tensor& x, double least = 1e-3);
 
 /// Of a matrix: the same of blocks of at most `block` rows (of what is taller than wide: columns), about equal: of a
-/// multiple of 16 rows, and the last of what is left. What a step costs is then proportional to the elements of x, and not to their power of 3/2.
+/// multiple of 16 rows, and the last of what is left. What a step costs is then proportional to the elements of x, and
+/// not to their power of 3/2.
 Tensor orthogonal_blocks(const Tensor& x, std::int64_t block, double least = 1e-3);
 
 /// a^(−1/p) of a symmetric positive definite matrix a [n, n], p an integer from 1, by the coupled iteration of Newton

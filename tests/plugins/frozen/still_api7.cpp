@@ -33,11 +33,15 @@ int create_still(void*, void** object, char*, std::size_t) {
 }
 void destroy_still(void*) {}
 
-constexpr lopt_component components[] = {
-    {"optimizer", "still", "Leaves the parameters where they are", "", "Apache-2.0", "", "0.1", create_still, destroy_still}};
+constexpr lopt_component components[] = {{"optimizer", "still", "Leaves the parameters where they are", "",
+                                          "Apache-2.0", "", "0.1", create_still, destroy_still}};
 
 extern __attribute__((visibility("default"))) const lopt_manifest lopt_plugin_manifest;
-const lopt_manifest lopt_plugin_manifest = {
-    {'l', 'o', 'p', 't', '\0', 'p', 'l', 'g'}, sizeof(lopt_manifest), 7, "itanium-c++ libstdc++-cxx11-1 api-7 sdk-0",
-    sizeof(lopt_component), 1, components};
+const lopt_manifest lopt_plugin_manifest = {{'l', 'o', 'p', 't', '\0', 'p', 'l', 'g'},
+                                            sizeof(lopt_manifest),
+                                            7,
+                                            "itanium-c++ libstdc++-cxx11-1 api-7 sdk-0",
+                                            sizeof(lopt_component),
+                                            1,
+                                            components};
 }
