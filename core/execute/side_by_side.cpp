@@ -118,6 +118,9 @@ class Staging {
       store.buffer = static_cast<BufferId>(column);
       result_.region.instructions.push_back(std::move(store));
     }
+    // Sums are taken behind the region, which may have written over what it read: of an input they want a copy.
+    for (SideBySide::Input& input : result_.inputs)
+      if (input.column == column) input.order = SideBySide::Input::Order::any;
     result_.sums.push_back({column, i.buffer, i.kind == Kind::row_max});
   }
 

@@ -1,10 +1,12 @@
 // Plans: random programs give what the reference executor gives, and what should be fused is.
 #include "kernels/simd.h"
+#include "plan/in_place.h"
 #include "trace/primitives/by_name.h"
 #include "unit/random_programs.h"
 
 #include "catch.h"
 
+#include <cstring>
 #include <set>
 #include <thread>
 
@@ -90,6 +92,49 @@ void check_random_programs(std::uint32_t first, int count) {
   }
 }
 
+/// What lanes make of their inputs where all of them lie one after the other, and results where inputs lie if they may.
+std::vector<std::vector<Array>> results_beside(const Executable& program,
+                                               const std::vector<std::vector<Array>>& inputs) {
+  const std::size_t count = inputs.size();
+  const std::vector<Type>& outputs = program.plan().output_types;
+  const InPlace in_place(program.plan());
+  std::vector<std::vector<float>> memory;
+  std::vector<ProgramRun> runs(count);
+  const auto lay = [&](std::size_t size) {
+    memory.emplace_back(size * count + 32, -1.0F);
+    return memory.back().data();
+  };
+  for (std::size_t i = 0; i < inputs[0].size(); ++i) {
+    const std::size_t size = inputs[0][i].size();
+    float* const place = lay(size);
+    for (std::size_t lane = 0; lane < count; ++lane) {
+      std::memcpy(place + lane * size, inputs[lane][i].data(), 4 * size);
+      runs[lane].inputs.push_back(place + lane * size);
+    }
+  }
+  std::set<std::size_t> taken;
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    const auto size = static_cast<std::size_t>(element_count(outputs[k].shape));
+    std::size_t input = 0;
+    while (input < inputs[0].size() &&
+           (taken.contains(input) || inputs[0][input].size() != size || !in_place.allows(k, input)))
+      ++input;
+    float* const place = input < inputs[0].size() ? memory[input].data() : lay(size);
+    taken.insert(input);
+    for (std::size_t lane = 0; lane < count; ++lane) runs[lane].outputs.push_back(place + lane * size);
+  }
+  std::vector<ProgramRun*> lanes;
+  for (ProgramRun& run : runs) lanes.push_back(&run);
+  program.run_together(lanes);
+  std::vector<std::vector<Array>> results(count);
+  for (std::size_t lane = 0; lane < count; ++lane)
+    for (std::size_t k = 0; k < outputs.size(); ++k) {
+      results[lane].emplace_back(outputs[k]);
+      std::memcpy(results[lane][k].mutable_data(), runs[lane].outputs[k], 4 * results[lane][k].size());
+    }
+  return results;
+}
+
 }  // namespace
 
 TEST_CASE("random programs agree between the planned and the reference executor, at every SIMD level") {
@@ -137,9 +182,24 @@ TEST_CASE("programs of several lanes run side by side give the bits of each alon
       }
       for (int again = 0; again < 2; ++again) program.run_together(lanes);
       CHECK(results == alone);
+      if (program.all_side_by_side()) CHECK(results_beside(program, inputs) == alone);
     }
   }
   REQUIRE(kernels::select_simd(kernels::simd_levels().front()));
+}
+
+TEST_CASE("a sum over what a region of several lanes writes over is that of what was there") {
+  constexpr std::int64_t rows = 10;
+  const Tensor p = make_input("p", {DType::float32, {rows}});
+  const Executable program = compile(make_program("sum, and a step", {p}, {sum(p), p * 0.5F}));
+  REQUIRE(program.all_side_by_side());
+  REQUIRE(InPlace(program.plan()).allows(1, 0));
+  std::vector<std::vector<Array>> inputs, alone;
+  for (std::uint32_t lane = 0; lane < 5; ++lane) {
+    inputs.push_back({normal(HostKey::from_seed(lane), {rows})});
+    alone.push_back(program.run(inputs.back()));
+  }
+  CHECK(results_beside(program, inputs) == alone);
 }
 
 TEST_CASE("what goes past the caches is what was computed, wherever it lies, and nothing behind it is written to") {
