@@ -229,7 +229,9 @@ class Embedding(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             process = subprocess.Popen([sys.executable, "-c", program, os.path.join(source, "configs", "quickstart.yaml"), folder + "/run"],
                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                       env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")))
+                                       env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")),
+                                       # Who starts tests in the background may have told the system to ignore it.
+                                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
             metrics = os.path.join(folder, "run", "metrics.jsonl")
             for _ in range(600):
                 if os.path.exists(metrics) and os.path.getsize(metrics):
