@@ -52,6 +52,8 @@ class Package(unittest.TestCase):
         self.assertIn(self.prefix + "/lib/lopt/plugins/adam.so", call(self.runner, "list", "--long"))
         work = self.work("moved")
         call(self.runner, "train", "configs/quickstart.yaml", "steps=2", "compare=null", cwd=work)  # the installed one
+        self.assertIn(self.prefix, call("/usr/bin/python3", "-c", "import lopt._library; print(lopt._library.prefix())",
+                                        env={"PYTHONPATH": self.prefix + "/share/lopt/python", "PYTHONDONTWRITEBYTECODE": "1"}))
         for folder, _, files in os.walk(self.prefix):
             for file in files:
                 with open(os.path.join(folder, file), "rb") as content:
