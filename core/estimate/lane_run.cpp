@@ -111,7 +111,7 @@ void LaneRun::finish() {
   counted_.finish();
   worker_.diverged += diverged_;
   for (std::size_t leaf = 0; leaf < beside_.size(); ++leaf)
-    std::memcpy(state_[leaf].mutable_data(), beside_[leaf], 4 * state_[leaf].size());
+    std::memcpy(state_[leaf].overwritten_data(), beside_[leaf], 4 * state_[leaf].size());
   give_leaves(lane_.state, std::move(state_));
   worker_.spare_state = std::move(next_);
   worker_.spare_task = lane_.task;

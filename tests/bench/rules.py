@@ -1,7 +1,7 @@
 """Rules and tasks other than the tutorial's, beside JAX: ms of a meta-step by evolution strategies and by the truncated gradient."""
 import json, os, subprocess, sys
 
-from tasks import step_ms
+from tasks import peer_environment, step_ms
 
 GRADIENT = ["estimator={plugin: truncated_gradient, tasks: 16, unroll_length: 10, problem_length: 100}"]
 # A row, whose spec is configs/bench/ROW.yaml: rule and task of the peer's script, and how many times faster lopt is to be.
@@ -16,10 +16,7 @@ def peer_ms(python, folder, row):
     script = os.path.join(folder, "bench_rules.py" if words else "bench_celo2.py")
     if not python or not os.path.exists(script):
         return {}
-    # Where LOPT_SIMD holds us at AVX2, it holds the peer there too.
-    flags = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"} if os.environ.get("LOPT_SIMD") == "AVX2" else {}
-    done = subprocess.run([python, script, *(words or [])], check=True, capture_output=True, text=True,
-                          env={**os.environ, **flags, "PYTHONDONTWRITEBYTECODE": "1"})
+    done = subprocess.run([python, script, *(words or [])], check=True, capture_output=True, text=True, env=peer_environment())
     found = json.loads(done.stdout.strip().splitlines()[-1])
     return {"ES": found.get("es_ms", found.get("meta_step_ms"))} | ({"gradient": found["tbptt_ms"]} if "tbptt_ms" in found else {})
 

@@ -1,18 +1,19 @@
 """Tasks and rules in many sizes beside JAX: how many times faster a meta-step of ten inner steps is, by the worst of each class.
 
-usage: shapes.py [--steps N] [CLASS …]      classes: those of SHAPES; all of them without names
+usage: shapes.py [--peer] [--steps N] [CLASS …]      classes: those of SHAPES; all of them without names
 
-The venv that bench.py makes for --peer is used. Where LOPT_SIMD holds lopt at AVX2, JAX is held there too.
+--peer times JAX too, in the venv that bench.py makes. Where LOPT_SIMD holds lopt at AVX2, JAX is held there too.
 """
+import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
 import tempfile
 
-from tasks import step_ms
+from tasks import ROOT, peer_environment, step_ms
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PEER = os.path.join(ROOT, ".cache", "peer", "bin", "python")
 SPEC = """name: shapes
 task: quadratic
@@ -79,7 +80,7 @@ def lanes_of(task):
 
 
 def times(jax, spec, steps, task, rule, name):
-    """(ms of lopt, ms of JAX) for one estimator."""
+    """(ms of lopt, ms of JAX) for one estimator; without JAX nan."""
     plugin, more = ESTIMATORS[name]
     lanes = lanes_of(task)
     tasks = lanes if name == "gradient" else lanes // 2  # each of ES's tasks is unrolled twice
@@ -88,6 +89,8 @@ def times(jax, spec, steps, task, rule, name):
     small = {"step_multiplier": 1e-4} if rule["plugin"] == "per_parameter_mlp" else {}
     own = step_ms(spec, steps, f"task={json.dumps(task)}", f"learned_optimizer={json.dumps(rule | small)}",
                   f"estimator={json.dumps(estimator)}")
+    if not jax:
+        return own, math.nan
     jax.stdin.write(json.dumps({"task": task, "rule": rule, "lanes": lanes, "gradient": name == "gradient"}) + "\n")
     jax.stdin.flush()
     answer = jax.stdout.readline()
@@ -98,15 +101,17 @@ def times(jax, spec, steps, task, rule, name):
 
 def main(arguments):
     steps = int(arguments.pop(arguments.index("--steps") + 1)) if "--steps" in arguments else 40
-    classes = [name for name in arguments if name != "--steps"] or list(SHAPES)
+    classes = [name for name in arguments if not name.startswith("--")] or list(SHAPES)
     if unknown := [name for name in classes if name not in SHAPES]:
         sys.exit(f"bench: there is no class '{unknown[0]}'; there is: {', '.join(SHAPES)}")
-    if not os.path.exists(PEER):
+    has_jax = "--peer" in arguments
+    if has_jax and not os.path.exists(PEER):
         sys.exit(f"bench: {PEER} is not there; `tests/bench/bench.py --peer` makes it")
-    flags = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"} if os.environ.get("LOPT_SIMD") == "AVX2" else {}
     script = os.path.join(ROOT, "tests", "bench", "shapes_jax.py")
-    with tempfile.TemporaryDirectory() as folder, subprocess.Popen(
-            [PEER, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **flags}) as jax:
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        jax = stack.enter_context(subprocess.Popen([PEER, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                                   env=peer_environment())) if has_jax else None
         spec = os.path.join(folder, "shapes.yaml")
         with open(spec, "w") as file:
             file.write(SPEC)
@@ -119,8 +124,9 @@ def main(arguments):
                         own, other = times(jax, spec, steps, task, rule, estimator)
                         worst = min(worst, other / own)
                         print(f"| {words(task)} | {words(rule) or rule['plugin']} | {estimator} | {own:.3g} | {other:.3g} | {other / own:.1f} |", flush=True)
-            print(f"\n{name}: at least {worst:.1f} times as fast", flush=True)
-        jax.stdin.close()
+            print(f"\n{name}: at least {worst:.1f} times as fast" if jax else "", flush=True)
+        if jax:
+            jax.stdin.close()
 
 
 if __name__ == "__main__":

@@ -22,6 +22,12 @@ def measured(spec, steps, *more):
         return statistics.median(times) * 1e3, seconds, usage.ru_maxrss / 1024
 
 
+def peer_environment():
+    """JAX's: where LOPT_SIMD holds us at AVX2, it is held there too."""
+    flags = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX2"} if os.environ.get("LOPT_SIMD") == "AVX2" else {}
+    return {**os.environ, **flags, "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def step_ms(spec, steps, *more):
     return measured(spec, steps, *more)[0]
 
@@ -56,8 +62,7 @@ def main(python, peer, steps):
         line = f"{task:<18}"
         jax = {}
         if python:
-            environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-            jax = json.loads(subprocess.run([python, script, task], check=True, capture_output=True, text=True, env=environment).stdout)
+            jax = json.loads(subprocess.run([python, script, task], check=True, capture_output=True, text=True, env=peer_environment()).stdout)
         for name in RULES:
             line += f"{own[name]:>12.1f}"
             line += f"{jax[name + '_ms']:>10.1f}{jax[name + '_ms'] / own[name]:>8.1f}" if jax else " " * 18

@@ -45,6 +45,9 @@ class Bench(unittest.TestCase):
         self.rows(script("bench", "--tasks", "--steps", "1"), ["conv_classifier", "transformer", "quadratic"])
         self.rows(script("bench", "--rules", "tiny", "tanh2", "--steps", "1"), ["tiny", "tanh2"])
 
+    def test_other_sizes(self):
+        self.assertEqual(len(re.findall(r"(?m)^\| dimensions \d+ .*\d", script("shapes", "--steps", "1", "quadratic"))), 28)
+
     def test_updates(self):
         lines = [json.loads(line) for line in output(f"{build}/bin/lopt-bench-optimizers", "100").splitlines()]
         self.assertIn("adam", [line["optimizer"] for line in lines])

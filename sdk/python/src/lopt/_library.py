@@ -30,7 +30,7 @@ def prefix() -> pathlib.Path:
     """Where lopt is installed: LOPT_PREFIX, inside this package, around it (PREFIX/share/lopt/python/lopt), or the build of
     the tree that this file lies in."""
     here = pathlib.Path(__file__).resolve()
-    places = [here.parent / "_prefix", here.parents[4], *(folder / "build" for folder in here.parents[:5])]
+    places = [here.parent / "_prefix", *here.parents[4:5], *(folder / "build" for folder in here.parents[:5])]
     if named := os.environ.get("LOPT_PREFIX"):
         places = [pathlib.Path(named)]
     for place in places:
