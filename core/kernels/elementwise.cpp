@@ -63,20 +63,20 @@ struct Strip<std::index_sequence<j...>> {
   template <class T, class Out, auto f, Source a>
   static void step(const ElementwiseStep* step, std::size_t column, std::size_t row, Register<j>... previous) {
     const Operand<T, a> x(*step, 0, column, row);
-    return go_on<Out>(step, column, row, f(Tag<T>(), x.get(j, previous))...);
+    GoOn<Out>{step, column, row, f(Tag<T>(), x.get(j, previous))...};
   }
   template <class T, class Out, auto f, Source a, Source b>
   static void step(const ElementwiseStep* step, std::size_t column, std::size_t row, Register<j>... previous) {
     const Operand<T, a> x(*step, 0, column, row);
     const Operand<T, b> y(*step, 1, column, row);
-    return go_on<Out>(step, column, row, f(Tag<T>(), x.get(j, previous), y.get(j, previous))...);
+    GoOn<Out>{step, column, row, f(Tag<T>(), x.get(j, previous), y.get(j, previous))...};
   }
   template <class T, class Out, auto f, Source a, Source b, Source c>
   static void step(const ElementwiseStep* step, std::size_t column, std::size_t row, Register<j>... previous) {
     const Operand<T, a> x(*step, 0, column, row);
     const Operand<T, b> y(*step, 1, column, row);
     const Operand<T, c> z(*step, 2, column, row);
-    return go_on<Out>(step, column, row, f(Tag<T>(), x.get(j, previous), y.get(j, previous), z.get(j, previous))...);
+    GoOn<Out>{step, column, row, f(Tag<T>(), x.get(j, previous), y.get(j, previous), z.get(j, previous))...};
   }
   static void end(const ElementwiseStep*, std::size_t, std::size_t, Register<j>...) {}
 
@@ -85,18 +85,23 @@ struct Strip<std::index_sequence<j...>> {
   }
 
  private:
-  template <class Out, class... Results>
-  static HWY_INLINE void go_on(const ElementwiseStep* step, std::size_t column, std::size_t row, Results... results) {
-    const Tag<Out> o;
-    if (step->out) {
-      Out* const to = static_cast<Out*>(step->out) + static_cast<std::ptrdiff_t>(column) * step->out_stride + row;
-      if (HWY_UNLIKELY(step->streams) && reinterpret_cast<std::uintptr_t>(to) % sizeof(hn::Vec<Tag<Out>>) == 0)
-        (hn::Stream(hn::BitCast(o, results), o, to + j * hn::Lanes(o)), ...);
-      else
-        (hn::StoreU(hn::BitCast(o, results), o, to + j * hn::Lanes(o)), ...);
+  /// Takes results in braces, so that what they are of is read from the first to the last: of what is read backwards no
+  /// processor fetches the next ahead.
+  template <class Out>
+  struct GoOn {
+    template <class... Results>
+    HWY_INLINE GoOn(const ElementwiseStep* step, std::size_t column, std::size_t row, Results... results) {
+      const Tag<Out> o;
+      if (step->out) {
+        Out* const to = static_cast<Out*>(step->out) + static_cast<std::ptrdiff_t>(column) * step->out_stride + row;
+        if (HWY_UNLIKELY(step->streams) && reinterpret_cast<std::uintptr_t>(to) % sizeof(hn::Vec<Tag<Out>>) == 0)
+          (hn::Stream(hn::BitCast(o, results), o, to + j * hn::Lanes(o)), ...);
+        else
+          (hn::StoreU(hn::BitCast(o, results), o, to + j * hn::Lanes(o)), ...);
+      }
+      jump(step + 1, column, row, hn::BitCast(Tag<float>(), results)...);
     }
-    return jump(step + 1, column, row, hn::BitCast(Tag<float>(), results)...);
-  }
+  };
   static HWY_INLINE void jump(const ElementwiseStep* step, std::size_t column, std::size_t row,
                               Register<j>... previous) {
     const auto next = vectors == few_vectors ? step->few : vectors == most_vectors ? step->strip : step->half;

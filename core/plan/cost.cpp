@@ -1,6 +1,7 @@
 #include "plan/cost.h"
 
 #include "kernels/kernels.h"
+#include "plan/kernel_buffers.h"
 
 #include <fmt/format.h>
 
@@ -35,20 +36,15 @@ double flop_of(const TileInstruction& i, double rows) {
 
 Cost cost_of_region(const Region& region, const Plan& plan) {
   Cost cost;
-  std::set<BufferId> touched;
   for (const TileInstruction& i : region.instructions) {
     using Kind = TileInstruction::Kind;
     cost.flop += flop_of(i, real(region.rows));
-    if (i.kind == Kind::load || i.kind == Kind::store || i.to_memory) touched.insert(i.buffer);
     if ((i.kind == Kind::load || i.kind == Kind::store) && i.columns > 1)
       cost.turned += 4 * real(region.rows) * real(i.columns);
-    for (BufferId sum : sums_of(i)) touched.insert(sum);
-    for_operands(i, [&](const TileOperand& operand) {
-      if (is_in_buffer(operand)) touched.insert(operand.buffer);
-    });
-    for (const DenseLayer& layer : i.layers) touched.insert(layer.weights);
   }
-  for (BufferId buffer : touched) cost.bytes += 4 * static_cast<double>(plan.buffers[buffer].size);
+  const std::vector<BufferId> buffers = buffers_of(region);
+  for (BufferId buffer : std::set(buffers.begin(), buffers.end()))
+    cost.bytes += 4 * static_cast<double>(plan.buffers[buffer].size);
   return cost;
 }
 

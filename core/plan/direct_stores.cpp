@@ -1,7 +1,5 @@
 #include "plan/direct_stores.h"
 
-#include "trace/primitives/by_name.h"
-
 #include <map>
 
 namespace lopt {
@@ -16,25 +14,9 @@ bool takes_vectors(const Region& region, BufferId buffer, const std::function<bo
   return region.rows % vector_rows == 0 || has_room(buffer);
 }
 
-/// Where results go past the caches, to store one is a step of the sequence that makes it: it leaves from registers,
-/// strip by strip, while the next strip comes. What else needs it has it in scratch: memory would be slow to give it
-/// back.
-void store_in_sequences(Region& region, const std::function<bool(BufferId)>& has_room) {
-  for (TileInstruction& i : region.instructions) {
-    if (i.kind != Kind::store || i.columns != 1 || i.operands[0].kind != TileOperand::Kind::tile ||
-        !takes_vectors(region, i.buffer, has_room))
-      continue;
-    i.kind = Kind::elementwise;
-    i.primitive = primitive_named("bitcast");
-    i.dtype = i.result_dtype = DType::uint32;
-    i.to_memory = true;
-  }
-}
-
 }  // namespace
 
 void store_directly(Region& region, const std::function<bool(BufferId)>& has_room) {
-  if (is_streamed(region)) return store_in_sequences(region, has_room);
   std::map<std::uint32_t, std::size_t> makers;  // of groups of one column
   std::map<std::uint32_t, BufferId> stored;
   for (std::size_t k = 0; k < region.instructions.size(); ++k) {

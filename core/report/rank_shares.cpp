@@ -30,19 +30,13 @@ std::vector<std::vector<std::string>> RankShares::table(std::size_t most_rows) c
   return rows;
 }
 
-Json to_json(const RankShares& shares) {
-  Json ranks = Json::array();
-  for (const RankShare& share : shares.ranks)
-    ranks.push_back(
-        {{"rank", share.rank}, {"host", share.host}, {"threads", share.threads}, {"computing", share.computing}});
-  return {{"step", shares.step}, {"steps_a_second", shares.steps_a_second}, {"ranks", std::move(ranks)}};
+Json to_json(const RankShare& share) {
+  return {{"rank", share.rank}, {"host", share.host}, {"threads", share.threads}, {"computing", share.computing}};
 }
 
 RankShares rank_shares_in(const std::string& run_folder) {
   RankShares shares;
   const Json json = object_in_file(run_folder + "/" + rank_shares_file);
-  shares.step = json.value("step", 0);
-  shares.steps_a_second = json.value("steps_a_second", 0.0);
   if (json.contains("ranks"))
     for (const Json& one : json["ranks"])
       shares.ranks.push_back(

@@ -20,8 +20,6 @@ struct RankShare {
 };
 
 struct RankShares {
-  int step = 0;               // meta-steps done
-  double steps_a_second = 0;  // since it was last asked
   std::vector<RankShare> ranks;
 
   /// Whom the others wait for: a rank that computes for a quarter more of the time than the middle one.
@@ -30,7 +28,7 @@ struct RankShares {
   std::vector<std::vector<std::string>> table(std::size_t most_rows) const;
 };
 
-Json to_json(const RankShares& shares);
+Json to_json(const RankShare& share);
 /// Of a run's folder; without ranks where there are none.
 RankShares rank_shares_in(const std::string& run_folder);
 

@@ -44,10 +44,14 @@ RunFolder RunFolder::make(const std::string& wanted, const std::string& name) {
   return folder;
 }
 
-RunFolder RunFolder::open(const std::string& path) {
+void RunFolder::expect(const std::string& path) {
   for (const char* file : {"spec.yaml", "run.json"})
     if (!fs::exists(path + "/" + file))
       throw FolderError(fmt::format("{}: is no folder of a run: it has no {}", path, file));
+}
+
+RunFolder RunFolder::open(const std::string& path) {
+  expect(path);
   RunFolder folder(path);
   folder.lock();
   return folder;

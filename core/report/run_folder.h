@@ -21,6 +21,8 @@ class RunFolder {
   static RunFolder make(const std::string& wanted, const std::string& name);
   /// The folder of an earlier run. Throws FolderError where it is none, or another process works in it.
   static RunFolder open(const std::string& path);
+  /// Throws FolderError where this is no folder of a run.
+  static void expect(const std::string& path);
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }

@@ -15,8 +15,10 @@ BUILD = ROOT / "build"
 def require_what_building_takes():
     missing = [tool for tool in ("cmake", "ninja", "g++") if not shutil.which(tool)]
     if missing:
-        raise SystemExit(f"lopt cannot be built here: {', '.join(missing)} is missing. On Debian 12 `{ROOT}/dev setup` "
-                         "installs all that it takes.")
+        raise SystemExit(
+            f"lopt cannot be built here: {', '.join(missing)} is missing. On Debian 12 `{ROOT}/dev setup` "
+            "installs all that it takes."
+        )
 
 
 class BuildWithLibrary(build_py):
@@ -32,8 +34,10 @@ class BuildWithLibrary(build_py):
         for command in commands:
             done = subprocess.run([os.fspath(word) for word in command])
             if done.returncode:
-                raise SystemExit("lopt cannot be built here; the message above says why. On Debian 12 "
-                                 f"`{ROOT}/dev setup` installs all that it takes.")
+                raise SystemExit(
+                    "lopt cannot be built here; the message above says why. On Debian 12 "
+                    f"`{ROOT}/dev setup` installs all that it takes."
+                )
         # What a wheel has no use for: documents, and a second copy of the library, as wheels know no links.
         shutil.rmtree(prefix / "share" / "doc", ignore_errors=True)
         (prefix / "lib" / "liblopt.so").unlink()

@@ -2,7 +2,11 @@
 
 usage: optimizers_jax.py PARAMETERS…    prints {"adam": {"10000": ns a parameter, …}, …}
 """
-import json, math, sys, time
+
+import json
+import math
+import sys
+import time
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +51,12 @@ def adabelief(s, g):
     t = count(s)
     m = 0.9 * s["m"] + 0.1 * g
     v = 0.999 * s["v"] + 0.001 * (g - m) ** 2
-    return {"p": s["p"] - 0.001 * (m / (1 - 0.9**t)) / (jnp.sqrt(v / (1 - 0.999**t) + 1e-16) + 1e-16), "m": m, "v": v, "t": t}
+    return {
+        "p": s["p"] - 0.001 * (m / (1 - 0.9**t)) / (jnp.sqrt(v / (1 - 0.999**t) + 1e-16) + 1e-16),
+        "m": m,
+        "v": v,
+        "t": t,
+    }
 
 
 def yogi(s, g):
@@ -136,15 +145,27 @@ def decayed(s, g):
 
 
 UPDATES = {
-    "sgd": (lambda s, g: {"p": s["p"] - 0.01 * g}, "p"), "momentum": (momentum, "pm"),
-    "nesterov": (lambda s, g: momentum(s, g, True), "pm"), "adam": (adam, "pmvt"),
+    "sgd": (lambda s, g: {"p": s["p"] - 0.01 * g}, "p"),
+    "momentum": (momentum, "pm"),
+    "nesterov": (lambda s, g: momentum(s, g, True), "pm"),
+    "adam": (adam, "pmvt"),
     "adam, cosine": (lambda s, g: adam(s, g, lambda t: 0.0005 * (1 + jnp.cos(math.pi * (t - 1) / 100))), "pmvt"),
-    "rmsprop": (rmsprop, "pvm"), "adabelief": (adabelief, "pmvt"), "adamw": (adamw, "pmvt"), "nadamw": (nadamw, "pmvt"),
-    "radam": (radam, "pmvt"), "yogi": (yogi, "pmvt"), "lion": (lion, "pm"),
-    "adan": (adan, ["p", "m", "d", "v", "before", "t"]), "fromage": (fromage, "p"), "lars": (lars, "pm"),
-    "lamb": (lamb, "pmvt"), "adafactor": (adafactor, ["p", "row", "column", "t"]),
-    "schedule_free": (schedule_free, ["x", "z", "v", "w", "t"]), "muon": (muon, "pm"),
-    "clip_by_norm, adam": (clipped, "pmvt"), "weight_decay, adam": (decayed, "pmvt"),
+    "rmsprop": (rmsprop, "pvm"),
+    "adabelief": (adabelief, "pmvt"),
+    "adamw": (adamw, "pmvt"),
+    "nadamw": (nadamw, "pmvt"),
+    "radam": (radam, "pmvt"),
+    "yogi": (yogi, "pmvt"),
+    "lion": (lion, "pm"),
+    "adan": (adan, ["p", "m", "d", "v", "before", "t"]),
+    "fromage": (fromage, "p"),
+    "lars": (lars, "pm"),
+    "lamb": (lamb, "pmvt"),
+    "adafactor": (adafactor, ["p", "row", "column", "t"]),
+    "schedule_free": (schedule_free, ["x", "z", "v", "w", "t"]),
+    "muon": (muon, "pm"),
+    "clip_by_norm, adam": (clipped, "pmvt"),
+    "weight_decay, adam": (decayed, "pmvt"),
 }
 
 

@@ -1,9 +1,13 @@
-"""Which modules of learned_optimization, and which optimizers of optax, come over from JAX, and how near their numbers are.
+"""Which modules of learned_optimization, and which optimizers of optax, come over from JAX, and how near their numbers
+are.
 
-usage: survey_jax.py PACKAGE_FOLDER [fixed|parametric|rules|optax] [NAME…]     (needs jax, flax, dm-haiku, optax, chex, gin-config)
+usage: survey_jax.py PACKAGE_FOLDER [fixed|parametric|rules|optax] [NAME…]     (needs jax, flax, dm-haiku, optax, chex,
+gin-config)
 
-PACKAGE_FOLDER holds learned_optimization/. Data are random numbers of the right shapes: what is compared is computation.
+PACKAGE_FOLDER holds learned_optimization/. Data are random numbers of the right shapes: what is compared is
+computation.
 """
+
 import collections
 import functools
 import importlib
@@ -39,8 +43,25 @@ class _Stub(types.ModuleType):
         return mock.MagicMock(name=name)
 
 
-for missing in ("tensorflow", "tensorflow_datasets", "tensorflow_text", "seqio", "t5", "t5.data", "tensorflow.io", "ml_collections", "oryx",
-                "oryx.core", "jax.experimental.maps", "courier", "launchpad", "tensorflow.python", "tensorflow.compat", "tensorflow.compat.v2", "dm_env"):
+for missing in (
+    "tensorflow",
+    "tensorflow_datasets",
+    "tensorflow_text",
+    "seqio",
+    "t5",
+    "t5.data",
+    "tensorflow.io",
+    "ml_collections",
+    "oryx",
+    "oryx.core",
+    "jax.experimental.maps",
+    "courier",
+    "launchpad",
+    "tensorflow.python",
+    "tensorflow.compat",
+    "tensorflow.compat.v2",
+    "dm_env",
+):
     try:
         importlib.import_module(missing)
     except Exception:
@@ -54,6 +75,7 @@ _configurable, _external = gin.configurable, gin.external_configurable
 
 def _where_it_can(configure):
     """Some of the package's names are refused by later versions of gin."""
+
     def wrapped(*given, **named):
         try:
             made = configure(*given, **named)
@@ -67,7 +89,9 @@ def _where_it_can(configure):
                 return made(function)
             except ValueError:
                 return function
+
         return decorate
+
     return wrapped
 
 
@@ -84,32 +108,57 @@ def fake_datasets(batch_size, shape, classes, text):
                 numbers = random.integers(1, classes, (batch_size, shape[0] + 1)).astype(np.int32)
                 yield {"obs": numbers[:, :-1], "target": numbers[:, 1:]}
             else:
-                yield {"image": random.random((batch_size, *shape), np.float32), "label": random.integers(0, classes, batch_size).astype(np.int32)}
+                yield {
+                    "image": random.random((batch_size, *shape), np.float32),
+                    "label": random.integers(0, classes, batch_size).astype(np.int32),
+                }
+
     info = {"num_classes": classes, "vocab_size": classes, "name": "fake"}
     first = next(batches(0))
-    return base.Datasets(*(batches(i) for i in range(4)), extra_info=info, abstract_batch=jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), first))
+    return base.Datasets(
+        *(batches(i) for i in range(4)),
+        extra_info=info,
+        abstract_batch=jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), first),
+    )
 
 
 def replace_data():
     """What the package's data functions load from disk; they find these by their names in its modules."""
     from learned_optimization.tasks.datasets import base, language
 
-    sizes = {"mnist": (28, 1, 10), "fashion_mnist": (28, 1, 10), "cifar10": (32, 3, 10), "cifar100": (32, 3, 100), "svhn_cropped": (32, 3, 10),
-             "food101": (32, 3, 101), "imagenet2012_8": (8, 3, 1000), "imagenet2012_16": (16, 3, 1000), "imagenet2012_32": (32, 3, 1000),
-             "imagenet2012_64": (64, 3, 1000)}
+    sizes = {
+        "mnist": (28, 1, 10),
+        "fashion_mnist": (28, 1, 10),
+        "cifar10": (32, 3, 10),
+        "cifar100": (32, 3, 100),
+        "svhn_cropped": (32, 3, 10),
+        "food101": (32, 3, 101),
+        "imagenet2012_8": (8, 3, 1000),
+        "imagenet2012_16": (16, 3, 1000),
+        "imagenet2012_32": (32, 3, 1000),
+        "imagenet2012_64": (64, 3, 1000),
+    }
 
     def images(datasetname, splits=None, batch_size=128, image_size=None, **more):
         side, channels, classes = sizes.get(datasetname, (32, 3, 1000))
         height, width = image_size or (side, side)
-        return fake_datasets(batch_size, (height, width, 1 if more.get("convert_to_black_and_white") else channels), classes, False)
+        return fake_datasets(
+            batch_size, (height, width, 1 if more.get("convert_to_black_and_white") else channels), classes, False
+        )
 
-    for name in ("tfds_image_classification_datasets", "preload_tfds_image_classification_datasets", "tfrecord_image_classification_datasets"):
+    for name in (
+        "tfds_image_classification_datasets",
+        "preload_tfds_image_classification_datasets",
+        "tfrecord_image_classification_datasets",
+    ):
         setattr(base, name, images)
 
     class Vocabulary:
         vocab_size = 256
 
-    language._make_datasets = lambda name, vocab, batch_size, sequence_length, **_: fake_datasets(batch_size, (sequence_length,), vocab.vocab_size, True)
+    language._make_datasets = lambda name, vocab, batch_size, sequence_length, **_: fake_datasets(
+        batch_size, (sequence_length,), vocab.vocab_size, True
+    )
     language.get_bytes_vocab = Vocabulary
     language.get_32k_sentence_piece_vocab = type("Large", (Vocabulary,), {"vocab_size": 32000})
 
@@ -117,16 +166,23 @@ def replace_data():
 def primitives_of(jaxpr, found):
     for equation in jaxpr.eqns:
         found[equation.primitive.name] += 1
-        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")):
+        for value in jax.tree.leaves(
+            list(equation.params.values()), is_leaf=lambda x: hasattr(x, "eqns") or hasattr(x, "jaxpr")
+        ):
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
                 primitives_of(inner, found)
 
 
 def largest_difference(a, b):
-    """Relative to the largest element: some arrays' gradients are 0 but for rounding, as of biases before a normalisation."""
-    pairs = [(np.asarray(x, np.float64), np.asarray(y, np.float64)) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b))]
-    pairs = [(np.where(np.isnan(x) & np.isnan(y), 0, x), np.where(np.isnan(x) & np.isnan(y), 0, y)) for x, y in pairs]  # NaN of both
+    """Relative to the largest element: some arrays' gradients are 0 but for rounding, as of biases before a
+    normalisation."""
+    pairs = [
+        (np.asarray(x, np.float64), np.asarray(y, np.float64)) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b))
+    ]
+    pairs = [
+        (np.where(np.isnan(x) & np.isnan(y), 0, x), np.where(np.isnan(x) & np.isnan(y), 0, y)) for x, y in pairs
+    ]  # NaN of both
     largest = max(np.max(np.abs(y), initial=0) for _, y in pairs)
     return float(max(np.max(np.abs(x - y), initial=0) for x, y in pairs) / largest) if largest > 0 else float("nan")
 
@@ -151,17 +207,28 @@ def compare_task(task, counts):
         drift = largest_difference(list(start.values()), params)
         given = dict(zip(arrays.parameter_names, map(np.asarray, jax.tree.leaves(params))))
         flat = lopt.jax._named(batch)
-        flat = {n: leaf for n, leaf in zip(lopt.tree.names(flat), lopt.tree.leaves(flat))} if isinstance(flat, dict) else {}
+        flat = (
+            {n: leaf for n, leaf in zip(lopt.tree.names(flat), lopt.tree.leaves(flat))}
+            if isinstance(flat, dict)
+            else {}
+        )
         found, grads = arrays.loss_and_gradient(given, flat, 0)
         return abs(found - float(value)) / abs(float(value)), largest_difference(list(grads.values()), slope), drift
     with Trace():
         named = lopt.jax._named(params)
         symbolic = lopt.tree.map(lambda x: lnp.asarray(np.asarray(x)), named)
-        found = ours.training_loss(symbolic, lopt.tree.map(lambda x: lnp.asarray(np.asarray(x)), lopt.jax._named(state)),
-                                   lopt.tree.map(lnp.asarray, batch), lnp.asarray(np.asarray(step_key)))[0]
+        found = ours.training_loss(
+            symbolic,
+            lopt.tree.map(lambda x: lnp.asarray(np.asarray(x)), lopt.jax._named(state)),
+            lopt.tree.map(lnp.asarray, batch),
+            lnp.asarray(np.asarray(step_key)),
+        )[0]
         grads = lnp.gradient(found, symbolic)
-        return (abs(float(found) - float(value)) / abs(float(value)),
-                largest_difference([np.asarray(g) for g in lopt.tree.leaves(grads)], slope), 0.0)
+        return (
+            abs(float(found) - float(value)) / abs(float(value)),
+            largest_difference([np.asarray(g) for g in lopt.tree.leaves(grads)], slope),
+            0.0,
+        )
 
 
 def report(name, function, results):
@@ -169,7 +236,10 @@ def report(name, function, results):
     try:
         differences = function()
         good = max(differences) < 1e-5
-        print(f"{'agrees ' if good else 'DIFFERS'} {name:60} loss {differences[0]:.1e} gradient {differences[1]:.1e} start {differences[2]:.1e}  {time.time() - start:.0f} s")
+        print(
+            f"{'agrees ' if good else 'DIFFERS'} {name:60} loss {differences[0]:.1e} gradient {differences[1]:.1e} "
+            f"start {differences[2]:.1e}  {time.time() - start:.0f} s"
+        )
         results[good] += 1
     except Exception as error:
         print(f"MISSING {name:60} {type(error).__name__}: {str(error)[:300]}")
@@ -178,7 +248,18 @@ def report(name, function, results):
 
 
 def fixed_tasks(names):
-    for module in ("conv", "image_mlp", "image_mlp_ae", "resnet", "rnn_lm", "transformer_lm", "es_wrapped", "mlp_mixer", "vit", "lopt"):
+    for module in (
+        "conv",
+        "image_mlp",
+        "image_mlp_ae",
+        "resnet",
+        "rnn_lm",
+        "transformer_lm",
+        "es_wrapped",
+        "mlp_mixer",
+        "vit",
+        "lopt",
+    ):
         try:
             loaded = importlib.import_module(f"learned_optimization.tasks.fixed.{module}")
         except Exception as error:
@@ -204,14 +285,27 @@ def main():
         for name, make in fixed_tasks(names):
             report(name, lambda: compare_task(make(), counts), results)
     elif what == "parametric":
-        for module in ("image_conv", "image_mlp", "image_mlp_ae", "image_mlp_vae", "image_resnet", "lm_rnn", "lm_transformer", "vit", "lopt"):
+        for module in (
+            "image_conv",
+            "image_mlp",
+            "image_mlp_ae",
+            "image_mlp_vae",
+            "image_resnet",
+            "lm_rnn",
+            "lm_transformer",
+            "vit",
+            "lopt",
+        ):
             try:
                 loaded = importlib.import_module(f"learned_optimization.tasks.parametric.{module}")
             except Exception as error:
-                print(f"(the package's own {module} cannot be imported here: {type(error).__name__}: {str(error)[:200]})")
+                print(
+                    f"(the package's own {module} cannot be imported here: {type(error).__name__}: {str(error)[:200]})"
+                )
                 continue
             for name in [n for n in vars(loaded) if n.startswith("sample_")]:
                 for seed in range(2):
+
                     def make():
                         from learned_optimization.tasks.parametric import cfgobject
 
@@ -220,6 +314,7 @@ def main():
                         if getattr(task, "datasets", None) is None:
                             task.datasets = family.datasets
                         return task
+
                     report(f"{module}.{name}({seed})", lambda: compare_task(make(), counts), results)
     elif what == "optax":
         survey_optax(names, results)
@@ -246,32 +341,92 @@ def compare_rule(make_jax, ours):
     optimizer = lopt.Optimizer(ours, own, num_steps=100)
     for g in grads:
         optimizer.step(g, 1.0)
-    difference = largest_difference({n: own[n] - params[n] for n in own}, {n: np.asarray(expected[n]) - params[n] for n in own})
+    difference = largest_difference(
+        {n: own[n] - params[n] for n in own}, {n: np.asarray(expected[n]) - params[n] for n in own}
+    )
     return difference, 0.0, 0.0
 
 
 def survey_optax(names, results):
     import optax
 
-    plain = {n: getattr(optax, n) for n in ("adabelief", "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamaxw", "adamw", "adan", "amsgrad",
-                                            "fromage", "lamb", "lars", "lion", "nadam", "nadamw", "novograd", "optimistic_adam_v2", "optimistic_gradient_descent",
-                                            "radam", "rmsprop", "rprop", "sgd", "sign_sgd", "signum", "sm3", "yogi", "noisy_sgd", "adafisher", "polyak_sgd")
-             if hasattr(optax, n)}
-    for name in ("prodigy", "dadapt_adamw", "schedule_free_adamw", "muon", "momo", "momo_adam", "cocob", "dog", "dowg", "adopt", "ademamix", "sophia", "acprop", "galore"):
+    plain = {
+        n: getattr(optax, n)
+        for n in (
+            "adabelief",
+            "adadelta",
+            "adafactor",
+            "adagrad",
+            "adam",
+            "adamax",
+            "adamaxw",
+            "adamw",
+            "adan",
+            "amsgrad",
+            "fromage",
+            "lamb",
+            "lars",
+            "lion",
+            "nadam",
+            "nadamw",
+            "novograd",
+            "optimistic_adam_v2",
+            "optimistic_gradient_descent",
+            "radam",
+            "rmsprop",
+            "rprop",
+            "sgd",
+            "sign_sgd",
+            "signum",
+            "sm3",
+            "yogi",
+            "noisy_sgd",
+            "adafisher",
+            "polyak_sgd",
+        )
+        if hasattr(optax, n)
+    }
+    for name in (
+        "prodigy",
+        "dadapt_adamw",
+        "schedule_free_adamw",
+        "muon",
+        "momo",
+        "momo_adam",
+        "cocob",
+        "dog",
+        "dowg",
+        "adopt",
+        "ademamix",
+        "sophia",
+        "acprop",
+        "galore",
+    ):
         if hasattr(optax.contrib, name):
             plain[f"contrib.{name}"] = getattr(optax.contrib, name)
-    more = {"chain(clip_by_global_norm, adam)": lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-2)),
-            "adam(warmup_cosine)": lambda: optax.adam(optax.warmup_cosine_decay_schedule(0.0, 1e-2, 2, 100)),
-            "lookahead": None, "apply_if_finite(adam)": lambda: optax.apply_if_finite(optax.adam(1e-2), 5),
-            "MultiSteps(adam, 2)": lambda: optax.MultiSteps(optax.adam(1e-2), 2).gradient_transformation(),
-            "ema": lambda: optax.chain(optax.adam(1e-2), optax.ema(0.9)), "adaptive_grad_clip": lambda: optax.chain(optax.adaptive_grad_clip(0.01), optax.sgd(0.1)),
-            "centralize": lambda: optax.chain(optax.centralize(), optax.sgd(0.1)), "scale_by_trust_ratio": lambda: optax.chain(optax.scale_by_trust_ratio(), optax.scale(-0.1))}
+    more = {
+        "chain(clip_by_global_norm, adam)": lambda: optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-2)),
+        "adam(warmup_cosine)": lambda: optax.adam(optax.warmup_cosine_decay_schedule(0.0, 1e-2, 2, 100)),
+        "lookahead": None,
+        "apply_if_finite(adam)": lambda: optax.apply_if_finite(optax.adam(1e-2), 5),
+        "MultiSteps(adam, 2)": lambda: optax.MultiSteps(optax.adam(1e-2), 2).gradient_transformation(),
+        "ema": lambda: optax.chain(optax.adam(1e-2), optax.ema(0.9)),
+        "adaptive_grad_clip": lambda: optax.chain(optax.adaptive_grad_clip(0.01), optax.sgd(0.1)),
+        "centralize": lambda: optax.chain(optax.centralize(), optax.sgd(0.1)),
+        "scale_by_trust_ratio": lambda: optax.chain(optax.scale_by_trust_ratio(), optax.scale(-0.1)),
+    }
     for name, make in [*plain.items(), *more.items()]:
         if make is None or (names and not any(n in name for n in names)):
             continue
 
         def transformation(make=make, name=name):
-            for given in ({}, {"learning_rate": 1e-2}, {"learning_rate": 1e-2, "seed": 0}, {"learning_rate": 1e-2, "eta": 0.1, "gamma": 0.1, "key": 0}, {"max_learning_rate": 1.0}):
+            for given in (
+                {},
+                {"learning_rate": 1e-2},
+                {"learning_rate": 1e-2, "seed": 0},
+                {"learning_rate": 1e-2, "eta": 0.1, "gamma": 0.1, "key": 0},
+                {"max_learning_rate": 1.0},
+            ):
                 try:
                     return make(**given)
                 except TypeError:
@@ -295,10 +450,17 @@ def survey_optax(names, results):
 
 
 def survey_rules(names, results):
-    modules = {"mlp_lopt": "MLPLOpt", "adafac_mlp_lopt": "AdafacMLPLOpt", "rnn_mlp_lopt": "RNNMLPLOpt", "nn_adam": "NNAdam", "adafac_nominal": "MLPNomLOpt",
-               "base": "LearnableSGD LearnableSGDM LearnableAdam"}
+    modules = {
+        "mlp_lopt": "MLPLOpt",
+        "adafac_mlp_lopt": "AdafacMLPLOpt",
+        "rnn_mlp_lopt": "RNNMLPLOpt",
+        "nn_adam": "NNAdam",
+        "adafac_nominal": "MLPNomLOpt",
+        "base": "LearnableSGD LearnableSGDM LearnableAdam",
+    }
     for module, classes in modules.items():
         for name in classes.split():
+
             def run():
                 loaded = importlib.import_module(f"learned_optimization.learned_optimizers.{module}")
                 rule = getattr(loaded, name)()

@@ -1,5 +1,13 @@
-"""The tasks beyond the tutorial's, beside JAX: ms of a meta-step of ten inner steps, and how many times faster lopt is."""
-import json, os, statistics, subprocess, sys, tempfile, time
+"""The tasks beyond the tutorial's, beside JAX: ms of a meta-step of ten inner steps, and how many times faster lopt
+is."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 RUNNER = os.path.join(ROOT, "build", "bin", "lopt-run")
@@ -44,7 +52,15 @@ GROWTH = {
 def growth(table, plot):
     """Time and memory of a meta-step of two pairs against sizes, by the table and plot of bench.py."""
     for name, (task, sizes) in GROWTH.items():
-        runs = [(n, measured(f"configs/bench/{task}.yaml", 5, "learned_optimizer=learnable_adam", "estimator.tasks=2", *more)) for n, more in sizes]
+        runs = [
+            (
+                n,
+                measured(
+                    f"configs/bench/{task}.yaml", 5, "learned_optimizer=learnable_adam", "estimator.tasks=2", *more
+                ),
+            )
+            for n, more in sizes
+        ]
         rows = [(n, ms, megabytes) for n, (ms, _, megabytes) in runs]
         table(f"{task}: {name}", (name, "a step, ms", "MB"), rows)
         plot(f"task-{name}", f"{task}: a meta-step against {name}", name, "ms", {task: [row[:2] for row in rows]})
@@ -58,11 +74,18 @@ def main(python, peer, steps):
         python = None
     print(f"{'task':<18}{'network ms':>12}{'JAX ms':>10}{'ratio':>8}{'Adam ms':>12}{'JAX ms':>10}{'ratio':>8}")
     for task in TASKS:
-        own = {name: step_ms(f"configs/bench/{task}.yaml", steps, f"learned_optimizer={rule}") for name, rule in RULES.items()}
+        own = {
+            name: step_ms(f"configs/bench/{task}.yaml", steps, f"learned_optimizer={rule}")
+            for name, rule in RULES.items()
+        }
         line = f"{task:<18}"
         jax = {}
         if python:
-            jax = json.loads(subprocess.run([python, script, task], check=True, capture_output=True, text=True, env=peer_environment()).stdout)
+            jax = json.loads(
+                subprocess.run(
+                    [python, script, task], check=True, capture_output=True, text=True, env=peer_environment()
+                ).stdout
+            )
         for name in RULES:
             line += f"{own[name]:>12.1f}"
             line += f"{jax[name + '_ms']:>10.1f}{jax[name + '_ms'] / own[name]:>8.1f}" if jax else " " * 18

@@ -1,17 +1,26 @@
-"""Rules on wide models: a step of each, and what it remembers, beside PyTorch's own forward and backward pass of the same
-transformer and beside what the rule's arithmetic takes at the processor's peak.
+"""Rules on wide models: a step of each, and what it remembers, beside PyTorch's own forward and backward pass of the
+same transformer and beside what the rule's arithmetic takes at the processor's peak.
 
-Run by .cache/torch/bin/python (after ./dev torch). A rule's FLOP are those of its products and networks alone, counted from
-its formula; a rule without (Adam) is held against its memory traffic at the speed of a copy.
+Run by .cache/torch/bin/python (after ./dev torch). A rule's FLOP are those of its products and networks alone, counted
+from its formula; a rule without (Adam) is held against its memory traffic at the speed of a copy.
 """
-import argparse, ctypes, gc, json, os, subprocess, sys, tempfile, time
+
+import argparse
+import ctypes
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "sdk", "python", "src"))
 os.environ.setdefault("LOPT_PREFIX", os.path.join(ROOT, "build"))
-import torch
+import torch  # noqa: E402
 
-import lopt.torch
+import lopt.torch  # noqa: E402
 
 
 class Block(torch.nn.Module):
@@ -26,7 +35,9 @@ class Block(torch.nn.Module):
 
     def forward(self, x):
         batch, length, width = x.shape
-        parts = self.qkv(self.norms[0](x)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        parts = (
+            self.qkv(self.norms[0](x)).view(batch, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        )
         attended = torch.nn.functional.scaled_dot_product_attention(*parts, is_causal=True)
         x = x + self.out(attended.transpose(1, 2).reshape(batch, length, width))
         return x + self.down(torch.nn.functional.gelu(self.up(self.norms[1](x))))
@@ -79,15 +90,24 @@ def muon_flop(model) -> float:
 
 def orthogonal_blocks_flop(model, block: int = 64) -> float:
     """Of each block the Gram matrix, twelve small products (seven symmetric iterations), and R X."""
-    return sum(m / min(m, block) * (3 * min(m, block) ** 2 * n + 12 * 2 * min(m, block) ** 3) for m, n in matrices_of(model))
+    return sum(
+        m / min(m, block) * (3 * min(m, block) ** 2 * n + 12 * 2 * min(m, block) ** 3) for m, n in matrices_of(model)
+    )
 
 
 def fresh(rule: str, folder: str) -> dict:
     """A learned optimizer with the weights that a meta-training of it begins with."""
     run = os.path.join(folder, rule)
-    spec = (f"{{seed: 0, steps: 1, task: quadratic, learned_optimizer: {rule}, meta_optimizer: adam, "
-            "estimator: {plugin: pes, tasks: 1, unroll_length: 1, problem_length: 1}}")
-    subprocess.run([os.path.join(ROOT, "build", "bin", "lopt-run"), "train", "-", "-q", "--out", run], input=spec, text=True, check=True)
+    spec = (
+        f"{{seed: 0, steps: 1, task: quadratic, learned_optimizer: {rule}, meta_optimizer: adam, "
+        "estimator: {plugin: pes, tasks: 1, unroll_length: 1, problem_length: 1}}"
+    )
+    subprocess.run(
+        [os.path.join(ROOT, "build", "bin", "lopt-run"), "train", "-", "-q", "--out", run],
+        input=spec,
+        text=True,
+        check=True,
+    )
     return {"plugin": "learned", "theta": run}
 
 
@@ -96,8 +116,8 @@ def layers_flop(*widths: int):
     return lambda model, n: 2 * n * sum(a * b for a, b in zip(widths, widths[1:]))
 
 
-#: By name: FLOP of a step of a model with n parameters; bytes a parameter that the formula reads and writes; whether it is a
-#: learned optimizer, which then has fresh weights.
+#: By name: FLOP of a step of a model with n parameters; bytes a parameter that the formula reads and writes; whether it
+#: is a learned optimizer, which then has fresh weights.
 RULES = {
     "adam": (lambda model, n: 0, 28, False),
     "muon": (lambda model, n: muon_flop(model), 20, False),
@@ -115,7 +135,9 @@ def measure(name: str, spec, model, loss: float, args) -> tuple[float, float]:
     ctypes.CDLL(None).malloc_trim(0)
     before = resident_bytes()
     optimizer = lopt.torch.LearnedOptimizer(parameters, spec, num_steps=1000, threads=args.threads)
-    seconds = median_seconds(lambda: optimizer.step(loss=loss) if optimizer.needs_loss else optimizer.step(), args.steps)
+    seconds = median_seconds(
+        lambda: optimizer.step(loss=loss) if optimizer.needs_loss else optimizer.step(), args.steps
+    )
     return seconds, (resident_bytes() - before) / sum(p.numel() for p in parameters)
 
 
@@ -128,7 +150,9 @@ def main() -> None:
     args = options.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
-    bench = subprocess.run([os.path.join(ROOT, "build", "bin", "lopt-bench"), "--peak"], check=True, capture_output=True, text=True)
+    bench = subprocess.run(
+        [os.path.join(ROOT, "build", "bin", "lopt-bench"), "--peak"], check=True, capture_output=True, text=True
+    )
     peak = json.loads(bench.stdout)["peak_gflops"] * 1e9 / os.cpu_count() * args.threads
     speed = copy_speed(args.threads)
     model = Transformer(args.blocks, args.width, args.heads, args.length)
@@ -144,8 +168,10 @@ def main() -> None:
         return loss
 
     training = median_seconds(forward_backward, args.steps)
-    print(f"{n / 1e6:.1f} million parameters; forward and backward pass in PyTorch: {training * 1e3:.0f} ms; peak "
-          f"{peak / 1e9:.0f} GFLOP/s, a copy {speed / 1e9:.1f} GB/s; {args.threads} threads")
+    print(
+        f"{n / 1e6:.1f} million parameters; forward and backward pass in PyTorch: {training * 1e3:.0f} ms; peak "
+        f"{peak / 1e9:.0f} GFLOP/s, a copy {speed / 1e9:.1f} GB/s; {args.threads} threads"
+    )
     own = torch.optim.Adam(model.parameters(), lr=1e-6, fused=True)
     print(f"PyTorch's fused Adam: {median_seconds(own.step, args.steps) * 1e3:.0f} ms")
     del own
@@ -156,8 +182,11 @@ def main() -> None:
             flop, traffic, learned = RULES[name]
             seconds, state = measure(name, fresh(name, folder) if learned else name, model, loss, args)
             bound = max(flop(model, n) / peak, traffic * n / speed)
-            print(f"{name:<18}{seconds * 1e3:>12.0f}{seconds / training:>10.2f}{state:>10.1f}{bound * 1e3:>11.0f}"
-                  f"{seconds / bound:>9.2f}", flush=True)
+            print(
+                f"{name:<18}{seconds * 1e3:>12.0f}{seconds / training:>10.2f}{state:>10.1f}{bound * 1e3:>11.0f}"
+                f"{seconds / bound:>9.2f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """What tests of runs look at: what came out of one, how far one is, and which processes are at work in it."""
+
 import glob
 import json
 import os

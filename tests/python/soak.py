@@ -1,6 +1,7 @@
 """Twenty minutes of persistent evolution strategies: memory flat, no growth of open files, disk use bounded by `keep`.
 
 usage: soak.py BUILD [MINUTES]. Not among the tests: it takes as long as it says."""
+
 import glob
 import os
 import signal
@@ -17,9 +18,21 @@ source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 def main():
     with tempfile.TemporaryDirectory(prefix="lopt-soak-") as folder:
         run = folder + "/run"
-        child = subprocess.Popen([build + "/bin/lopt-run", "train", source + "/configs/tutorial/pes.yaml",
-                                  "task.dataset=digits", "steps=100000000", "checkpoint={every: 2 s, keep: 3}",
-                                  "--threads", os.environ.get("LOPT_SOAK_THREADS", "2"), "--out", run, "-q"])
+        child = subprocess.Popen(
+            [
+                build + "/bin/lopt-run",
+                "train",
+                source + "/configs/tutorial/pes.yaml",
+                "task.dataset=digits",
+                "steps=100000000",
+                "checkpoint={every: 2 s, keep: 3}",
+                "--threads",
+                os.environ.get("LOPT_SOAK_THREADS", "2"),
+                "--out",
+                run,
+                "-q",
+            ]
+        )
         samples = []  # seconds, resident KB, open files, bytes of checkpoints, steps
         start = time.time()
         while time.time() - start < minutes * 60:
@@ -39,9 +52,11 @@ def main():
         memory, files, disk = ([sample[i] for sample in later] for i in (1, 2, 3))
         spread = (max(memory) - min(memory)) / (max(memory) + min(memory))
         one = max(os.path.getsize(path) for path in glob.glob(run + "/checkpoints/*"))
-        print(f"{minutes:g} minutes, {steps} meta-steps: memory {min(memory) / 1024:.1f} to {max(memory) / 1024:.1f} MB "
-              f"(± {spread:.1%}), open files {min(files)} to {max(files)}, checkpoints at most {max(disk) / 1024:.0f} KB "
-              f"(one has {one / 1024:.0f} KB), exit code {child.returncode}")
+        print(
+            f"{minutes:g} minutes, {steps} meta-steps: memory {min(memory) / 1024:.1f} to {max(memory) / 1024:.1f} MB "
+            f"(± {spread:.1%}), open files {min(files)} to {max(files)}, checkpoints at most {max(disk) / 1024:.0f} KB "
+            f"(one has {one / 1024:.0f} KB), exit code {child.returncode}"
+        )
         good = spread <= 0.02 and max(files) - min(files) <= 2 and max(disk) <= 5 * one and child.returncode == 143
         print(f"{int(good)} passed, {int(not good)} failed")
         return 0 if good else 1

@@ -1,16 +1,20 @@
-"""The benchmarks, each at its smallest size: that they run, and print what they are to measure. No time is judged.
+"""The benchmarks and the pictures of the docs, each at its smallest size: that they run, and print what they are to
+measure. No time is judged.
 
-usage: test_bench.py BUILD
+usage: test_bench.py BUILD [all]        all: those too that take minutes
 """
+
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import unittest
 
 try:
     import torch
+
     has_torch = hasattr(torch.nn.functional, "scaled_dot_product_attention")
 except ImportError:
     has_torch = False
@@ -18,7 +22,14 @@ if not has_torch:
     print("SKIPPED: PyTorch 2 is not here, so the benchmark of wide models is not run")
 
 build = os.path.abspath(sys.argv[1])
+everything = sys.argv[2:] == ["all"]
 source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+jax = source + "/.cache/jax/bin/python"
+has_jax = os.path.exists(source + "/.cache/jax/ready")
+if everything and not has_jax:
+    print("SKIPPED: JAX is not here (./dev jax gets it), so what is timed beside it is not run")
 
 
 def output(*command):
@@ -46,13 +57,37 @@ class Bench(unittest.TestCase):
         self.rows(script("bench", "--rules", "tiny", "tanh2", "--steps", "1"), ["tiny", "tanh2"])
 
     def test_other_sizes(self):
-        self.assertEqual(len(re.findall(r"(?m)^\| dimensions \d+ .*\d", script("shapes", "--steps", "1", "quadratic"))), 28)
+        self.assertEqual(
+            len(re.findall(r"(?m)^\| dimensions \d+ .*\d", script("shapes", "--steps", "1", "quadratic"))), 28
+        )
 
     def test_updates(self):
         lines = [json.loads(line) for line in output(f"{build}/bin/lopt-bench-optimizers", "100").splitlines()]
         self.assertIn("adam", [line["optimizer"] for line in lines])
         for line in lines:
             self.assertGreater(line["ns"], 0)
+
+    def test_the_model_of_ranks(self):
+        said = json.loads(output(f"{build}/bin/lopt-model-ranks", "ranks=64", "steps=1", "deaths=0"))
+        self.assertGreater(said["weak_scaling"], 0)
+
+    def test_the_pictures_of_the_docs(self):
+        with tempfile.TemporaryDirectory() as folder:
+            output("docs/figures/make", folder, "steps=2")
+            self.assertLessEqual({"adam.svg", "pes.svg", "quickstart.svg"}, set(os.listdir(folder)))
+
+    @unittest.skipUnless(everything, "minutes")
+    def test_updates_of_large_models_and_ranks(self):
+        self.rows(script("bench", "--optimizers"), ["adam"])
+        said = script("ranks", "--runs", "1", "--steps", "7", "--most", "16")
+        self.assertEqual(len(re.findall(r"(?m)^\| `.* \| [\d.]+ \| [\d.]+ \| [\d.]+ \| \d+ \|$", said)), 6)
+        self.assertRegex(said, r"(?m)^\| 16 \| .*fitted")
+
+    @unittest.skipUnless(everything and has_jax, "minutes, and JAX")
+    def test_beside_jax(self):
+        self.rows(output(jax, "tests/bench/segments_jax.py", "pes"), ["pes"])
+        self.assertIn("of 1 no slower", output(jax, "tests/bench/meta_steps_jax.py", "mlp 64-32-10"))
+        self.rows(script("shapes", "--peer", "--steps", "1", "quadratic"), ["| dimensions 1"])
 
     @unittest.skipUnless(has_torch, "PyTorch 2 is not here")
     def test_wide_models(self):

@@ -3,6 +3,7 @@ mpirun of this machine; a job of Kubernetes' MPI operator; and a container's fil
 engine for it.
 
 usage: test_clusters.py BUILD"""
+
 import json
 import os
 import re
@@ -20,9 +21,16 @@ build = os.path.abspath(sys.argv[1])
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 clusters = root + "/sdk/clusters"
 
-slurm_options = {"job-name": r"[\w-]+", "nodes": r"[1-9]\d*", "ntasks-per-node": r"[1-9]\d*", "cpus-per-task": r"[1-9]\d*",
-                 "time": r"\d\d:\d\d:\d\d", "signal": r"(B:)?(TERM|INT|USR1)@\d+", "requeue": None,
-                 "open-mode": r"append|truncate"}
+slurm_options = {
+    "job-name": r"[\w-]+",
+    "nodes": r"[1-9]\d*",
+    "ntasks-per-node": r"[1-9]\d*",
+    "cpus-per-task": r"[1-9]\d*",
+    "time": r"\d\d:\d\d:\d\d",
+    "signal": r"(B:)?(TERM|INT|USR1)@\d+",
+    "requeue": None,
+    "open-mode": r"append|truncate",
+}
 pbs_options = {"N": r"[\w-]{1,15}", "l": r"select=\d+(:\w+=\d+)*|walltime=\d\d:\d\d:\d\d", "r": r"y|n", "j": r"oe|eo|n"}
 instructions = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "ENTRYPOINT", "CMD"}
 
@@ -42,7 +50,7 @@ exec "$@"
 
 
 def directives(text, word):
-    return [line[len(word):].strip() for line in text.splitlines() if line.startswith(word)]
+    return [line[len(word) :].strip() for line in text.splitlines() if line.startswith(word)]
 
 
 def read(name):
@@ -77,14 +85,23 @@ class Clusters(unittest.TestCase):
         """The script as its system would start it, with commands of the system's that note what they are told."""
         tools = self.folder + "/tools"
         os.makedirs(tools, exist_ok=True)
-        for name, text in (("mpirun", mpirun), ("scontrol", f'#!/bin/sh\necho "$@" >> {self.folder}/told\n'),
-                           ("qsub", f'#!/bin/sh\necho "$@" >> {self.folder}/told\n')):
+        for name, text in (
+            ("mpirun", mpirun),
+            ("scontrol", f'#!/bin/sh\necho "$@" >> {self.folder}/told\n'),
+            ("qsub", f'#!/bin/sh\necho "$@" >> {self.folder}/told\n'),
+        ):
             with open(f"{tools}/{name}", "w") as file:
                 file.write(text)
             os.chmod(f"{tools}/{name}", 0o755)
         environment = dict(os.environ, PATH=f"{tools}:{build}/bin:{os.environ['PATH']}", **variables)
-        return subprocess.Popen(["bash", f"{clusters}/{script}", *arguments], env=environment, cwd=self.folder,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(
+            ["bash", f"{clusters}/{script}", *arguments],
+            env=environment,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
 
     def check_job(self, begin, told):
         with open(self.folder + "/job.yaml", "w") as file:
@@ -110,12 +127,20 @@ class Clusters(unittest.TestCase):
             self.assertEqual(len(file.readlines()), 400, output)
 
     def test_slurm_job(self):
-        self.check_job(lambda run: self.job("slurm.sh", self.folder + "/job.yaml", run, SLURM_SUBMIT_DIR=self.folder,
-                                            SLURM_JOB_ID="17"), r"^requeue 17$")
+        self.check_job(
+            lambda run: self.job(
+                "slurm.sh", self.folder + "/job.yaml", run, SLURM_SUBMIT_DIR=self.folder, SLURM_JOB_ID="17"
+            ),
+            r"^requeue 17$",
+        )
 
     def test_pbs_job(self):
-        self.check_job(lambda run: self.job("pbs.sh", PBS_O_WORKDIR=self.folder, PBS_NODEFILE="/dev/null",
-                                            SPEC=self.folder + "/job.yaml", RUN=run), r"^-v SPEC=.*job.yaml,RUN=.*run ")
+        self.check_job(
+            lambda run: self.job(
+                "pbs.sh", PBS_O_WORKDIR=self.folder, PBS_NODEFILE="/dev/null", SPEC=self.folder + "/job.yaml", RUN=run
+            ),
+            r"^-v SPEC=.*job.yaml,RUN=.*run ",
+        )
 
     def test_kubernetes_job(self):
         job = yaml.safe_load(read("kubernetes.yaml"))
@@ -137,8 +162,13 @@ class Clusters(unittest.TestCase):
         with open(self.folder + "/mpirun", "w") as file:
             file.write(mpirun)
         os.chmod(self.folder + "/mpirun", 0o755)
-        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              env=dict(os.environ, PATH=f"{self.folder}:{build}/bin:{os.environ['PATH']}"))
+        done = subprocess.run(
+            words,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=dict(os.environ, PATH=f"{self.folder}:{build}/bin:{os.environ['PATH']}"),
+        )
         self.assertEqual(done.returncode, 2, done.stdout)
         self.assertIn("/runs/pes.yaml", done.stdout)
 
@@ -155,9 +185,14 @@ class Clusters(unittest.TestCase):
                 for source in rest.split()[:-1]:
                     self.assertTrue(os.path.exists(f"{root}/{source}"), line)
         for engine in ("podman", "docker"):
-            if shutil.which(engine) and subprocess.run([engine, "info"], stdout=subprocess.DEVNULL,
-                                                       stderr=subprocess.DEVNULL).returncode == 0:
-                subprocess.run([engine, "build", "-q", "-f", clusters + "/Containerfile", "-t", "lopt-test", root], check=True)
+            if (
+                shutil.which(engine)
+                and subprocess.run([engine, "info"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+                == 0
+            ):
+                subprocess.run(
+                    [engine, "build", "-q", "-f", clusters + "/Containerfile", "-t", "lopt-test", root], check=True
+                )
                 return
         print("\nNOT RUN: the container is not built, there is no engine for it here; its file is read")
 

@@ -1,9 +1,9 @@
 """Plugin files damaged at random, given to list, check-plugin and train: a sentence and an exit code each time.
 
 usage: test_damage.py BUILD [COUNT [SEED]]. Half of the files have no seal, so that damage is met where it hurts."""
+
 import collections
 import concurrent.futures
-import glob
 import os
 import random
 import struct
@@ -17,18 +17,24 @@ seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrang
 runner, plugins = build + "/bin/lopt-run", build + "/lib/lopt/plugins"
 seal_size = len("\nlopt-seal-sha256:") + 64
 
-base = {"task": "{plugin: mlp_classifier, hidden: [4], batch_size: 8}",
-        "learned_optimizer": "{plugin: per_parameter_mlp, hidden: 4}",
-        "estimator": "{plugin: full_gradient, tasks: 2, unroll_length: 3}",
-        "meta_optimizer": "{plugin: sgd, learning_rate: 0.001}"}
+base = {
+    "task": "{plugin: mlp_classifier, hidden: [4], batch_size: 8}",
+    "learned_optimizer": "{plugin: per_parameter_mlp, hidden: 4}",
+    "estimator": "{plugin: full_gradient, tasks: 2, unroll_length: 3}",
+    "meta_optimizer": "{plugin: sgd, learning_rate: 0.001}",
+}
 # How a spec uses each library.
-uses = {"digits": {"task": "{plugin: mlp_classifier, hidden: [4], batch_size: 8, dataset: NAME}"},
-        "mlp_classifier": {"task": "{plugin: NAME, hidden: [4], batch_size: 8}"},
-        "fixed": {"task": None, "task_family": "{plugin: NAME, task: mlp_classifier}"},
-        "per_parameter_mlp": {"learned_optimizer": "{plugin: NAME, hidden: 4}"},
-        **{name: {"meta_optimizer": "{plugin: NAME, learning_rate: 0.001}"} for name in ("sgd", "momentum", "adam")},
-        **{name: {"estimator": "{plugin: NAME, tasks: 2, unroll_length: 3}"}
-           for name in ("full_gradient", "full_es", "truncated_gradient", "truncated_es", "pes")}}
+uses = {
+    "digits": {"task": "{plugin: mlp_classifier, hidden: [4], batch_size: 8, dataset: NAME}"},
+    "mlp_classifier": {"task": "{plugin: NAME, hidden: [4], batch_size: 8}"},
+    "fixed": {"task": None, "task_family": "{plugin: NAME, task: mlp_classifier}"},
+    "per_parameter_mlp": {"learned_optimizer": "{plugin: NAME, hidden: 4}"},
+    **{name: {"meta_optimizer": "{plugin: NAME, learning_rate: 0.001}"} for name in ("sgd", "momentum", "adam")},
+    **{
+        name: {"estimator": "{plugin: NAME, tasks: 2, unroll_length: 3}"}
+        for name in ("full_gradient", "full_es", "truncated_gradient", "truncated_es", "pes")
+    },
+}
 
 
 def flip(data, rng):
@@ -45,17 +51,17 @@ def overwrite(data, rng):
 
 
 def truncate(data, rng):
-    return data[:rng.randrange(len(data))]
+    return data[: rng.randrange(len(data))]
 
 
 def swap_sections(data, rng):
     """Exchanges the contents of two sections as the section headers give them."""
-    offset, = struct.unpack_from("<Q", data, 0x28)
+    (offset,) = struct.unpack_from("<Q", data, 0x28)
     size, number = struct.unpack_from("<HH", data, 0x3A)
     places = [struct.unpack_from("<QQ", data, offset + i * size + 0x18) for i in range(number)]
     (a, length_a), (b, length_b) = rng.sample([p for p in places if p[1] and p[0] + p[1] <= len(data)], 2)
     length = min(length_a, length_b)
-    data[a:a + length], data[b:b + length] = data[b:b + length], data[a:a + length]
+    data[a : a + length], data[b : b + length] = data[b : b + length], data[a : a + length]
     return data
 
 
@@ -95,17 +101,21 @@ def one(number):
         spec = {**base, **{key: value and value.replace("NAME", "bad/" + name) for key, value in uses[name].items()}}
         with open(work + "/spec.yaml", "w") as file:
             file.write("name: damage\nsteps: 2\n" + "".join(f"{k}: {v}\n" for k, v in spec.items() if v))
-        for command in (["list", "--plugin-path", "bad.so"],
-                        ["check-plugin", "bad.so"] + (["task=mlp_classifier"] if name == "fixed" else []),
-                        ["train", "spec.yaml", "--plugin-path", "bad.so", "--out", "run"]):
+        for command in (
+            ["list", "--plugin-path", "bad.so"],
+            ["check-plugin", "bad.so"] + (["task=mlp_classifier"] if name == "fixed" else []),
+            ["train", "spec.yaml", "--plugin-path", "bad.so", "--out", "run"],
+        ):
             code, output, seconds = run(*command, cwd=work)
             codes.append((command[0], code))
             # An estimator may take as long as it needs; garbage in the code of one without a seal may be a loop.
             if code is None and command[0] == "train" and "estimator" in uses[name] and not sealed:
                 continue
             if code not in (0, 1, 2, 3, 4) or not output.strip() or seconds > 5:
-                problems.append(f"number {number}: {kind.__name__} of {name}, {command[0]}: code {code} after "
-                                f"{seconds:.1f} s: {output[-500:]}")
+                problems.append(
+                    f"number {number}: {kind.__name__} of {name}, {command[0]}: code {code} after "
+                    f"{seconds:.1f} s: {output[-500:]}"
+                )
             if code not in (0, None) and command[0] == "train" and "lopt-run: " not in output:
                 problems.append(f"number {number}: {kind.__name__} of {name}, train: no sentence: {output[-500:]}")
     return problems, codes

@@ -1,7 +1,9 @@
-"""What other programs read: the schema of specs by jsonschema, events by TensorBoard, θ by safetensors, docs by their code.
+"""What other programs read: the schema of specs by jsonschema, events by TensorBoard, θ by safetensors, docs by their
+code.
 
 usage: test_ecosystem.py RUNNER. TensorBoard and safetensors are no Debian packages: without them the files are read by
 the few lines below, and this says so."""
+
 import glob
 import json
 import os
@@ -32,29 +34,74 @@ EVALUATION = "{tasks: [mlp_classifier], optimizers: [adam, {tuned: adam}], steps
 # Key paths with a value that is wrong there; DELETE takes the key away.
 DELETE = object()
 WRONG = [
-    (META, "steps", "many"), (META, "steps", 0), (META, "steps", 1.5), (META, "steps", DELETE), (META, "step", 3),
-    (META, "seed", -1), (META, "seed", "x"), (META, "name", [1]), (META, "task", "no_such_task"), (META, "task", DELETE),
-    (META, "task", 3), (META, "task.plugin", DELETE), (META, "task.plugin", "adam"), (META, "task.hiden", [3]),
-    (META, "task.hidden", ["a"]), (META, "task.hidden", [0]), (META, "task.batch_size", -3), (META, "task.batch_size", "x"),
-    (META, "task.activation", "rellu"), (META, "task.dataset", "mnist_of_mine"), (META, "task.dataset", {"plugin": "adam"}),
-    (META, "task_family", "sampled"), (META, "learned_optimizer", "adam"), (META, "learned_optimizer", DELETE),
-    (META, "learned_optimizer", {"plugin": "per_parameter_mlp", "hiden": 3}), (META, "optimizer", "adam"),
-    (META, "estimator", "pess"), (META, "estimator.std", 0), (META, "estimator.std", "wide"), (META, "estimator.task", 3),
-    (META, "estimator.tasks", 0), (META, "meta_optimizer", "sgdd"), (META, "meta_optimizer.learning_rate", "fast"),
-    (META, "meta_optimizer.learning_rate", {"plugin": "cosin"}), (META, "meta_optimizer.beta1", 1.5),
-    (META, "apply", {"stps": 3}), (META, "apply", {"steps": 0}), (META, "compare", [{"tuned": "sgdd"}]), (META, "compare", "adam"),
-    (META, "meta_gradient", {"clip": 1}), (META, "meta_gradient", {"clip_norm": -1}), (META, "meta_objective", {"of": "first"}),
-    (META, "checkpoint", {"keep": 0}), (META, "validate", {"every": 0}), (META, "stages", {"steps": 3}),
-    (INNER, "optimizer.learning_rate", [1]), (INNER, "optimizer", DELETE), (INNER, "optimizer.lr", 0.1),
-    (INNER, "metrics", {"split": "all"}), (INNER, "nonsense", 1),
-    (EVALUATION, "optimizers", 3), (EVALUATION, "optimizers", [{"tuned": "adam", "more": 1}]),
-    (EVALUATION, "steps", DELETE), (EVALUATION, "seeds", 0), (EVALUATION, "task", "mlp_classifier"),
+    (META, "steps", "many"),
+    (META, "steps", 0),
+    (META, "steps", 1.5),
+    (META, "steps", DELETE),
+    (META, "step", 3),
+    (META, "seed", -1),
+    (META, "seed", "x"),
+    (META, "name", [1]),
+    (META, "task", "no_such_task"),
+    (META, "task", DELETE),
+    (META, "task", 3),
+    (META, "task.plugin", DELETE),
+    (META, "task.plugin", "adam"),
+    (META, "task.hiden", [3]),
+    (META, "task.hidden", ["a"]),
+    (META, "task.hidden", [0]),
+    (META, "task.batch_size", -3),
+    (META, "task.batch_size", "x"),
+    (META, "task.activation", "rellu"),
+    (META, "task.dataset", "mnist_of_mine"),
+    (META, "task.dataset", {"plugin": "adam"}),
+    (META, "task_family", "sampled"),
+    (META, "learned_optimizer", "adam"),
+    (META, "learned_optimizer", DELETE),
+    (META, "learned_optimizer", {"plugin": "per_parameter_mlp", "hiden": 3}),
+    (META, "optimizer", "adam"),
+    (META, "estimator", "pess"),
+    (META, "estimator.std", 0),
+    (META, "estimator.std", "wide"),
+    (META, "estimator.task", 3),
+    (META, "estimator.tasks", 0),
+    (META, "meta_optimizer", "sgdd"),
+    (META, "meta_optimizer.learning_rate", "fast"),
+    (META, "meta_optimizer.learning_rate", {"plugin": "cosin"}),
+    (META, "meta_optimizer.beta1", 1.5),
+    (META, "apply", {"stps": 3}),
+    (META, "apply", {"steps": 0}),
+    (META, "compare", [{"tuned": "sgdd"}]),
+    (META, "compare", "adam"),
+    (META, "meta_gradient", {"clip": 1}),
+    (META, "meta_gradient", {"clip_norm": -1}),
+    (META, "meta_objective", {"of": "first"}),
+    (META, "checkpoint", {"keep": 0}),
+    (META, "validate", {"every": 0}),
+    (META, "stages", {"steps": 3}),
+    (INNER, "optimizer.learning_rate", [1]),
+    (INNER, "optimizer", DELETE),
+    (INNER, "optimizer.lr", 0.1),
+    (INNER, "metrics", {"split": "all"}),
+    (INNER, "nonsense", 1),
+    (EVALUATION, "optimizers", 3),
+    (EVALUATION, "optimizers", [{"tuned": "adam", "more": 1}]),
+    (EVALUATION, "steps", DELETE),
+    (EVALUATION, "seeds", 0),
+    (EVALUATION, "task", "mlp_classifier"),
 ]
 
 
 def call(*arguments, cwd=None, env=None):
-    done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd, timeout=300,
-                          env=dict(os.environ, **(env or {})))
+    done = subprocess.run(
+        arguments,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd,
+        timeout=300,
+        env=dict(os.environ, **(env or {})),
+    )
     if done.returncode:
         raise AssertionError(f"{' '.join(arguments)}: code {done.returncode}\n{done.stdout}")
     return done.stdout
@@ -91,8 +138,10 @@ class Schema(unittest.TestCase):
                 continue
             with self.subTest(path), open(path) as file:
                 named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.readline())
-                self.assertEqual(os.path.normpath(os.path.join(os.path.dirname(path), named.group(1))),
-                                 source + "/configs/lopt.schema.json")
+                self.assertEqual(
+                    os.path.normpath(os.path.join(os.path.dirname(path), named.group(1))),
+                    source + "/configs/lopt.schema.json",
+                )
                 self.assertEqual([error.message for error in self.validator.iter_errors(yaml.safe_load(file))], [])
 
     def test_resolved_specs_are_right(self):
@@ -139,9 +188,9 @@ def records_of(path):
         data = file.read()
     at = 0
     while at < len(data):
-        length, = struct.unpack_from("<Q", data, at)
-        assert struct.unpack_from("<I", data, at + 8)[0] == masked(data[at:at + 8])
-        payload = data[at + 12:at + 12 + length]
+        (length,) = struct.unpack_from("<Q", data, at)
+        assert struct.unpack_from("<I", data, at + 8)[0] == masked(data[at : at + 8])
+        payload = data[at + 12 : at + 12 + length]
         assert struct.unpack_from("<I", data, at + 12 + length)[0] == masked(payload)
         yield payload
         at += 16 + length
@@ -178,18 +227,18 @@ class Run(unittest.TestCase):
         path = self.folder + "/run/theta.safetensors"
         with open(path, "rb") as file:
             data = file.read()
-        length, = struct.unpack_from("<Q", data)
+        (length,) = struct.unpack_from("<Q", data)
         self.assertEqual(length % 8, 0)
-        header = json.loads(data[8:8 + length])
+        header = json.loads(data[8 : 8 + length])
         self.assertIn("per_parameter_mlp", header.pop("__metadata__")["lopt"])
         theta = numpy.load(self.folder + "/run/theta.npz")
         self.assertEqual(sorted(header), sorted(theta.files))
         for name, entry in header.items():
             begin, end = entry["data_offsets"]
-            array = numpy.frombuffer(data[8 + length + begin:8 + length + end], "<f4").reshape(entry["shape"])
+            array = numpy.frombuffer(data[8 + length + begin : 8 + length + end], "<f4").reshape(entry["shape"])
             numpy.testing.assert_array_equal(array, theta[name])
         try:
-            from safetensors.numpy import load_file, save_file
+            from safetensors.numpy import load_file
         except ImportError:
             print("NOT RUN: safetensors is not installed; θ was read by the test alone", file=sys.stderr)
             return
@@ -199,8 +248,16 @@ class Run(unittest.TestCase):
         losses = []
         for ending in ("npz", "safetensors"):
             out = f"{self.folder}/by_{ending}"
-            call(runner, "train", source + "/configs/tutorial/sgd.yaml", "steps=4", "-q", "--out", out,
-                 f"optimizer={{plugin: learned, theta: {self.folder}/run/theta.{ending}}}")
+            call(
+                runner,
+                "train",
+                source + "/configs/tutorial/sgd.yaml",
+                "steps=4",
+                "-q",
+                "--out",
+                out,
+                f"optimizer={{plugin: learned, theta: {self.folder}/run/theta.{ending}}}",
+            )
             with open(out + "/metrics.jsonl") as file:
                 losses.append([json.loads(line)["loss"] for line in file])
         self.assertEqual(*losses)
@@ -208,14 +265,30 @@ class Run(unittest.TestCase):
     def test_damaged_safetensors_are_refused_with_a_sentence(self):
         with open(self.folder + "/run/theta.safetensors", "rb") as file:
             good = file.read()
-        for name, bad in (("short", good[:5]), ("header", good[:40]), ("data", good[:-4]), ("json", good[:8] + b"x" + good[9:])):
+        for name, bad in (
+            ("short", good[:5]),
+            ("header", good[:40]),
+            ("data", good[:-4]),
+            ("json", good[:8] + b"x" + good[9:]),
+        ):
             path = f"{self.folder}/{name}.safetensors"
             with open(path, "wb") as file:
                 file.write(bad)
-            done = subprocess.run([runner, "train", source + "/configs/tutorial/sgd.yaml", "steps=2", "-q", "--out",
-                                   f"{self.folder}/refused_{name}",
-                                   f"optimizer={{plugin: learned, learned_optimizer: per_parameter_mlp, theta: {path}}}"],
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            done = subprocess.run(
+                [
+                    runner,
+                    "train",
+                    source + "/configs/tutorial/sgd.yaml",
+                    "steps=2",
+                    "-q",
+                    "--out",
+                    f"{self.folder}/refused_{name}",
+                    f"optimizer={{plugin: learned, learned_optimizer: per_parameter_mlp, theta: {path}}}",
+                ],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
             self.assertEqual(done.returncode, 4, done.stdout)
             self.assertIn(path, done.stdout)
 

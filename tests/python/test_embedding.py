@@ -1,7 +1,8 @@
-"""Optimizers outside the runner: the same bits by the runner, C, Python and PyTorch; what is wrong, as exceptions.
+"""Optimizers outside the runner: the same bits by the runner, C and Python; what is wrong, as exceptions.
 
 usage: test_embedding.py BUILD
 """
+
 import copy
 import os
 import re
@@ -12,15 +13,12 @@ import tempfile
 import threading
 import time
 import unittest
-import warnings
 
 import numpy
 
-build = os.path.abspath(sys.argv[1])
-source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-os.environ["LOPT_PREFIX"] = build
-sys.path.insert(0, os.path.join(source, "sdk", "python", "src"))
-import lopt  # noqa: E402
+from embedded_problem import build, by_python, main, problem, RULES, SHAPES, source, STEPS  # finds lopt
+
+import lopt
 
 try:
     import torch
@@ -30,48 +28,10 @@ except ImportError:
     print("SKIPPED: python3-torch is not here, so nothing of lopt.torch is tested")
 
 try:
-    import pylo
-except ImportError:
-    pylo = None
-    print("SKIPPED: pylo is not here, so whether it computes our updates with our weights is not tested")
-
-try:
     import optax
 except ImportError:
     optax = None
     print("SKIPPED: optax is not here, so nothing of lopt.optax is tested")
-
-RULES = ["sgd", "momentum", "adam", "adamw", "{plugin: nadamw, learning_rate: 0.01}", "adabelief", "adafactor", "adan", "fromage",
-         "lamb", "lars", "lion", "muon", "prodigy", "radam", "rmsprop", "schedule_free", "shampoo", "soap", "yogi",
-         "{plugin: adam, learning_rate: {plugin: cosine, value: 0.01}}", "{plugin: look_ahead, inner: adam}",
-         "{plugin: averaged, inner: adam}", "{plugin: clip_by_norm, inner: adam}", "{plugin: accumulate, every: 2, inner: adam}",
-         "{plugin: guard, inner: {plugin: learned, theta: general}}", "general", "tutorial_task", "few_weights", "celo2_short"]
-SHAPES = {"w": (6, 5), "b": (5,), "images": (2, 3, 4)}
-STEPS = 6
-
-
-def problem(seed=0):
-    """Parameters at the start, gradients and losses that depend on no optimizer."""
-    random = numpy.random.default_rng(seed)
-    start = {name: random.normal(size=shape).astype(numpy.float32) for name, shape in SHAPES.items()}
-    grads = [{name: random.normal(size=shape).astype(numpy.float32) for name, shape in SHAPES.items()} for _ in range(STEPS)]
-    return start, grads, random.uniform(0.5, 1, STEPS).astype(numpy.float32)
-
-
-def by_python(rule, threads=1, odd=False):
-    """Parameters after each step; `odd`: in memory that lies across lines."""
-    start, grads, losses = problem()
-    params = {}
-    for name, array in start.items():
-        memory = numpy.zeros(array.size + 1, numpy.float32)
-        params[name] = memory[1:].reshape(array.shape) if odd else array.copy()
-        params[name][...] = array
-    optimizer = lopt.Optimizer(rule, params, num_steps=100, threads=threads)
-    seen = []
-    for grad, loss in zip(grads, losses):
-        optimizer.step(grad, loss)
-        seen.append({name: array.copy() for name, array in params.items()})
-    return seen
 
 
 class Embedding(unittest.TestCase):
@@ -82,6 +42,7 @@ class Embedding(unittest.TestCase):
 
     def the_runner_agrees(self, rule):
         from lopt.spec import spec_text
+
         start, grads, losses = problem()
         with self.subTest(rule), tempfile.TemporaryDirectory() as folder:
             arrays = {"loss": losses} | {f"param_0/{name}": array for name, array in start.items()}
@@ -90,8 +51,20 @@ class Embedding(unittest.TestCase):
                 arrays |= {f"param_{k + 1}/{name}": params[name] for name in SHAPES}
             file = os.path.join(folder, "updates.npz")
             numpy.savez(file, **arrays)
-            done = subprocess.run([f"{build}/bin/lopt-run", "replay-updates", file, f"optimizer={spec_text(rule)}",
-                                   "--tolerance", "0", "--num-steps", "100"], text=True, capture_output=True)
+            done = subprocess.run(
+                [
+                    f"{build}/bin/lopt-run",
+                    "replay-updates",
+                    file,
+                    f"optimizer={spec_text(rule)}",
+                    "--tolerance",
+                    "0",
+                    "--num-steps",
+                    "100",
+                ],
+                text=True,
+                capture_output=True,
+            )
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertIn(f"{STEPS} steps of 3 leaves", done.stdout)
 
@@ -107,9 +80,18 @@ class Embedding(unittest.TestCase):
         self.assertGreaterEqual(len(names), 15)
         for name in names:
             with tempfile.TemporaryDirectory() as folder:
-                run = lopt.train({"name": name, "steps": 1, "task": "quadratic", "learned_optimizer": name,
-                                  "estimator": {"plugin": "pes", "tasks": 2}, "meta_optimizer": "adam"},
-                                 out=folder + "/run", quiet=True)
+                run = lopt.train(
+                    {
+                        "name": name,
+                        "steps": 1,
+                        "task": "quadratic",
+                        "learned_optimizer": name,
+                        "estimator": {"plugin": "pes", "tasks": 2},
+                        "meta_optimizer": "adam",
+                    },
+                    out=folder + "/run",
+                    quiet=True,
+                )
                 self.the_runner_agrees(os.fspath(run.folder))
 
     def test_memory_that_is_not_aligned_and_threads_change_nothing(self):
@@ -179,18 +161,38 @@ class Embedding(unittest.TestCase):
     def test_what_is_wrong_is_said(self):
         w = {"w": numpy.zeros((2, 3), numpy.float32)}
         for error, words, make in [
-            (lopt.UsageError, "did you mean 'learning_rate'", lambda: lopt.Optimizer("{plugin: adam, learning_rat: 1}", w)),
+            (
+                lopt.UsageError,
+                "did you mean 'learning_rate'",
+                lambda: lopt.Optimizer("{plugin: adam, learning_rat: 1}", w),
+            ),
             (lopt.UsageError, "there is no optimizer plugin", lambda: lopt.Optimizer("adamm", w)),
-            (lopt.DataError, "no such run or file", lambda: lopt.Optimizer({"plugin": "learned", "theta": "generall"}, w)),
+            (
+                lopt.DataError,
+                "no such run or file",
+                lambda: lopt.Optimizer({"plugin": "learned", "theta": "generall"}, w),
+            ),
             (lopt.UsageError, "float32", lambda: lopt.Optimizer("adam", {"w": numpy.zeros(3)})),
             (lopt.UsageError, "contiguous", lambda: lopt.Optimizer("adam", {"w": w["w"].T})),
             (lopt.UsageError, "at least one parameter", lambda: lopt.Optimizer("adam", {})),
             (lopt.UsageError, "axes", lambda: lopt.Optimizer("adam", w, axes={"w": (0, 2)})),
-            (lopt.UsageError, "looks at the loss", lambda: lopt.Optimizer("{plugin: guard, inner: adam}", w, 10).step(w)),
+            (
+                lopt.UsageError,
+                "looks at the loss",
+                lambda: lopt.Optimizer("{plugin: guard, inner: adam}", w, 10).step(w),
+            ),
             (lopt.UsageError, "no such parameter", lambda: lopt.Optimizer("adam", w).step({"v": w["w"]})),
             (lopt.UsageError, "has the shape", lambda: lopt.Optimizer("adam", w).step({"w": numpy.zeros(3)})),
-            (lopt.PluginError, "no such plugin file", lambda: lopt.Optimizer("{plugin: adam, plugin_path: /nowhere}", w)),
-            (lopt.DataError, "is of 'adam", lambda: lopt.Optimizer("sgd", w).load_state_dict(lopt.Optimizer("adam", w).state_dict())),
+            (
+                lopt.PluginError,
+                "no such plugin file",
+                lambda: lopt.Optimizer("{plugin: adam, plugin_path: /nowhere}", w),
+            ),
+            (
+                lopt.DataError,
+                "is of 'adam",
+                lambda: lopt.Optimizer("sgd", w).load_state_dict(lopt.Optimizer("adam", w).state_dict()),
+            ),
             (lopt.DataError, "cut short", lambda: lopt.Optimizer("sgd", w).load_state_dict({"state": b"lopt"})),
         ]:
             with self.subTest(words):
@@ -219,19 +221,25 @@ class Embedding(unittest.TestCase):
             optimizer.step({"w": numpy.ones(3, numpy.float32)}, 1.0)
             with self.assertRaisesRegex(lopt.UsageError, "did you mean 'std'"):
                 lopt.train(spec, out=folder + "/other", quiet=True, **{"estimator.stdd": 1})
-            evaluation = lopt.evaluate({"name": "e", "steps": [3], "seeds": 2, "tasks": ["quadratic"], "optimizers": ["adam", "sgd"]},
-                                       out=folder + "/evaluation", quiet=True)
+            evaluation = lopt.evaluate(
+                {"name": "e", "steps": [3], "seeds": 2, "tasks": ["quadratic"], "optimizers": ["adam", "sgd"]},
+                out=folder + "/evaluation",
+                quiet=True,
+            )
             self.assertEqual(len(evaluation.results), 2)
-
 
     def test_ctrl_c_leaves_a_run_that_resumes(self):
         program = "import lopt, sys; lopt.train(sys.argv[1], out=sys.argv[2], steps=100000, apply=None, compare=None)"
         with tempfile.TemporaryDirectory() as folder:
-            process = subprocess.Popen([sys.executable, "-c", program, os.path.join(source, "configs", "quickstart.yaml"), folder + "/run"],
-                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                       env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")),
-                                       # Who starts tests in the background may have told the system to ignore it.
-                                       preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+            process = subprocess.Popen(
+                [sys.executable, "-c", program, os.path.join(source, "configs", "quickstart.yaml"), folder + "/run"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")),
+                # Who starts tests in the background may have told the system to ignore it.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
             metrics = os.path.join(folder, "run", "metrics.jsonl")
             for _ in range(600):
                 if os.path.exists(metrics) and os.path.getsize(metrics):
@@ -248,6 +256,7 @@ class Embedding(unittest.TestCase):
     def test_optax_takes_our_optimizers(self):
         import jax
         import lopt.optax
+
         start, grads, losses = problem()
         for rule in ("adam", "general"):
             transformation = lopt.optax.learned_optimizer(rule, num_steps=100)
@@ -258,6 +267,7 @@ class Embedding(unittest.TestCase):
             def step(params, state, grad, loss):
                 updates, state = transformation.update(grad, state, params, value=loss)
                 return optax.apply_updates(params, updates), state
+
             for grad, loss in zip(grads, losses):
                 params, state = step(params, state, grad, loss)
             for name, array in by_python(rule)[-1].items():
@@ -266,10 +276,13 @@ class Embedding(unittest.TestCase):
             transformation.update(grads[0], state, params)
 
     def test_a_task_is_what_the_runner_trains(self):
-        """Losses of a run, step by step, and the same bits from the task's functions and an optimizer of NumPy arrays."""
+        """Losses of a run, step by step, and the same bits from the task's functions and an optimizer of NumPy
+        arrays."""
         for spec in ["{plugin: mlp_classifier, hidden: [9], batch_size: 16}", "{plugin: quadratic, noise: 0.1}"]:
             with self.subTest(spec), tempfile.TemporaryDirectory() as folder:
-                run = lopt.train(f"name: t\nseed: 3\nsteps: 12\ntask: {spec}\noptimizer: adam\n", out=folder + "/run", quiet=True)
+                run = lopt.train(
+                    f"name: t\nseed: 3\nsteps: 12\ntask: {spec}\noptimizer: adam\n", out=folder + "/run", quiet=True
+                )
                 rows = run.metrics  # a DataFrame, where pandas is there
                 seen = list(rows["loss"]) if hasattr(rows, "columns") else [row["loss"] for row in rows]
                 task = lopt.tasks.Task(spec, seed=3)
@@ -281,9 +294,11 @@ class Embedding(unittest.TestCase):
                     optimizer.step(grads, loss)
 
     def test_wrong_tasks_are_refused(self):
-        for words, make in [("there is no task plugin", lambda: lopt.tasks.Task("mlp_clasifier")),
-                            ("is missing", lambda: lopt.tasks.Task("quadratic").loss({}, {})),
-                            ("has the shape", lambda: lopt.tasks.Task("quadratic").loss({"x": numpy.zeros(1)}, {}))]:
+        for words, make in [
+            ("there is no task plugin", lambda: lopt.tasks.Task("mlp_clasifier")),
+            ("is missing", lambda: lopt.tasks.Task("quadratic").loss({}, {})),
+            ("has the shape", lambda: lopt.tasks.Task("quadratic").loss({"x": numpy.zeros(1)}, {})),
+        ]:
             with self.assertRaisesRegex(lopt.UsageError, words):
                 make()
 
@@ -292,14 +307,17 @@ class Embedding(unittest.TestCase):
         with open(os.path.join(source, "docs", "python.md")) as file:
             blocks = re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S)
         waves, functions, models, arrays, tasks, runs = blocks
-        given = {models: "import torch\nmodel, loss_of = torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy\n"
-                         "x, y = torch.ones(4, 3), torch.zeros(4, dtype=torch.long)\n",
-                 functions: "import numpy, torch, lopt, lopt.torch\nmake_model = lambda: torch.nn.Linear(3, 2)\n"
-                            "batches = lambda generator: torch.randn(4, 3, generator=generator)\nloss = lambda model, batch: model(batch).sum()\n"
-                            "init = lambda key: {'w': numpy.zeros(3, 'f')}\nloss_and_gradient = lambda params, key: (1.0, params)\n",
-                 arrays: "import numpy\ngradient, loss = numpy.ones((784, 10), numpy.float32), 1.0\n",
-                 tasks: "import lopt\n",
-                 runs: "import lopt, numpy\nparams = {'w': numpy.zeros(3, numpy.float32)}\n"}
+        given = {
+            models: "import torch\nmodel, loss_of = torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy\n"
+            "x, y = torch.ones(4, 3), torch.zeros(4, dtype=torch.long)\n",
+            functions: "import numpy, torch, lopt, lopt.torch\nmake_model = lambda: torch.nn.Linear(3, 2)\n"
+            "batches = lambda generator: torch.randn(4, 3, generator=generator)\nloss = lambda model, batch: "
+            "model(batch).sum()\n"
+            "init = lambda key: {'w': numpy.zeros(3, 'f')}\nloss_and_gradient = lambda params, key: (1.0, params)\n",
+            arrays: "import numpy\ngradient, loss = numpy.ones((784, 10), numpy.float32), 1.0\n",
+            tasks: "import lopt\n",
+            runs: "import lopt, numpy\nparams = {'w': numpy.zeros(3, numpy.float32)}\n",
+        }
         for block in blocks:
             if block in (models, functions) and not torch:
                 continue
@@ -311,163 +329,17 @@ class Embedding(unittest.TestCase):
             with tempfile.TemporaryDirectory() as folder:
                 os.chdir(source if block == runs else folder)
                 if block == waves:  # a program of its own
-                    done = subprocess.run([sys.executable, "-c", text.replace("steps=1000", "steps=5")], capture_output=True, text=True,
-                                          env={**os.environ, "PYTHONPATH": os.path.join(source, "sdk/python/src")})
+                    done = subprocess.run(
+                        [sys.executable, "-c", text.replace("steps=1000", "steps=5")],
+                        capture_output=True,
+                        text=True,
+                        env={**os.environ, "PYTHONPATH": os.path.join(source, "sdk/python/src")},
+                    )
                     self.assertEqual(done.returncode, 0, done.stderr)
                 else:
                     exec(text.replace("FOLDER", repr(folder + "/run")), {})
                 os.chdir(source)
 
 
-@unittest.skipUnless(torch, "python3-torch is not here")
-class Torch(unittest.TestCase):
-    def params(self):
-        start, grads, losses = problem()
-        return {name: torch.nn.Parameter(torch.from_numpy(array.copy())) for name, array in start.items()}, grads, losses
-
-    def steps(self, params, optimizer, grads, losses):
-        for grad, loss in zip(grads, losses):
-            for name, p in params.items():
-                p.grad = torch.from_numpy(grad[name]).to(p.dtype)
-            optimizer.step(torch.tensor(loss))
-
-    def test_the_bits_are_those_of_numpy(self):
-        for rule in RULES:
-            with self.subTest(rule):
-                params, grads, losses = self.params()
-                optimizer = lopt.torch.LearnedOptimizer(params.values(), rule, 100, axes="torch")
-                self.steps(params, optimizer, grads, losses)
-                for name, array in by_python(rule)[-1].items():
-                    self.assertEqual(params[name].detach().numpy().tobytes(), array.tobytes(), name)
-
-    def test_a_pytorch_model_has_the_losses_of_lopts_task(self):
-        """An MLP on digits along 50 steps of two rules: loss and gradients here are PyTorch's, and there lopt's, at the same parameters; by
-        Adam, whose steps do not magnify rounding, also where each goes its own way."""
-        for rule in ["adam", "general"]:
-            task = lopt.tasks.Task("{plugin: mlp_classifier, hidden: [32], initial_scale: 0.1, batch_size: 64}", seed=1)
-            ours = task.init()
-            optimizer = lopt.Optimizer(rule, ours, 50)
-            theirs = {name: torch.nn.Parameter(torch.from_numpy(array.T.copy())) for name, array in ours.items()}
-            other = lopt.torch.LearnedOptimizer(theirs.values(), rule, 50)
-            w = {dimensions: [name for name in ours if ours[name].ndim == dimensions] for dimensions in (1, 2)}
-            self.assertEqual(len(ours), 4)
-            for step in range(50):
-                batch = task.batch(step)
-                loss, grads = task.loss_and_gradient(ours, batch)
-                if rule == "general":
-                    with torch.no_grad():
-                        for name, array in ours.items():
-                            theirs[name].copy_(torch.from_numpy(array.T.copy()))
-                x = torch.from_numpy(batch["image"].reshape(64, -1))
-                hidden = torch.relu(torch.nn.functional.linear(x, theirs[w[2][0]], theirs[w[1][0]]))
-                logits = torch.nn.functional.linear(hidden, theirs[w[2][1]], theirs[w[1][1]])
-                their_loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(batch["label"]).long())
-                other.zero_grad()
-                their_loss.backward()
-                self.assertAlmostEqual(their_loss.item(), loss, delta=1e-5 * max(1, loss), msg=f"{rule}, step {step}")
-                if rule == "general":
-                    for name, array in grads.items():
-                        close = numpy.abs(theirs[name].grad.numpy().T - array).max()
-                        self.assertLessEqual(close, 1e-5 * numpy.abs(array).max(), f"{rule}, step {step}, {name}")
-                optimizer.step(grads, loss)
-                other.step(their_loss)
-
-    def test_axes_make_a_rule_see_what_lopt_has(self):
-        """A weight [out, in] of PyTorch moves as the one of lopt, [in, out], does."""
-        random = numpy.random.default_rng(1)
-        start, grad = random.normal(size=(2, 7, 4)).astype(numpy.float32)
-        for rule in ["adam", "general", "muon", "soap"]:
-            ours = {"w": start.copy()}
-            lopt.Optimizer(rule, ours, 100).step({"w": grad}, 1.0)
-            theirs = torch.nn.Parameter(torch.from_numpy(start.T.copy()))
-            theirs.grad = torch.from_numpy(grad.T.copy())
-            lopt.torch.LearnedOptimizer([theirs], rule, 100).step(1.0)
-            self.assertEqual(theirs.detach().numpy().T.tobytes(), ours["w"].tobytes(), rule)
-
-    def test_a_state_goes_through_torch_save(self):
-        params, grads, losses = self.params()
-        optimizer = lopt.torch.LearnedOptimizer(params.values(), "general", 100)
-        self.steps(params, optimizer, grads[:3], losses)
-        with tempfile.TemporaryDirectory() as folder:
-            torch.save(optimizer.state_dict(), folder + "/state")
-            copies = {name: torch.nn.Parameter(p.detach().clone()) for name, p in params.items()}
-            other = lopt.torch.LearnedOptimizer(copies.values(), "general", 100)
-            other.load_state_dict(torch.load(folder + "/state"))
-        self.steps(params, optimizer, grads[3:], losses[3:])
-        self.steps(copies, other, grads[3:], losses[3:])
-        for name, p in params.items():
-            self.assertTrue(torch.equal(p, copies[name]), name)
-
-    def test_lr_multiplies_a_step_and_schedulers_set_it(self):
-        p, q = (torch.nn.Parameter(torch.zeros(3)) for _ in range(2))
-        optimizer = lopt.torch.LearnedOptimizer([{"params": [p]}, {"params": [q], "lr": 0.5}], "{plugin: sgd, learning_rate: 0.1}")
-        p.grad, q.grad = torch.ones(3), torch.ones(3)
-        optimizer.step()
-        self.assertAlmostEqual(q[0].item(), 0.5 * p[0].item(), 7)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 0.0)
-        before = p.detach().clone()
-        optimizer.step()
-        scheduler.step()
-        self.assertTrue(torch.equal(p, before))
-
-    def test_frozen_parameters_those_without_gradient_and_other_types(self):
-        frozen = torch.nn.Parameter(torch.ones(2), requires_grad=False)
-        unused, used = torch.nn.Parameter(torch.ones(2)), torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16))
-        optimizer = lopt.torch.LearnedOptimizer([frozen, unused, used], "adam")
-        for _ in range(3):
-            used.grad = torch.ones(2, dtype=torch.bfloat16)
-            optimizer.step()
-        self.assertEqual([frozen[0].item(), unused[0].item()], [1, 1])
-        self.assertEqual(used.dtype, torch.bfloat16)
-        self.assertLess(used[0].item(), 1)
-        with self.assertRaisesRegex(lopt.UsageError, "float64"):
-            lopt.torch.LearnedOptimizer([torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))], "adam")
-
-    def test_weights_go_to_pytorch_and_come_back(self):
-        """The scripts of docs/weights.md, on the θ of celo2_short."""
-        with open(os.path.join(source, "docs", "weights.md")) as file:
-            blocks = re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S)
-        come, go = ([block for block in blocks if word in block][0] for word in ("torch.load", "torch.save"))
-        ours = os.path.join(source, "configs/recipes/celo2_short/theta.npz")
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, "-c", go, ours, folder + "/state.pt"], check=True)
-            subprocess.run([sys.executable, "-c", come, folder + "/state.pt", folder + "/theta.npz"], check=True)
-            before, after = numpy.load(ours), numpy.load(folder + "/theta.npz")
-            self.assertEqual(sorted(before.files), sorted(after.files))
-            for name in before.files:
-                self.assertTrue(numpy.array_equal(before[name], after[name]), name)
-
-    @unittest.skipUnless(pylo, "pylo is not here")
-    def test_pylo_computes_our_updates_with_our_weights(self):
-        with open(os.path.join(source, "docs", "weights.md")) as file:
-            go = [block for block in re.findall(r"^```python\n(.*?)^```$", file.read(), re.M | re.S) if "torch.save" in block][0]
-        ours = os.path.join(source, "configs/recipes/celo2_short/theta.npz")
-        start, grads, losses = problem()
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run([sys.executable, "-c", go, ours, folder + "/state.pt"], check=True)
-            theirs = {name: torch.nn.Parameter(torch.from_numpy(array.copy())) for name, array in start.items()}
-            optimizer = pylo.CELO2_naive(theirs.values(), lr=0.01, orthogonalize=False, use_adamw_for_1d=False,
-                                         checkpoint_path=folder + "/state.pt")
-            self.steps(theirs, optimizer, grads, losses)
-        params = {name: array.copy() for name, array in start.items()}
-        own = lopt.Optimizer({"plugin": "learned", "theta": ours, "learned_optimizer": {"plugin": "celo2_base", "learning_rate": 0.01}},
-                             params)
-        for grad in grads:
-            own.step(grad)
-        for name, array in params.items():
-            numpy.testing.assert_allclose(theirs[name].detach().numpy(), array, rtol=0, atol=1e-5)
-
-    def test_the_examples_run(self):
-        for example in ("characters", "digits"):
-            done = subprocess.run([sys.executable, os.path.join(source, f"sdk/python/examples/{example}.py"), "--steps", "5"],
-                                  text=True, capture_output=True,
-                                  env=dict(os.environ, PYTHONPATH=os.path.join(source, "sdk/python/src")))
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertIn("general beside the best Adam", done.stdout)
-
-
 if __name__ == "__main__":
-    program = unittest.main(exit=False, argv=[sys.argv[0]])
-    bad = len(program.result.failures) + len(program.result.errors)
-    print(f"{program.result.testsRun - bad} passed, {bad} failed")
-    sys.exit(bad > 0)
+    main()

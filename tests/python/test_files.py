@@ -1,5 +1,11 @@
 """What a run writes opens in NumPy and pandas. usage: test_files.py RUNNER"""
-import json, os, subprocess, sys, tempfile, unittest
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
 import xml.etree.ElementTree
 
 import numpy
@@ -10,8 +16,17 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 
 
 def train(folder, spec, *arguments):
-    command = [RUNNER, "train", f"configs/{spec}.yaml", "-q", "--out", os.path.join(folder, "run"),
-               "--trace", os.path.join(folder, "trace.npz"), *arguments]
+    command = [
+        RUNNER,
+        "train",
+        f"configs/{spec}.yaml",
+        "-q",
+        "--out",
+        os.path.join(folder, "run"),
+        "--trace",
+        os.path.join(folder, "trace.npz"),
+        *arguments,
+    ]
     subprocess.run(command, check=True, cwd=SOURCE)
 
 
@@ -20,7 +35,15 @@ class Files(unittest.TestCase):
     def setUpClass(cls):
         cls.temporary = tempfile.TemporaryDirectory()
         cls.folder = cls.temporary.name
-        train(cls.folder, "quickstart", "learned_optimizer=per_parameter_mlp", "steps=5", "task.batch_size=16", "estimator.tasks=3", "apply.steps=4")
+        train(
+            cls.folder,
+            "quickstart",
+            "learned_optimizer=per_parameter_mlp",
+            "steps=5",
+            "task.batch_size=16",
+            "estimator.tasks=3",
+            "apply.steps=4",
+        )
 
     @classmethod
     def tearDownClass(cls):
@@ -31,8 +54,9 @@ class Files(unittest.TestCase):
 
     def test_theta_opens_in_numpy(self):
         theta = numpy.load(self.path("theta.npz"))
-        self.assertEqual({name: theta[name].shape for name in theta.files},
-                         {"w0": (3, 64), "b0": (64,), "w1": (64, 2), "b1": (2,)})
+        self.assertEqual(
+            {name: theta[name].shape for name in theta.files}, {"w0": (3, 64), "b0": (64,), "w1": (64, 2), "b1": (2,)}
+        )
         self.assertEqual(theta["w0"].dtype, numpy.float32)
         self.assertTrue(all(numpy.isfinite(theta[name]).all() for name in theta.files))
 
@@ -73,8 +97,15 @@ class Files(unittest.TestCase):
         numpy.savez(data, images=generator.integers(0, 256, (50, 64), dtype=numpy.uint8), labels=numpy.arange(50) % 10)
         numpy.savez_compressed(batches, batches=generator.integers(0, 50, (3, 4, 16)))
         with tempfile.TemporaryDirectory() as folder:
-            train(folder, "tutorial/full_gradient", f"task.dataset={{plugin: replay, data: {data}, batches: {batches}}}",
-                  "task.batch_size=16", "estimator.unroll_length=4", "steps=3", "apply=null")
+            train(
+                folder,
+                "tutorial/full_gradient",
+                f"task.dataset={{plugin: replay, data: {data}, batches: {batches}}}",
+                "task.batch_size=16",
+                "estimator.unroll_length=4",
+                "steps=3",
+                "apply=null",
+            )
             self.assertTrue(numpy.isfinite(numpy.load(os.path.join(folder, "trace.npz"))["loss_2"]))
 
 

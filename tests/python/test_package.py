@@ -1,6 +1,7 @@
 """The installed package: what a third party sees who has no source tree.
 
 usage: test_package.py BUILD    (a build folder). Installs into a temporary prefix, moves it, and works from there."""
+
 import glob
 import os
 import re
@@ -18,8 +19,15 @@ kinds = ["task", "task_family", "dataset", "optimizer", "schedule", "learned_opt
 
 
 def call(*command, cwd=None, code=0, env=None):
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          env=dict(os.environ, **(env or {})), timeout=300)
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=dict(os.environ, **(env or {})),
+        timeout=300,
+    )
     if done.returncode != code:
         raise AssertionError(f"{' '.join(command)}: code {done.returncode}\n{done.stdout}")
     return done.stdout
@@ -44,16 +52,31 @@ class Package(unittest.TestCase):
         return path
 
     def configure_and_build(self, folder, *more):
-        call("cmake", "-S", folder, "-B", folder + "/build", f"-DCMAKE_PREFIX_PATH={self.prefix}",
-             f"-DCMAKE_CXX_FLAGS={strict}", *more)
+        call(
+            "cmake",
+            "-S",
+            folder,
+            "-B",
+            folder + "/build",
+            f"-DCMAKE_PREFIX_PATH={self.prefix}",
+            f"-DCMAKE_CXX_FLAGS={strict}",
+            *more,
+        )
         call("cmake", "--build", folder + "/build")
 
     def test_moved_tree_runs(self):
         self.assertIn(self.prefix + "/lib/lopt/plugins/adam.so", call(self.runner, "list", "--long"))
         work = self.work("moved")
         call(self.runner, "train", "configs/quickstart.yaml", "steps=2", "compare=null", cwd=work)  # the installed one
-        self.assertIn(self.prefix, call("/usr/bin/python3", "-c", "import lopt._library; print(lopt._library.prefix())",
-                                        env={"PYTHONPATH": self.prefix + "/share/lopt/python", "PYTHONDONTWRITEBYTECODE": "1"}))
+        self.assertIn(
+            self.prefix,
+            call(
+                "/usr/bin/python3",
+                "-c",
+                "import lopt._library; print(lopt._library.prefix())",
+                env={"PYTHONPATH": self.prefix + "/share/lopt/python", "PYTHONDONTWRITEBYTECODE": "1"},
+            ),
+        )
         for folder, _, files in os.walk(self.prefix):
             for file in files:
                 with open(os.path.join(folder, file), "rb") as content:
@@ -119,8 +142,18 @@ class Package(unittest.TestCase):
             for compiler in ["g++", "clang++"]:
                 with self.subTest(header=header, compiler=compiler):
                     start = time.time()
-                    call(compiler, "-std=c++20", *strict.split(), "-I", self.prefix + "/include", "-c", "alone.cpp",
-                         "-o", "alone.o", cwd=work)
+                    call(
+                        compiler,
+                        "-std=c++20",
+                        *strict.split(),
+                        "-I",
+                        self.prefix + "/include",
+                        "-c",
+                        "alone.cpp",
+                        "-o",
+                        "alone.o",
+                        cwd=work,
+                    )
                     print(f"{header} with {compiler}: {time.time() - start:.2f} s")
 
     def test_the_guide_to_c(self):
@@ -130,11 +163,18 @@ class Package(unittest.TestCase):
         work = self.work("c")
         include, body = code.split("\n", 1)
         with open(work + "/program.c", "w") as file:
-            file.write(f"{include}\n#include <stdio.h>\nstatic float w[7840], dw[7840], loss = 1;\n"
-                       f"int main(void) {{\ndw[0] = 1;\n{body}\nprintf(\"%g\\n\", w[0]);\nreturn 0;\n}}\n")
+            file.write(
+                f"{include}\n#include <stdio.h>\nstatic float w[7840], dw[7840], loss = 1;\n"
+                f'int main(void) {{\ndw[0] = 1;\n{body}\nprintf("%g\\n", w[0]);\nreturn 0;\n}}\n'
+            )
         env = dict(os.environ, PKG_CONFIG_PATH=self.prefix + "/lib/pkgconfig", LD_LIBRARY_PATH=self.prefix + "/lib")
-        call("bash", "-ec", "gcc -std=c99 -pedantic -Wall -Wextra -Werror program.c $(pkg-config --cflags --libs lopt-c) -o program",
-             cwd=work, env=env)
+        call(
+            "bash",
+            "-ec",
+            "gcc -std=c99 -pedantic -Wall -Wextra -Werror program.c $(pkg-config --cflags --libs lopt-c) -o program",
+            cwd=work,
+            env=env,
+        )
         self.assertLess(float(call(work + "/program", cwd=work, env=env)), 0)
 
     def test_guide_to_plugins(self):
@@ -142,8 +182,12 @@ class Package(unittest.TestCase):
         with open(source + "/docs/plugins.md") as file:
             blocks = re.findall(r"^```(\w+)\n(.*?)^```$", file.read(), re.M | re.S)
         work = self.work("guide")
-        env = {"PATH": f"{self.prefix}/bin:{os.environ['PATH']}", "CMAKE_PREFIX_PATH": self.prefix,
-               "PKG_CONFIG_PATH": self.prefix + "/lib/pkgconfig", "LD_LIBRARY_PATH": self.prefix + "/lib"}
+        env = {
+            "PATH": f"{self.prefix}/bin:{os.environ['PATH']}",
+            "CMAKE_PREFIX_PATH": self.prefix,
+            "PKG_CONFIG_PATH": self.prefix + "/lib/pkgconfig",
+            "LD_LIBRARY_PATH": self.prefix + "/lib",
+        }
         seen = {"cpp": 0, "sh": 0, "yaml": 0}
         for number, (language, code) in enumerate(blocks):
             seen[language] += 1
@@ -152,12 +196,25 @@ class Package(unittest.TestCase):
                     with open(f"{work}/block{number}.cpp", "w") as file:
                         file.write(code)
                     flags = [*strict.split(), "-I", self.prefix + "/include"]
-                    call("g++", "-std=c++20", "-shared", "-fPIC", *flags, f"block{number}.cpp", "-L",
-                         self.prefix + "/lib", "-llopt", "-o", f"block{number}.so", cwd=work)
+                    call(
+                        "g++",
+                        "-std=c++20",
+                        "-shared",
+                        "-fPIC",
+                        *flags,
+                        f"block{number}.cpp",
+                        "-L",
+                        self.prefix + "/lib",
+                        "-llopt",
+                        "-o",
+                        f"block{number}.so",
+                        cwd=work,
+                    )
                     if "LOPT_PLUGIN(" in code or "lopt_plugin_manifest" in code:
                         settings = ["width=3"] if '"declared"' in code else []
-                        self.assertIn(" 0 failed", call(self.runner, "check-plugin", f"block{number}.so", *settings,
-                                                        cwd=work))
+                        self.assertIn(
+                            " 0 failed", call(self.runner, "check-plugin", f"block{number}.so", *settings, cwd=work)
+                        )
                     if "class MySgd" in code:  # "Put this into my_sgd/my_sgd.cpp"
                         shutil.copy(f"{work}/block{number}.cpp", work + "/my_sgd/my_sgd.cpp")
                 elif language == "sh":
@@ -176,8 +233,22 @@ class Package(unittest.TestCase):
         work = self.work("jax")
         with open(work + "/line.cpp", "w") as file:
             file.write("#include <lopt/plugin.h>\nusing namespace lopt;\n" + code)
-        call("g++", "-std=c++20", "-shared", "-fPIC", *strict.split(), "-I", self.prefix + "/include", "line.cpp", "-L",
-             self.prefix + "/lib", "-llopt", "-o", "line.so", cwd=work)
+        call(
+            "g++",
+            "-std=c++20",
+            "-shared",
+            "-fPIC",
+            *strict.split(),
+            "-I",
+            self.prefix + "/include",
+            "line.cpp",
+            "-L",
+            self.prefix + "/lib",
+            "-llopt",
+            "-o",
+            "line.so",
+            cwd=work,
+        )
         self.assertIn(" 0 failed", call(self.runner, "check-plugin", "line.so", cwd=work))
 
     def test_completions_and_man_page_know_every_verb_and_option(self):
@@ -195,12 +266,16 @@ class Package(unittest.TestCase):
             for option in re.findall(r"(--[a-z-]+)", call(self.runner, verb, "--help").split("Options:")[1]):
                 for text in (bash, man) + ((zsh,) if option != "--help" else ()):
                     self.assertIn(option, text, verb)
-        script = (f"source '{self.prefix}/share/bash-completion/completions/lopt-run'; COMP_WORDS=(lopt-run new-plugin "
-                  "learn); COMP_CWORD=2; _lopt_run; echo ${COMPREPLY[@]}")
+        script = (
+            f"source '{self.prefix}/share/bash-completion/completions/lopt-run'; COMP_WORDS=(lopt-run new-plugin "
+            "learn); COMP_CWORD=2; _lopt_run; echo ${COMPREPLY[@]}"
+        )
         self.assertEqual(call("bash", "-c", script).strip(), "learned_optimizer")
         spec = self.prefix + "/share/lopt/configs/quickstart.yaml"
-        script = (f"source '{self.prefix}/share/bash-completion/completions/lopt-run'; COMP_WORDS=('{self.runner}' train "
-                  f"'{spec}' estimator.st); COMP_CWORD=3; _lopt_run; echo ${{COMPREPLY[@]}}")
+        script = (
+            f"source '{self.prefix}/share/bash-completion/completions/lopt-run'; COMP_WORDS=('{self.runner}' train "
+            f"'{spec}' estimator.st); COMP_CWORD=3; _lopt_run; echo ${{COMPREPLY[@]}}"
+        )
         self.assertEqual(call("bash", "-c", script).split(), ["estimator.starts=", "estimator.std="])
 
 

@@ -1,6 +1,7 @@
 """The pages that runs write, opened in headless Chromium: no console errors, curves there, tooltip and keyboard answer.
 
 usage: test_page.py RUNNER"""
+
 import json
 import os
 import re
@@ -34,7 +35,8 @@ setTimeout(() => {
   press("0");
   seen.back = ticks() === before;
   const box = plot.getBoundingClientRect();
-  plot.dispatchEvent(new PointerEvent("pointermove", {clientX: box.left + box.width / 2, clientY: box.top + 50, bubbles: true}));
+  const over = {clientX: box.left + box.width / 2, clientY: box.top + 50, bubbles: true};
+  plot.dispatchEvent(new PointerEvent("pointermove", over));
   seen.hover = plot.querySelector(".tip")?.textContent ?? "";
   const key = plot.parentElement.querySelector("button.key"), curves = plot.querySelectorAll("path.curve").length;
   key.click();
@@ -55,8 +57,14 @@ setTimeout(() => {
 
 
 def run(*arguments, code=0, **environment):
-    done = subprocess.run([runner, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300,
-                          env=dict(os.environ, **environment))
+    done = subprocess.run(
+        [runner, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        env=dict(os.environ, **environment),
+    )
     if done.returncode != code:
         raise AssertionError(f"{' '.join(arguments)}: code {done.returncode}\n{done.stdout}")
     return done.stdout
@@ -66,14 +74,19 @@ class Pages(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp(prefix="lopt-page-")
-        cls.meta, cls.other, cls.inner, cls.evaluation = (f"{cls.folder}/{name}" for name in "meta other inner evaluation".split())
+        cls.meta, cls.other, cls.inner, cls.evaluation = (
+            f"{cls.folder}/{name}" for name in "meta other inner evaluation".split()
+        )
         spec = f"{source}/configs/quickstart.yaml"
         short = ["steps=70", "apply={steps: 70, seeds: [100, 101]}", "compare=[adam]", "-q"]
         run("train", spec, *short, "--out", cls.meta)
         run("train", spec, *short, "estimator.std=0.03", "--out", cls.other)
         run("train", f"{source}/configs/tutorial/adam.yaml", "steps=80", "--out", cls.inner, "-q")
         with open(f"{cls.folder}/evaluation.yaml", "w") as file:
-            file.write("tasks: [mlp_classifier]\noptimizers: {adam: adam, sgd: {plugin: sgd, learning_rate: 0.1}}\nsteps: [20]\nseeds: 2\n")
+            file.write(
+                "tasks: [mlp_classifier]\noptimizers: {adam: adam, sgd: {plugin: sgd, learning_rate: 0.1}}\nsteps: "
+                "[20]\nseeds: 2\n"
+            )
         run("evaluate", f"{cls.folder}/evaluation.yaml", "--out", cls.evaluation, "-q")
 
     @classmethod
@@ -90,9 +103,24 @@ class Pages(unittest.TestCase):
         with open(probed, "w", encoding="utf-8") as file:
             file.write(self.page(path).replace("</body>", PROBE))
         done = subprocess.run(
-            [browser, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={self.folder}/browser",
-             "--enable-logging=stderr", "--virtual-time-budget=4000", f"--window-size={width},900", *flags, "--dump-dom",
-             "file://" + probed], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+            [
+                browser,
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                f"--user-data-dir={self.folder}/browser",
+                "--enable-logging=stderr",
+                "--virtual-time-budget=4000",
+                f"--window-size={width},900",
+                *flags,
+                "--dump-dom",
+                "file://" + probed,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=120,
+        )
         self.assertEqual([line for line in done.stderr.splitlines() if "CONSOLE" in line], [])
         title = re.search(r"<title>SEEN(.*?)</title>", done.stdout)
         self.assertTrue(title, "the page's script did not come to its end")
@@ -156,20 +184,40 @@ class Pages(unittest.TestCase):
         shutil.copytree(self.meta, long)
         with open(f"{long}/metrics.jsonl", "w") as file:
             for step in range(100_000):
-                file.write(json.dumps({"step": step, "meta_loss": 2 - step / 1e5 + (step * 7919 % 1000) / 2000,
-                                       "gradient_norm": 1 + step % 13, "seconds": 0.01, "skipped": False,
-                                       "inner_diverged": 0,
-                                       "member_losses": {str(step % 40): 1.0}}) + "\n")
+                file.write(
+                    json.dumps(
+                        {
+                            "step": step,
+                            "meta_loss": 2 - step / 1e5 + (step * 7919 % 1000) / 2000,
+                            "gradient_norm": 1 + step % 13,
+                            "seconds": 0.01,
+                            "skipped": False,
+                            "inner_diverged": 0,
+                            "member_losses": {str(step % 40): 1.0},
+                        }
+                    )
+                    + "\n"
+                )
         run("report", long)
         self.assertLess(os.path.getsize(f"{long}/report.html"), 2_000_000)
         self.needs_browser()
         self.assertLess(self.seen(f"{long}/report.html")["milliseconds"], 1500)  # a dozen actions, on slow cores
 
     def test_renewed_while_it_runs(self):
-        process = subprocess.Popen([runner, "train", f"{source}/configs/quickstart.yaml", "steps=100000", "--out",
-                                    f"{self.folder}/going", "-q"])
+        process = subprocess.Popen(
+            [
+                runner,
+                "train",
+                f"{source}/configs/quickstart.yaml",
+                "steps=100000",
+                "--out",
+                f"{self.folder}/going",
+                "-q",
+            ]
+        )
         try:
             import time
+
             for _ in range(300):
                 time.sleep(0.1)
                 if os.path.exists(f"{self.folder}/going/report.html"):

@@ -46,8 +46,10 @@ struct Result {
   std::string output;  // both streams
 };
 
-/// Runs a shell command in the source folder; more than `seconds` is code 124.
+/// Runs a shell command in the source folder; more than `seconds`, or with sanitizers more than twenty times as many,
+/// is code 124.
 inline Result shell(const std::string& command, int seconds = 120) {
+  if (std::getenv("LOPT_SANITIZED")) seconds *= 20;
   const std::string line = "cd '" LOPT_SOURCE "' && timeout " + std::to_string(seconds) + " " + command + " 2>&1";
   std::FILE* pipe = popen(line.c_str(), "r");
   Result result;

@@ -1,5 +1,5 @@
 // lopt-run explain: where values that are not finite come from, in a step of an earlier run.
-#include "run/train/session.h"
+#include "run/session/session.h"
 
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 #include "report/run_folder.h"
 #include "report/text_width.h"
 #include "run/command_line.h"
-#include "run/train/session.h"
+#include "run/session/session.h"
 #include "spec/compose.h"
 
 #include <fmt/format.h>
@@ -133,9 +133,7 @@ int run_top(int argc, char** argv) {
   const std::vector<std::string> words = options::positional(*values);
   if (words.size() != 1) throw UsageError("which run? usage: " + usage);
   const std::string& run = words[0];
-  for (const char* file : {"spec.yaml", "run.json"})
-    if (!std::filesystem::exists(run + "/" + file))
-      throw FolderError(fmt::format("{}: is no folder of a run: it has no {}", run, file));
+  RunFolder::expect(run);
   hear_signals();
   MetricsTail tail(run + "/metrics.jsonl");
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;

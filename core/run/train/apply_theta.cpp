@@ -4,6 +4,7 @@
 #include "learn/update_picture.h"
 #include "report/evaluation_beside.h"
 #include "report/preview.h"
+#include "run/train/runs.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 // θ tried after meta-training, beside other optimizers; and what is drawn of it.
 
-#include "run/train/session.h"
+#include "run/session/session.h"
 
 namespace lopt {
 

@@ -2,7 +2,7 @@
 #include "data/npz.h"
 #include "report/progress.h"
 #include "report/run_page.h"
-#include "run/train/session.h"
+#include "run/train/runs.h"
 
 #include <fmt/format.h>
 
@@ -60,7 +60,7 @@ void train(Session& session, InnerTraining& training) {
                          fmt::format("The training goes on: {} of {} steps.", training.steps_done(), experiment.steps));
     const CheckpointRules& rules = experiment.checkpoint_rules;
     const bool due = rules.every_steps > 0 ? training.steps_done() - kept >= rules.every_steps
-                                           : session.agree(training.steps_done()) == Session::Wish::checkpoint;
+                                           : session.agree() == Session::Wish::checkpoint;
     if (!due) return;
     session.keep(training.steps_done(), training.checkpoint());
     kept = training.steps_done();

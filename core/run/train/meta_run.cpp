@@ -2,7 +2,7 @@
 #include "learn/theta_file.h"
 #include "report/progress.h"
 #include "run/train/apply_theta.h"
-#include "run/train/session.h"
+#include "run/train/runs.h"
 
 #include <fmt/format.h>
 
@@ -148,7 +148,7 @@ class MetaRun {
         break;  // the training is as it was before the step
       }
       if (session_.logs_steps()) session_.log(training_.found());
-      wish = session_.agree(training_.steps_done());
+      wish = session_.agree();
       sent_.bytes += traffic().bytes - before.bytes;
       sent_.messages += traffic().messages - before.messages;
       ++steps_made_;

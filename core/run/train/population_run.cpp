@@ -1,5 +1,5 @@
 // A population of meta-trainings from its first round, or a checkpoint, to its end.
-#include "run/train/population_run.h"
+#include "run/train/runs.h"
 
 #include "learn/population.h"
 #include "learn/theta_file.h"
@@ -41,7 +41,7 @@ class PopulationRun {
       } catch (const Interrupted&) {
         break;  // what is kept is the last round's end
       }
-      wish = session_.agree(population_.steps_done());
+      wish = session_.agree();
       if (wish == Session::Wish::checkpoint && !population_.is_done()) keep();
     }
     keep();

@@ -1,8 +1,8 @@
 // lopt-run train and resume: run a spec, or go on with a run.
 #include "report/provenance.h"
-#include "run/train/ranks.h"
-#include "run/train/session.h"
-#include "run/train/supervise.h"
+#include "run/many/supervise.h"
+#include "run/session/ranks.h"
+#include "run/train/runs.h"
 #include "spec/compose.h"
 
 #include <fmt/format.h>
@@ -37,6 +37,12 @@ std::string first_difference(const std::string& before, const std::string& now) 
     };
     if (x != y || more_a != more_b) return fmt::format("`{}` there, `{}` now", trimmed(x), trimmed(y));
   }
+}
+
+int run_session(Session& session, const Checkpoint* from = nullptr) {
+  if (session.experiment().population.size > 0) return run_population(session, from);
+  return session.experiment().kind == Experiment::Kind::meta_training ? run_meta_training(session, from)
+                                                                      : run_inner_training(session, from);
 }
 
 /// What differs between the run of a checkpoint and what would go on with it.

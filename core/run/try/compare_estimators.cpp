@@ -4,7 +4,7 @@
 #include "learn/theta_file.h"
 #include "report/estimator_report.h"
 #include "report/run_folder.h"
-#include "run/train/session.h"
+#include "run/session/session.h"
 
 #include <fmt/format.h>
 

@@ -3,6 +3,7 @@
 
 usage: characters.py [TEXT_FILE] [--steps 300]
 """
+
 import argparse
 import pathlib
 
@@ -24,7 +25,9 @@ class Characters(torch.nn.Module):
         return self.output(self.gru(self.embedding(text))[0])
 
 
-def train(text: torch.Tensor, alphabet: int, steps: int, make_optimizer, batch: int = 16, length: int = 32) -> list[float]:
+def train(
+    text: torch.Tensor, alphabet: int, steps: int, make_optimizer, batch: int = 16, length: int = 32
+) -> list[float]:
     """The losses of a training that begins, and draws its batches, as each other one does."""
     torch.manual_seed(0)
     model = Characters(alphabet)
@@ -32,7 +35,7 @@ def train(text: torch.Tensor, alphabet: int, steps: int, make_optimizer, batch: 
     losses = []
     for _ in range(steps):
         starts = torch.randint(len(text) - length - 1, (batch,)).tolist()
-        piece = torch.stack([text[start:start + length + 1] for start in starts])
+        piece = torch.stack([text[start : start + length + 1] for start in starts])
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(piece[:, :-1]).flatten(0, 1), piece[:, 1:].flatten())
         loss.backward()

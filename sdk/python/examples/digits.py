@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""A classifier of handwritten digits in PyTorch, trained by `general`, which has no rate to tune, and by Adam at the best of five.
+"""A classifier of handwritten digits in PyTorch, trained by `general`, which has no rate to tune, and by Adam at the
+best of five.
 
 usage: digits.py [--steps 300]
 """
+
 import argparse
 
 import torch
@@ -16,8 +18,9 @@ DATA = lopt.tasks.Task("{plugin: mlp_classifier, dataset: digits, batch_size: 64
 def train(steps: int, make_optimizer) -> list[float]:
     """The losses of a training that begins, and sees its batches, as each other one does."""
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 32), torch.nn.ReLU(),
-                                torch.nn.Linear(32, 10))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 32), torch.nn.ReLU(), torch.nn.Linear(32, 10)
+    )
     optimizer = make_optimizer(model.parameters())
     losses = []
     for step in range(steps):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Eight small PyTorch models of the kinds that are trained on a processor: `general`, nothing tuned, beside Adam at the best of
-seven rates, constant and with a cosine to zero.
+"""Eight small PyTorch models of the kinds that are trained on a processor: `general`, nothing tuned, beside Adam at the
+best of seven rates, constant and with a cosine to zero.
 
 usage: models.py [--steps 300] [--models images,table] [--seeds 1] [--rates 0.001,0.01] [--threads 2]
 """
+
 import argparse
 import math
 import pathlib
@@ -27,6 +28,7 @@ TEXT = pathlib.Path(__file__).resolve().parents[3] / "README.md"
 @dataclass
 class Problem:
     """A model, its batches, what is to be small, and what tells whether something was learned."""
+
     model: Callable[[], nn.Module]
     batch: Callable[[torch.Generator], tuple[Tensor, ...]]
     loss: Callable[..., Tensor]  # of the model and a batch
@@ -41,7 +43,9 @@ def digits() -> tuple[Tensor, Tensor]:
     return functional.interpolate(images, size=(28, 28), mode="bilinear"), torch.from_numpy(batch["label"]).long()
 
 
-def from_arrays(model: Callable[[], nn.Module], x: Tensor, y: Tensor, loss: Callable, batch_size: int | None) -> Problem:
+def from_arrays(
+    model: Callable[[], nn.Module], x: Tensor, y: Tensor, loss: Callable, batch_size: int | None
+) -> Problem:
     """Four fifths of the examples are for training; `batch_size` None: all of them in each step."""
     train = len(x) * 4 // 5
 
@@ -71,9 +75,18 @@ def convolutions() -> Problem:
     x, y = digits()
 
     def model() -> nn.Module:
-        return nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
-                             nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
-                             nn.Flatten(), nn.Linear(32 * 49, 10))
+        return nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(32 * 49, 10),
+        )
 
     return from_arrays(model, x, y, functional.cross_entropy, 64)
 
@@ -96,8 +109,11 @@ class Attentive(nn.Module):
         super().__init__()
         self.embedding, self.position = nn.Embedding(alphabet, width), nn.Embedding(length, width)
         self.blocks = nn.ModuleList(
-            nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0, activation="gelu", batch_first=True, norm_first=True)
-            for _ in range(2))
+            nn.TransformerEncoderLayer(
+                width, 4, 2 * width, dropout=0, activation="gelu", batch_first=True, norm_first=True
+            )
+            for _ in range(2)
+        )
         self.norm, self.output = nn.LayerNorm(width), nn.Linear(width, alphabet)
 
     def forward(self, text: Tensor) -> Tensor:
@@ -117,14 +133,18 @@ def characters(model: Callable[[int, int], nn.Module], batch_size: int, length: 
 
     def pieces(first: int, last: int, count: int, generator: torch.Generator) -> Tensor:
         starts = torch.randint(first, last - length, (count,), generator=generator).tolist()
-        return torch.stack([codes[start:start + length + 1] for start in starts])
+        return torch.stack([codes[start : start + length + 1] for start in starts])
 
     def loss(network: nn.Module, piece: Tensor) -> Tensor:
         return functional.cross_entropy(network(piece[:, :-1]).flatten(0, 1), piece[:, 1:].flatten())
 
     held_out = pieces(train, len(codes), 32, torch.Generator().manual_seed(1))
-    return Problem(lambda: model(len(alphabet), length), lambda g: (pieces(0, train, batch_size, g),), loss,
-                   lambda network: loss(network, held_out))
+    return Problem(
+        lambda: model(len(alphabet), length),
+        lambda g: (pieces(0, train, batch_size, g),),
+        loss,
+        lambda network: loss(network, held_out),
+    )
 
 
 def recurrent() -> Problem:
@@ -139,7 +159,12 @@ def made_up_table(rows: int) -> tuple[Tensor, Tensor]:
     """Twenty numbers, and one that depends on some of them, with noise."""
     generator = torch.Generator().manual_seed(2)
     x = torch.randn(rows, 20, generator=generator)
-    y = x[:, 0] * x[:, 1] + torch.sin(2 * x[:, 2]) + 0.5 * x[:, 3:8].sum(1) + 0.2 * torch.randn(rows, generator=generator)
+    y = (
+        x[:, 0] * x[:, 1]
+        + torch.sin(2 * x[:, 2])
+        + 0.5 * x[:, 3:8].sum(1)
+        + 0.2 * torch.randn(rows, generator=generator)
+    )
     return x, y / y.std()
 
 
@@ -159,19 +184,24 @@ def full_batch() -> Problem:
 
 
 def physics() -> Problem:
-    """u'' = −π² sin(π x) on [−1, 1] with u(±1) = 0, whose solution is sin(π x): a network whose second derivative is in the loss."""
+    """u'' = −π² sin(π x) on [−1, 1] with u(±1) = 0, whose solution is sin(π x): a network whose second derivative is in
+    the loss."""
 
     def loss(network: nn.Module, x: Tensor) -> Tensor:
         x = x.requires_grad_(True)
         u = network(x)
-        first, = torch.autograd.grad(u.sum(), x, create_graph=True)
-        second, = torch.autograd.grad(first.sum(), x, create_graph=True)
+        (first,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.sum(), x, create_graph=True)
         ends = network(torch.tensor([[-1.0], [1.0]]))
-        return ((second + math.pi ** 2 * torch.sin(math.pi * x)) ** 2).mean() / math.pi ** 4 + (ends ** 2).mean()
+        return ((second + math.pi**2 * torch.sin(math.pi * x)) ** 2).mean() / math.pi**4 + (ends**2).mean()
 
     points = torch.linspace(-1, 1, 64).reshape(-1, 1)
-    return Problem(lambda: dense(1, 32, 32, 1, activation=nn.Tanh), lambda _: (points.clone(),), loss,
-                   lambda network: ((network(points) - torch.sin(math.pi * points)) ** 2).mean())
+    return Problem(
+        lambda: dense(1, 32, 32, 1, activation=nn.Tanh),
+        lambda _: (points.clone(),),
+        loss,
+        lambda network: ((network(points) - torch.sin(math.pi * points)) ** 2).mean(),
+    )
 
 
 class Autoencoder(nn.Module):
@@ -191,7 +221,7 @@ def variational() -> Problem:
     def loss(network: nn.Module, pixels: Tensor, noise: Tensor) -> Tensor:
         found, mean, log_variance = network(pixels, noise)
         missing = functional.binary_cross_entropy_with_logits(found, pixels, reduction="sum") / len(pixels)
-        return missing + 0.5 * (mean ** 2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
+        return missing + 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1).mean()
 
     def batch(generator: torch.Generator) -> tuple[Tensor, ...]:
         rows = torch.randint(train, (64,), generator=generator)
@@ -201,13 +231,23 @@ def variational() -> Problem:
     return Problem(Autoencoder, batch, loss, lambda network: loss(network, x[train:], held_out))
 
 
-MODELS = {"images": images, "convolutions": convolutions, "recurrent": recurrent, "transformer": transformer, "table": table,
-          "full batch": full_batch, "physics": physics, "variational": variational}
+MODELS = {
+    "images": images,
+    "convolutions": convolutions,
+    "recurrent": recurrent,
+    "transformer": transformer,
+    "table": table,
+    "full batch": full_batch,
+    "physics": physics,
+    "variational": variational,
+}
 
 
 @dataclass
 class Run:
-    """One training: its losses, the lowest test loss of twenty, and the seconds that the optimizer and the whole step took."""
+    """One training: its losses, the lowest test loss of twenty, and the seconds that the optimizer and the whole step
+    took."""
+
     losses: list[float] = field(default_factory=list)
     test: float = math.inf
     optimizer_seconds: list[float] = field(default_factory=list)
@@ -220,7 +260,7 @@ class Run:
     def lasts(self) -> Iterator[float]:
         """Means over a tenth of the steps."""
         window = max(1, len(self.losses) // 10)
-        return (statistics.fmean(self.losses[k - window:k]) for k in range(window, len(self.losses) + 1))
+        return (statistics.fmean(self.losses[k - window : k]) for k in range(window, len(self.losses) + 1))
 
     def end(self) -> float:
         return list(self.lasts())[-1]
@@ -233,8 +273,10 @@ class Run:
 def parameter_groups(model: nn.Module) -> list[dict]:
     """An embedding [words, width] lies in PyTorch as in lopt; weights [out, in] are turned."""
     embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
-    groups = [{"params": [p for p in model.parameters() if id(p) in embeddings], "axes": "torch"},
-              {"params": [p for p in model.parameters() if id(p) not in embeddings]}]
+    groups = [
+        {"params": [p for p in model.parameters() if id(p) in embeddings], "axes": "torch"},
+        {"params": [p for p in model.parameters() if id(p) not in embeddings]},
+    ]
     return [group for group in groups if group["params"]]
 
 
@@ -282,11 +324,13 @@ def adam(rate: float, steps: int, cosine: bool) -> Callable:
     def make(model: nn.Module):
         optimizer = torch.optim.Adam(model.parameters(), lr=rate)
         return optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps) if cosine else None
+
     return make
 
 
 def compare(problem: Problem, steps: int, seeds: int, rates: list[float], spec: str) -> dict[str, float]:
     """Ratios of `spec`'s training to Adam's, medians over the seeds."""
+
     def runs(make: Callable) -> list[Run]:
         return [train(problem, make, steps, seed) for seed in range(seeds)]
 
@@ -304,11 +348,19 @@ def compare(problem: Problem, steps: int, seeds: int, rates: list[float], spec: 
     step, own_whole = (statistics.median(getattr(ours[0], key)) for key in ("optimizer_seconds", "seconds"))
     adams_step, whole = (statistics.median(getattr(tuned[0], key)) for key in ("optimizer_seconds", "seconds"))
     reached = ours[0].steps_to(tuned[0].end())
-    return {"mean": ratio(ours, tuned, Run.mean), "cosine": ratio(ours, tuned_cosine, Run.mean),
-            "end": ratio(ours, tuned, Run.end), "test": ratio(ours, best_test, lambda run: run.test),
-            "to 0.001": ratio(ours, constant[USUAL_RATE], Run.mean), "step": 1e3 * step, "Adam's": 1e3 * adams_step,
-            "whole": 1e3 * whole, "cost": own_whole / whole, "steps": reached / steps if reached else math.nan,
-            "time": reached / steps * own_whole / whole if reached else math.nan}
+    return {
+        "mean": ratio(ours, tuned, Run.mean),
+        "cosine": ratio(ours, tuned_cosine, Run.mean),
+        "end": ratio(ours, tuned, Run.end),
+        "test": ratio(ours, best_test, lambda run: run.test),
+        "to 0.001": ratio(ours, constant[USUAL_RATE], Run.mean),
+        "step": 1e3 * step,
+        "Adam's": 1e3 * adams_step,
+        "whole": 1e3 * whole,
+        "cost": own_whole / whole,
+        "steps": reached / steps if reached else math.nan,
+        "time": reached / steps * own_whole / whole if reached else math.nan,
+    }
 
 
 def main() -> None:
@@ -322,9 +374,13 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rates = sorted({USUAL_RATE, *map(float, options.rates.split(","))})
-    print("Mean loss to Adam's at its best rate, constant and with a cosine; loss at the end; lowest test loss to the lowest\n"
-          "of all of Adam's; mean loss to Adam's at 0.001; ms of our step, Adam's, and the whole step with Adam's; the whole\n"
-          "step with ours to that; the share of Adam's steps, and of its time, until its end is reached.\n")
+    print(
+        "Mean loss to Adam's at its best rate, constant and with a cosine; loss at the end; lowest test loss to the "
+        "lowest\n"
+        "of all of Adam's; mean loss to Adam's at 0.001; ms of our step, Adam's, and the whole step with Adam's; the "
+        "whole\n"
+        "step with ours to that; the share of Adam's steps, and of its time, until its end is reached.\n"
+    )
     heading = None
     for name in options.models.split(","):
         if name.strip() not in MODELS:

@@ -1,4 +1,5 @@
 """The JAX tutorial's task and learned optimizer, in Python."""
+
 import lopt
 import lopt.numpy as np
 from lopt import random
@@ -7,8 +8,12 @@ from lopt import random
 class Classifier(lopt.Task):
     """A fully connected network of one hidden layer that classifies images."""
 
-    def __init__(self, hidden: int = lopt.setting(128, at_least=1, doc="width of the hidden layer"), batch_size: int = 128,
-                 dataset: lopt.Dataset = "digits"):
+    def __init__(
+        self,
+        hidden: int = lopt.setting(128, at_least=1, doc="width of the hidden layer"),
+        batch_size: int = 128,
+        dataset: lopt.Dataset = "digits",
+    ):
         self.hidden, self.batch_size, self.dataset = hidden, batch_size, dataset
 
     def batches(self):
@@ -17,8 +22,12 @@ class Classifier(lopt.Task):
     def init(self, key):
         pixels = self.example_types["image"][0][0]
         a, b = random.split(key)
-        return {"w0": 0.02 * random.normal(a, (pixels, self.hidden)), "b0": np.zeros(self.hidden),
-                "w1": 0.02 * random.normal(b, (self.hidden, 10)), "b1": np.ones(10)}
+        return {
+            "w0": 0.02 * random.normal(a, (pixels, self.hidden)),
+            "b0": np.zeros(self.hidden),
+            "w1": 0.02 * random.normal(b, (self.hidden, 10)),
+            "b1": np.ones(10),
+        }
 
     def loss(self, params, batch, key):
         hidden = np.relu(batch["image"] @ params["w0"] + params["b0"])
@@ -34,8 +43,12 @@ class PerParameterMlp(lopt.LearnedOptimizer):
 
     def init(self, key):
         a, b = random.split(key)
-        return {"w0": random.normal(a, (3, self.hidden)), "b0": np.zeros(self.hidden),
-                "w1": random.normal(b, (self.hidden, 2)), "b1": np.zeros(2)}
+        return {
+            "w0": random.normal(a, (3, self.hidden)),
+            "b0": np.zeros(self.hidden),
+            "w1": random.normal(b, (self.hidden, 2)),
+            "b1": np.zeros(2),
+        }
 
     def start(self, theta, params):
         return {"params": params, "accumulators": self.features.start(params)}

@@ -2,6 +2,7 @@
 
 usage: waves.py [META_STEPS]
 """
+
 import sys
 
 import lopt
@@ -11,8 +12,11 @@ import lopt.numpy as np
 class Waves(lopt.Task):
     """Weights of cosines, fitted to a sine: mean squared error of points drawn anew for each step."""
 
-    def __init__(self, width: int = lopt.setting(12, at_least=1, doc="how many cosines"),
-                 batch: int = lopt.setting(64, at_least=1, unit="points", doc="points a step")):
+    def __init__(
+        self,
+        width: int = lopt.setting(12, at_least=1, doc="how many cosines"),
+        batch: int = lopt.setting(64, at_least=1, unit="points", doc="points a step"),
+    ):
         self.width, self.batch = width, batch
 
     def init(self, key):
@@ -39,11 +43,21 @@ class Momentum(lopt.LearnedOptimizer):
 
 def main():
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    run = lopt.train(task=Waves(), learned_optimizer=Momentum(), seed=1, steps=steps,
-                     estimator="{plugin: pes, tasks: 16, unroll_length: 10, problem_length: 100, std: 0.01}",
-                     meta_optimizer="{plugin: adam, learning_rate: 0.02}")
-    compared = lopt.evaluate(tasks={"waves": Waves(width=20)}, optimizers={"adam": {"tuned": "adam"}, "mine": run},
-                             steps=[100], seeds=5, quiet=True)
+    run = lopt.train(
+        task=Waves(),
+        learned_optimizer=Momentum(),
+        seed=1,
+        steps=steps,
+        estimator="{plugin: pes, tasks: 16, unroll_length: 10, problem_length: 100, std: 0.01}",
+        meta_optimizer="{plugin: adam, learning_rate: 0.02}",
+    )
+    compared = lopt.evaluate(
+        tasks={"waves": Waves(width=20)},
+        optimizers={"adam": {"tuned": "adam"}, "mine": run},
+        steps=[100],
+        seeds=5,
+        quiet=True,
+    )
     print(compared.verdict)
 
 

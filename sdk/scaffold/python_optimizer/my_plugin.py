@@ -9,8 +9,11 @@ class MyPlugin(lopt.Optimizer):
 
     paper = ""
 
-    def __init__(self, learning_rate: float = lopt.setting(0.01, at_least=0, doc="length of a step"),
-                 decay: float = lopt.setting(0.9, at_least=0, below=1, doc="of the mean of gradients")):
+    def __init__(
+        self,
+        learning_rate: float = lopt.setting(0.01, at_least=0, doc="length of a step"),
+        decay: float = lopt.setting(0.9, at_least=0, below=1, doc="of the mean of gradients"),
+    ):
         self.learning_rate, self.decay = learning_rate, decay
 
     def init(self, params):

@@ -7,8 +7,11 @@ import lopt.numpy as np
 class MyPlugin(lopt.Schedule):
     """A wave: value · (1 + cos(2π step / period)) / 2."""
 
-    def __init__(self, value: float = lopt.setting(0.1, at_least=0, doc="at its crests"),
-                 period: float = lopt.setting(100.0, above=0, unit="steps", doc="from crest to crest")):
+    def __init__(
+        self,
+        value: float = lopt.setting(0.1, at_least=0, doc="at its crests"),
+        period: float = lopt.setting(100.0, above=0, unit="steps", doc="from crest to crest"),
+    ):
         self.value, self.period = value, period
 
     def rate(self, context):

@@ -7,8 +7,11 @@ import lopt.numpy as np
 class MyPlugin(lopt.Task):
     """A quadratic bowl whose axes differ in steepness, seen with noise."""
 
-    def __init__(self, condition: float = lopt.setting(30.0, at_least=1, doc="the steepest over the flattest"),
-                 size: int = lopt.setting(10, at_least=1, doc="parameters")):
+    def __init__(
+        self,
+        condition: float = lopt.setting(30.0, at_least=1, doc="the steepest over the flattest"),
+        size: int = lopt.setting(10, at_least=1, doc="parameters"),
+    ):
         self.condition, self.size = condition, size
 
     def init(self, key):

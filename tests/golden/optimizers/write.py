@@ -3,6 +3,7 @@
 The gradients and first parameters are those of package/optimizer_adam.npz. Formulas are the papers', written here
 apart from the plugins: roots by eigenvalues, orthonormal bases by QR.
 """
+
 import numpy as np
 
 package = np.load("../package/optimizer_adam.npz")
@@ -122,7 +123,12 @@ def adan(rate=0.01, b1=0.98, b2=0.92, b3=0.99, eps=1e-8, decay=0.1):
             v[n] = b3 * v[n] + (1 - b3) * (g[n] + b2 * change[n]) ** 2
         return each(
             lambda p, m, d, v: (p - rate * (m / (1 - b1**t) + b2 * d / (1 - b2**t)) / (np.sqrt(v / (1 - b3**t)) + eps))
-            / (1 + rate * decay), p, m, d, v)
+            / (1 + rate * decay),
+            p,
+            m,
+            d,
+            v,
+        )
 
     return rule
 

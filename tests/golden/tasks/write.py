@@ -1,14 +1,19 @@
 """Losses and gradients of tasks as JAX computes them, from the definitions of a peer's bench_tasks.py.
-usage: write.py FOLDER_WITH_bench_tasks.py   writes TASK.npz beside this file: params/NAME, batch/NAME, loss, gradient/NAME, in
-the names of lopt's tasks. Computed in float64, of float32 inputs."""
-import os, sys
+usage: write.py FOLDER_WITH_bench_tasks.py   writes TASK.npz beside this file: params/NAME, batch/NAME, loss,
+gradient/NAME, in the names of lopt's tasks. Computed in float64, of float32 inputs."""
+
+import os
+import sys
 import numpy as np
+
 sys.path.insert(0, sys.argv[1])
 sys.argv = sys.argv[:1]
-import jax
+import jax  # noqa: E402
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_default_matmul_precision", "highest")
-import builtins
+import builtins  # noqa: E402
+
 quiet, builtins.print = builtins.print, lambda *a, **k: None
 source = open(os.path.join(sys.path[0], "bench_tasks.py")).read().split("for name in sys.argv")[0]
 peer = {}
@@ -25,7 +30,10 @@ NAMES = {
 for task, names in NAMES.items():
     init, loss, data = peer[task]()
     params = [np.asarray(p, np.float32) for p in init(jax.random.PRNGKey(3))]
-    batch = {k: np.asarray(v, np.float32 if v.dtype.kind == "f" else np.int32) for k, v in data(np.random.default_rng(4), ()).items()}
+    batch = {
+        k: np.asarray(v, np.float32 if v.dtype.kind == "f" else np.int32)
+        for k, v in data(np.random.default_rng(4), ()).items()
+    }
     wide = lambda x: x.astype(np.float64) if x.dtype == np.float32 else x
     value, slopes = jax.value_and_grad(loss)([wide(p) for p in params], {k: wide(v) for k, v in batch.items()})
     arrays = {"loss": np.float32(value)} | {f"params/{n}": p for n, p in zip(names, params, strict=True)}

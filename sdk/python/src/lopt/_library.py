@@ -21,14 +21,21 @@ class Tensor(ctypes.Structure):
     ]
 
 
-SCAN_STEP = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t,
-                             ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t))
+SCAN_STEP = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.POINTER(ctypes.c_int64),
+    ctypes.c_size_t,
+    ctypes.POINTER(ctypes.c_int64),
+    ctypes.c_size_t,
+    ctypes.POINTER(ctypes.c_size_t),
+)
 
 
 @functools.cache
 def prefix() -> pathlib.Path:
-    """Where lopt is installed: LOPT_PREFIX, inside this package, around it (PREFIX/share/lopt/python/lopt), or the build of
-    the tree that this file lies in."""
+    """Where lopt is installed: LOPT_PREFIX, inside this package, around it (PREFIX/share/lopt/python/lopt), or the
+    build of the tree that this file lies in."""
     here = pathlib.Path(__file__).resolve()
     places = [here.parent / "_prefix", *here.parents[4:5], *(folder / "build" for folder in here.parents[:5])]
     if named := os.environ.get("LOPT_PREFIX"):
@@ -36,13 +43,16 @@ def prefix() -> pathlib.Path:
     for place in places:
         if any(place.glob("lib/liblopt.so*")):
             return place
-    raise LoptError(f"liblopt is not there; looked for lib/liblopt.so in {', '.join(map(str, places))}. "
-                    "`pip install ./sdk/python` builds it, or LOPT_PREFIX names an installation.")
+    raise LoptError(
+        f"liblopt is not there; looked for lib/liblopt.so in {', '.join(map(str, places))}. "
+        "`pip install ./sdk/python` builds it, or LOPT_PREFIX names an installation."
+    )
 
 
 def run() -> None:
     """The command `lopt-run` of a wheel."""
     import sys
+
     program = os.fspath(prefix() / "bin" / "lopt-run")
     os.environ.setdefault("LOPT_PYTHON", sys.executable)  # the one that has lopt runs components in Python
     os.execv(program, [program, *sys.argv[1:]])
@@ -55,14 +65,20 @@ def library() -> ctypes.CDLL:
     handle, error, floats = ctypes.c_void_p, ctypes.POINTER(Error), ctypes.POINTER(ctypes.c_void_p)
     for name, result, arguments in [
         ("version", ctypes.c_char_p, []),
-        ("create", ctypes.c_int, [ctypes.c_char_p, ctypes.POINTER(Tensor), ctypes.c_size_t, ctypes.c_int64,
-                                  ctypes.POINTER(handle), error]),
+        (
+            "create",
+            ctypes.c_int,
+            [ctypes.c_char_p, ctypes.POINTER(Tensor), ctypes.c_size_t, ctypes.c_int64, ctypes.POINTER(handle), error],
+        ),
         ("destroy", None, [handle]),
         ("set_threads", ctypes.c_int, [handle, ctypes.c_int, error]),
         ("needs_loss", ctypes.c_int, [handle]),
         ("steps", ctypes.c_int64, [handle]),
-        ("step", ctypes.c_int, [handle, floats, floats, ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_float),
-                                error]),
+        (
+            "step",
+            ctypes.c_int,
+            [handle, floats, floats, ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_float), error],
+        ),
         ("evaluation_params", ctypes.c_int, [handle, floats, floats, error]),
         ("state_size", ctypes.c_size_t, [handle]),
         ("save_state", ctypes.c_int, [handle, ctypes.c_void_p, ctypes.c_size_t, error]),
@@ -71,35 +87,136 @@ def library() -> ctypes.CDLL:
         ("create_task", ctypes.c_int, [ctypes.c_char_p, ctypes.POINTER(handle), error]),
         ("destroy_task", None, [handle]),
         ("task_count", ctypes.c_size_t, [handle, ctypes.c_int]),
-        ("task_part", ctypes.c_int, [handle, ctypes.c_int, ctypes.c_size_t, ctypes.POINTER(ctypes.c_char_p),
-                                     ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)), ctypes.POINTER(ctypes.c_size_t),
-                                     ctypes.POINTER(ctypes.c_int), error]),
+        (
+            "task_part",
+            ctypes.c_int,
+            [
+                handle,
+                ctypes.c_int,
+                ctypes.c_size_t,
+                ctypes.POINTER(ctypes.c_char_p),
+                ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)),
+                ctypes.POINTER(ctypes.c_size_t),
+                ctypes.POINTER(ctypes.c_int),
+                error,
+            ],
+        ),
         ("task_init", ctypes.c_int, [handle, ctypes.c_uint64, floats, error]),
         ("task_batch", ctypes.c_int, [handle, ctypes.c_uint64, ctypes.c_int64, floats, error]),
-        ("task_loss", ctypes.c_int, [handle, ctypes.c_uint64, ctypes.c_int64, floats, floats,
-                                     ctypes.POINTER(ctypes.c_float), floats, error]),
+        (
+            "task_loss",
+            ctypes.c_int,
+            [handle, ctypes.c_uint64, ctypes.c_int64, floats, floats, ctypes.POINTER(ctypes.c_float), floats, error],
+        ),
         ("trace_begin", handle, []),
         ("trace_end", None, [handle]),
-        ("trace_input", ctypes.c_int, [handle, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t, values, error]),
-        ("trace_constant", ctypes.c_int, [handle, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t,
-                                          ctypes.c_void_p, values, error]),
+        (
+            "trace_input",
+            ctypes.c_int,
+            [handle, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t, values, error],
+        ),
+        (
+            "trace_constant",
+            ctypes.c_int,
+            [handle, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t, ctypes.c_void_p, values, error],
+        ),
         ("trace_number", ctypes.c_int, [handle, ctypes.c_double, values, error]),
-        ("trace_type", ctypes.c_int, [handle, ctypes.c_int64, ctypes.POINTER(ctypes.c_int),
-                                      ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)), ctypes.POINTER(ctypes.c_size_t), error]),
-        ("trace_apply", ctypes.c_int, [handle, ctypes.c_char_p, values, ctypes.c_size_t, ctypes.c_char_p, values,
-                                       ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_char_p),
-                                       error]),
-        ("trace_cond", ctypes.c_int, [handle, ctypes.c_int64, SCAN_STEP, SCAN_STEP, ctypes.c_void_p, values, ctypes.c_size_t, values,
-                                      ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t), error]),
-        ("trace_component", ctypes.c_int, [handle, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, values, ctypes.c_size_t,
-                                           ctypes.c_char_p, values, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t),
-                                           ctypes.POINTER(ctypes.c_char_p), error]),
+        (
+            "trace_type",
+            ctypes.c_int,
+            [
+                handle,
+                ctypes.c_int64,
+                ctypes.POINTER(ctypes.c_int),
+                ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)),
+                ctypes.POINTER(ctypes.c_size_t),
+                error,
+            ],
+        ),
+        (
+            "trace_apply",
+            ctypes.c_int,
+            [
+                handle,
+                ctypes.c_char_p,
+                values,
+                ctypes.c_size_t,
+                ctypes.c_char_p,
+                values,
+                ctypes.c_size_t,
+                ctypes.POINTER(ctypes.c_size_t),
+                ctypes.POINTER(ctypes.c_char_p),
+                error,
+            ],
+        ),
+        (
+            "trace_cond",
+            ctypes.c_int,
+            [
+                handle,
+                ctypes.c_int64,
+                SCAN_STEP,
+                SCAN_STEP,
+                ctypes.c_void_p,
+                values,
+                ctypes.c_size_t,
+                values,
+                ctypes.c_size_t,
+                ctypes.POINTER(ctypes.c_size_t),
+                error,
+            ],
+        ),
+        (
+            "trace_component",
+            ctypes.c_int,
+            [
+                handle,
+                ctypes.c_char_p,
+                ctypes.c_char_p,
+                ctypes.c_char_p,
+                values,
+                ctypes.c_size_t,
+                ctypes.c_char_p,
+                values,
+                ctypes.c_size_t,
+                ctypes.POINTER(ctypes.c_size_t),
+                ctypes.POINTER(ctypes.c_char_p),
+                error,
+            ],
+        ),
         ("trace_functions", ctypes.c_char_p, []),
-        ("trace_scan", ctypes.c_int, [handle, SCAN_STEP, ctypes.c_void_p, values, ctypes.c_size_t, values, ctypes.c_size_t,
-                                      ctypes.c_char_p, values, ctypes.c_size_t, ctypes.POINTER(ctypes.c_size_t), error]),
+        (
+            "trace_scan",
+            ctypes.c_int,
+            [
+                handle,
+                SCAN_STEP,
+                ctypes.c_void_p,
+                values,
+                ctypes.c_size_t,
+                values,
+                ctypes.c_size_t,
+                ctypes.c_char_p,
+                values,
+                ctypes.c_size_t,
+                ctypes.POINTER(ctypes.c_size_t),
+                error,
+            ],
+        ),
         ("trace_evaluate", ctypes.c_int, [handle, ctypes.c_int64, ctypes.c_void_p, error]),
-        ("trace_message", ctypes.c_int, [handle, values, ctypes.c_size_t, ctypes.c_char_p, ctypes.POINTER(ctypes.c_void_p),
-                                         ctypes.POINTER(ctypes.c_size_t), error]),
+        (
+            "trace_message",
+            ctypes.c_int,
+            [
+                handle,
+                values,
+                ctypes.c_size_t,
+                ctypes.c_char_p,
+                ctypes.POINTER(ctypes.c_void_p),
+                ctypes.POINTER(ctypes.c_size_t),
+                error,
+            ],
+        ),
     ]:
         function = getattr(lib, "lopt_" + name)
         function.restype, function.argtypes = result, arguments
@@ -116,7 +233,9 @@ def call(name: str, *arguments: object) -> None:
 class Handle:
     """An optimizer of the library, for parameters by their names, shapes and axes."""
 
-    def __init__(self, spec: str, parameters: list[tuple[str, tuple[int, ...], tuple[int, ...] | None]], num_steps: int):
+    def __init__(
+        self, spec: str, parameters: list[tuple[str, tuple[int, ...], tuple[int, ...] | None]], num_steps: int
+    ):
         self._handle = ctypes.c_void_p()
         tensors = (Tensor * len(parameters))()
         for tensor, (name, shape, axes) in zip(tensors, parameters):
@@ -148,9 +267,14 @@ class Handle:
 
     def step(self, params: list[int], grads: list[int | None], loss: float | None, scales: list[float] | None) -> None:
         """Addresses of float32 in row-major order; None: no gradient."""
-        call("step", self._handle, self._pointers(*params), self._pointers(*grads),
-             None if loss is None else ctypes.byref(ctypes.c_float(loss)),
-             None if scales is None else self._floats(*scales))
+        call(
+            "step",
+            self._handle,
+            self._pointers(*params),
+            self._pointers(*grads),
+            None if loss is None else ctypes.byref(ctypes.c_float(loss)),
+            None if scales is None else self._floats(*scales),
+        )
 
     def evaluation_params(self, params: list[int], to: list[int]) -> None:
         call("evaluation_params", self._handle, self._pointers(*params), self._pointers(*to))

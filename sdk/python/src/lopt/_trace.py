@@ -41,8 +41,14 @@ class Trace:
 
     def input(self, shape: Sequence[int], dtype: np.dtype) -> "Array":
         value = ctypes.c_int64()
-        call("trace_input", self.handle, DTYPES.index(dtype), (ctypes.c_int64 * len(shape))(*shape), len(shape),
-             ctypes.byref(value))
+        call(
+            "trace_input",
+            self.handle,
+            DTYPES.index(dtype),
+            (ctypes.c_int64 * len(shape))(*shape),
+            len(shape),
+            ctypes.byref(value),
+        )
         self.input_count += 1
         return Array(self, value.value, tuple(shape), dtype)
 
@@ -50,8 +56,15 @@ class Trace:
         dtype = storable(array.dtype)
         elements = np.ascontiguousarray(array, np.uint32 if dtype == BOOL else dtype)
         value = ctypes.c_int64()
-        call("trace_constant", self.handle, DTYPES.index(dtype), (ctypes.c_int64 * array.ndim)(*array.shape), array.ndim,
-             elements.ctypes.data, ctypes.byref(value))
+        call(
+            "trace_constant",
+            self.handle,
+            DTYPES.index(dtype),
+            (ctypes.c_int64 * array.ndim)(*array.shape),
+            array.ndim,
+            elements.ctypes.data,
+            ctypes.byref(value),
+        )
         return Array(self, value.value, array.shape, dtype)
 
     def number(self, number: float) -> int:
@@ -64,10 +77,21 @@ class Trace:
         given = (ctypes.c_int64 * max(1, len(values)))(*(self.value_of(value) for value in values))
         results, made, structure = (ctypes.c_int64 * room)(), ctypes.c_size_t(), ctypes.c_char_p()
         error = Error()
-        if code := library().lopt_trace_apply(self.handle, function.encode(), given, len(values),
-                                              json.dumps(settings, default=_plain).encode() if settings else b"", results, room,
-                                              ctypes.byref(made), ctypes.byref(structure), ctypes.byref(error)):
-            raise error_of(code, error.message.decode(errors="replace").removeprefix("the parts of the spec do not fit together: "))
+        if code := library().lopt_trace_apply(
+            self.handle,
+            function.encode(),
+            given,
+            len(values),
+            json.dumps(settings, default=_plain).encode() if settings else b"",
+            results,
+            room,
+            ctypes.byref(made),
+            ctypes.byref(structure),
+            ctypes.byref(error),
+        ):
+            raise error_of(
+                code, error.message.decode(errors="replace").removeprefix("the parts of the spec do not fit together: ")
+            )
         arrays = [self.array(results[i]) for i in range(made.value)]
         if structure.value:
             return named_tree(json.loads(structure.value), arrays)
@@ -80,6 +104,7 @@ class Trace:
 
     def _called_back(self, function: Callable[[list["Array"]], Sequence["Array"]], raised: list[BaseException]):
         """A function of arrays as C calls it. No exception goes through C: it is kept."""
+
         def call_back(_, values, count, following, room, made):
             try:
                 results = function([self.array(values[i]) for i in range(count)])
@@ -90,13 +115,16 @@ class Trace:
             except BaseException as error:
                 raised.append(error)
                 return 1
+
         return SCAN_STEP(call_back)
 
     def _made(self, name: str, raised: list[BaseException], *arguments: object) -> list["Array"]:
         """What a function that calls back gives."""
         room = 1024
         results, made, error = (ctypes.c_int64 * room)(), ctypes.c_size_t(), Error()
-        code = getattr(library(), "lopt_" + name)(self.handle, *arguments, results, room, ctypes.byref(made), ctypes.byref(error))
+        code = getattr(library(), "lopt_" + name)(
+            self.handle, *arguments, results, room, ctypes.byref(made), ctypes.byref(error)
+        )
         if raised:
             raise raised[0]
         if code:
@@ -106,28 +134,56 @@ class Trace:
     def _values(self, arrays: Sequence["Array"]):
         return (ctypes.c_int64 * max(1, len(arrays)))(*map(self.value_of, arrays))
 
-    def scan(self, step: Callable, carry: Sequence["Array"], sequences: Sequence["Array"], settings: dict) -> list["Array"]:
+    def scan(
+        self, step: Callable, carry: Sequence["Array"], sequences: Sequence["Array"], settings: dict
+    ) -> list["Array"]:
         """`step(carry, elements)` gives the next carry and what is kept of the step, as lists."""
         raised: list[BaseException] = []
 
         def whole(given: list["Array"]) -> list["Array"]:
-            after, kept = step(given[:len(carry)], given[len(carry):])
+            after, kept = step(given[: len(carry)], given[len(carry) :])
             return [*after, *kept]
 
-        return self._made("trace_scan", raised, self._called_back(whole, raised), None, self._values(carry), len(carry),
-                          self._values(sequences), len(sequences), json.dumps(settings).encode())
+        return self._made(
+            "trace_scan",
+            raised,
+            self._called_back(whole, raised),
+            None,
+            self._values(carry),
+            len(carry),
+            self._values(sequences),
+            len(sequences),
+            json.dumps(settings).encode(),
+        )
 
-    def cond(self, condition: "Array", if_true: Callable, if_false: Callable, operands: Sequence["Array"]) -> list["Array"]:
+    def cond(
+        self, condition: "Array", if_true: Callable, if_false: Callable, operands: Sequence["Array"]
+    ) -> list["Array"]:
         """The results of one of two functions of lists of arrays; the other does not run."""
         raised: list[BaseException] = []
-        return self._made("trace_cond", raised, self.value_of(condition), self._called_back(if_true, raised),
-                          self._called_back(if_false, raised), None, self._values(operands), len(operands))
+        return self._made(
+            "trace_cond",
+            raised,
+            self.value_of(condition),
+            self._called_back(if_true, raised),
+            self._called_back(if_false, raised),
+            None,
+            self._values(operands),
+            len(operands),
+        )
 
     def message(self, results: Sequence["Array"], message: dict) -> bytes:
         """The program of the results; "$0", "$1", … in the message stand for them."""
         data, size = ctypes.c_void_p(), ctypes.c_size_t()
-        call("trace_message", self.handle, (ctypes.c_int64 * max(1, len(results)))(*map(self.value_of, results)), len(results),
-             json.dumps(message).encode(), ctypes.byref(data), ctypes.byref(size))
+        call(
+            "trace_message",
+            self.handle,
+            (ctypes.c_int64 * max(1, len(results)))(*map(self.value_of, results)),
+            len(results),
+            json.dumps(message).encode(),
+            ctypes.byref(data),
+            ctypes.byref(size),
+        )
         return ctypes.string_at(data.value or 0, size.value)
 
 
@@ -199,8 +255,10 @@ class Array:
         elements = np.empty(self.shape, np.uint32 if self.dtype == BOOL else self.dtype)
         error = Error()
         if library().lopt_trace_evaluate(self.trace.handle, self.value, elements.ctypes.data, ctypes.byref(error)):
-            raise UsageError((f"{what}: " if what else "") + "the value is symbolic: it is not known while the program is traced, "
-                             "only its shape is; lopt.numpy.where, cond and scan take such values")
+            raise UsageError(
+                (f"{what}: " if what else "") + "the value is symbolic: it is not known while the program is traced, "
+                "only its shape is; lopt.numpy.where, cond and scan take such values"
+            )
         return elements.astype(np.bool_) if self.dtype == BOOL else elements
 
     def _scalar(self, what: str):
@@ -229,7 +287,9 @@ class Array:
         return self.known("tolist()").tolist()
 
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return self.known("NumPy wants the elements (lopt.numpy has functions of symbolic arrays)").astype(dtype or self.dtype)
+        return self.known("NumPy wants the elements (lopt.numpy has functions of symbolic arrays)").astype(
+            dtype or self.dtype
+        )
 
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
         operator = _UFUNCS.get(ufunc.__name__)
@@ -237,12 +297,16 @@ class Array:
             from . import numpy as lnp
 
             return getattr(lnp, operator)(*inputs)
-        raise UsageError(f"numpy.{ufunc.__name__} of a symbolic array: NumPy computes on elements, which are not known while the "
-                         f"program is traced; lopt.numpy.{ufunc.__name__} is for them")
+        raise UsageError(
+            f"numpy.{ufunc.__name__} of a symbolic array: NumPy computes on elements, which are not known while the "
+            f"program is traced; lopt.numpy.{ufunc.__name__} is for them"
+        )
 
     def __array_function__(self, function, types, args, kwargs):
-        raise UsageError(f"numpy.{function.__name__} of a symbolic array: NumPy computes on elements, which are not known while "
-                         f"the program is traced; lopt.numpy.{function.__name__} is for them")
+        raise UsageError(
+            f"numpy.{function.__name__} of a symbolic array: NumPy computes on elements, which are not known while "
+            f"the program is traced; lopt.numpy.{function.__name__} is for them"
+        )
 
     def __hash__(self) -> int:
         return id(self)
@@ -252,7 +316,23 @@ class Array:
 
 
 # What `array OPERATOR symbolic` asks NumPy for.
-_UFUNCS = {"add": "add", "subtract": "subtract", "multiply": "multiply", "divide": "divide", "true_divide": "divide",
-           "floor_divide": "floor_divide", "remainder": "remainder", "power": "power", "matmul": "matmul", "greater": "greater",
-           "greater_equal": "greater_equal", "less": "less", "less_equal": "less_equal", "equal": "equal",
-           "not_equal": "not_equal", "bitwise_and": "bitwise_and", "bitwise_or": "bitwise_or", "bitwise_xor": "bitwise_xor"}
+_UFUNCS = {
+    "add": "add",
+    "subtract": "subtract",
+    "multiply": "multiply",
+    "divide": "divide",
+    "true_divide": "divide",
+    "floor_divide": "floor_divide",
+    "remainder": "remainder",
+    "power": "power",
+    "matmul": "matmul",
+    "greater": "greater",
+    "greater_equal": "greater_equal",
+    "less": "less",
+    "less_equal": "less_equal",
+    "equal": "equal",
+    "not_equal": "not_equal",
+    "bitwise_and": "bitwise_and",
+    "bitwise_or": "bitwise_or",
+    "bitwise_xor": "bitwise_xor",
+}

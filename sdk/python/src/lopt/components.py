@@ -1,10 +1,10 @@
 """What users describe in Python: tasks, families, data, optimizers, learned optimizers, schedules and estimators.
 
-Each is a class to derive from, with the functions that the C++ interfaces have. They are called once for shapes that are
-known, on symbolic arrays (lopt.numpy); what they compute is traced into programs, which run without Python.
+Each is a class to derive from, with the functions that the C++ interfaces have. They are called once for shapes that
+are known, on symbolic arrays (lopt.numpy); what they compute is traced into programs, which run without Python.
 
-The settings of a component are the arguments of its constructor: their names, types and defaults are what specs, `describe`,
-sweeps and distributions know. `lopt.setting` adds a meaning and a range.
+The settings of a component are the arguments of its constructor: their names, types and defaults are what specs,
+`describe`, sweeps and distributions know. `lopt.setting` adds a meaning and a range.
 """
 
 from __future__ import annotations
@@ -28,10 +28,19 @@ class Setting:
         self.default, self.facts = default, facts
 
 
-def setting(default: Any = inspect.Parameter.empty, *, doc: str = "", unit: str = "", at_least: float | None = None,
-            at_most: float | None = None, above: float | None = None, below: float | None = None,
-            choices: list[str] | None = None) -> Any:
-    """What stands as the default of a constructor's argument: its default (none: a value is required), its meaning and range."""
+def setting(
+    default: Any = inspect.Parameter.empty,
+    *,
+    doc: str = "",
+    unit: str = "",
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: list[str] | None = None,
+) -> Any:
+    """What stands as the default of a constructor's argument: its default (none: a value is required), its meaning and
+    range."""
     facts: dict[str, Any] = {"doc": doc, "unit": unit}
     if at_least is not None:
         facts["low"] = at_least
@@ -88,8 +97,9 @@ def _take_settings(cls: type) -> None:
     if init.__defaults__ and not required:
         init.__defaults__ = tuple(map(plain, init.__defaults__))
     if init.__kwdefaults__:
-        init.__kwdefaults__ = {name: plain(value) for name, value in init.__kwdefaults__.items()
-                               if name not in required}
+        init.__kwdefaults__ = {
+            name: plain(value) for name, value in init.__kwdefaults__.items() if name not in required
+        }
     cls._said = said  # type: ignore[attr-defined]
 
 
@@ -118,8 +128,11 @@ def declarations(cls: type) -> list[dict]:
             continue
         told = said.get(parameter.name)
         default = told.default if told else parameter.default
-        declared = {"name": parameter.name, "type": _type_of(cls, parameter.name, hints.get(parameter.name), default),
-                    **(told.facts if told else {})}
+        declared = {
+            "name": parameter.name,
+            "type": _type_of(cls, parameter.name, hints.get(parameter.name), default),
+            **(told.facts if told else {}),
+        }
         if typing.get_origin(hints.get(parameter.name)) is typing.Literal:
             declared["choices"] = [str(choice) for choice in typing.get_args(hints[parameter.name])]
         if default is not inspect.Parameter.empty:
@@ -135,8 +148,10 @@ def _type_of(cls: type, name: str, hint: Any, default: Any) -> str:
     if not found and default is not inspect.Parameter.empty:
         found = _type_of_value(default)
     if not found:
-        raise UsageError(f"the argument '{name}' of {cls.__qualname__} has neither a type nor a default that a spec can have: "
-                         "bool, int, float, str, lists of these, or a class of lopt's components")
+        raise UsageError(
+            f"the argument '{name}' of {cls.__qualname__} has neither a type nor a default that a spec can have: "
+            "bool, int, float, str, lists of these, or a class of lopt's components"
+        )
     return found
 
 
@@ -163,7 +178,15 @@ def _type_of_value(value: Any) -> str | None:
         return value.kind
     if isinstance(value, (list, tuple)):
         kinds = {type(part) for part in value}
-        return "texts" if kinds == {str} else "integers" if kinds == {int} else "reals" if kinds <= {int, float} and kinds else None
+        return (
+            "texts"
+            if kinds == {str}
+            else "integers"
+            if kinds == {int}
+            else "reals"
+            if kinds <= {int, float} and kinds
+            else None
+        )
     for kind, name in ((bool, "boolean"), (int, "integer"), (float, "real"), (str, "text")):
         if isinstance(value, kind):
             return name
@@ -220,7 +243,8 @@ class _Arrays(Dataset):
 
 
 class Batches(typing.NamedTuple):
-    """Where a task's batches come from: a dataset (or its name, or a spec of one), and how many examples a batch has."""
+    """Where a task's batches come from: a dataset (or its name, or a spec of one), and how many examples a batch
+    has."""
 
     dataset: Any
     size: int
@@ -345,9 +369,12 @@ class Optimizer(_Rule):
     ...     def __init__(self, learning_rate: float = 0.01): self.learning_rate = learning_rate
     ...     def init(self, params): return {"params": params}
     ...     def update(self, state, grads, context):
-    ...         return {"params": lopt.tree.map(lambda p, g: p - self.learning_rate * np.sign(g), state["params"], grads)}
+    ...         return {"params": lopt.tree.map(lambda p, g: p - self.learning_rate * np.sign(g), state["params"],
+    grads)}
 
-    Made directly it is an optimizer of NumPy arrays: `lopt.Optimizer("general", params)`; see lopt.optimizer.ArrayOptimizer."""
+    Made directly it is an optimizer of NumPy arrays: `lopt.Optimizer("general", params)`; see
+    lopt.optimizer.ArrayOptimizer.
+    """
 
     kind = "optimizer"
 
@@ -370,8 +397,8 @@ class Optimizer(_Rule):
 
 
 class LearnedOptimizer(_Rule):
-    """An update rule with weights θ, which meta-training finds: `init(key)` gives θ, `start(theta, params, context)` the state,
-    `update(theta, state, grads, context)` the next, `params(state)` the parameters in it."""
+    """An update rule with weights θ, which meta-training finds: `init(key)` gives θ, `start(theta, params, context)`
+    the state, `update(theta, state, grads, context)` the next, `params(state)` the parameters in it."""
 
     kind = "learned_optimizer"
 
@@ -379,10 +406,14 @@ class LearnedOptimizer(_Rule):
         raise NotImplementedError("init(key) of a learned optimizer gives its weights")
 
     def start(self, theta: Any, params: Any, context: InitContext) -> Any:
-        raise NotImplementedError("start(theta, params, context) of a learned optimizer gives its state, with the parameters")
+        raise NotImplementedError(
+            "start(theta, params, context) of a learned optimizer gives its state, with the parameters"
+        )
 
     def update(self, theta: Any, state: Any, grads: Any, context: UpdateContext) -> Any:
-        raise NotImplementedError("update(theta, state, grads, context) of a learned optimizer gives the state after a step")
+        raise NotImplementedError(
+            "update(theta, state, grads, context) of a learned optimizer gives the state after a step"
+        )
 
     def evaluation_params(self, theta: Any, state: Any) -> Any:
         return call(self.params, *([theta, state] if len(arguments_for(self.params, [0, 0])) == 2 else [state]))

@@ -1,12 +1,12 @@
 """Gradient estimators in Python: host code on NumPy arrays, which asks lopt for unrolls.
 
-    class MyEs(lopt.GradientEstimator):
-        def init(self, theta, key, unroller):
-            return {"lanes": unroller.start([(theta, k, i) for i, k in enumerate(split(key, self.tasks))])}
-        def estimate(self, theta, key, state, unroller):
-            unrolled = unroller.unroll(state["lanes"], [theta] * len(state["lanes"]), steps=self.unroll_length)
-            …
-            return loss, gradient, {"lanes": unrolled.lanes}
+class MyEs(lopt.GradientEstimator):
+    def init(self, theta, key, unroller):
+        return {"lanes": unroller.start([(theta, k, i) for i, k in enumerate(split(key, self.tasks))])}
+    def estimate(self, theta, key, state, unroller):
+        unrolled = unroller.unroll(state["lanes"], [theta] * len(state["lanes"]), steps=self.unroll_length)
+        …
+        return loss, gradient, {"lanes": unrolled.lanes}
 """
 
 from __future__ import annotations
@@ -57,8 +57,15 @@ class Unroller:
     def start(self, starts: Sequence[tuple]) -> list[Lane]:
         """Problems at their start, of (θ, key, stream) each, and where the stream is if that is not 0."""
         message = Message({"ask": "start"})
-        message.json["starts"] = [{"theta": _put_tree(message, theta), "key": [int(n) for n in key], "stream": int(stream),
-                                   "position": int(position[0]) if position else 0} for theta, key, stream, *position in starts]
+        message.json["starts"] = [
+            {
+                "theta": _put_tree(message, theta),
+                "key": [int(n) for n in key],
+                "stream": int(stream),
+                "position": int(position[0]) if position else 0,
+            }
+            for theta, key, stream, *position in starts
+        ]
         return [_lane(told) for told in self._ask(message).json["lanes"]]
 
     def unroll(self, lanes: Sequence[Lane], thetas: Sequence[Any], **options: Any) -> Unrolled:
@@ -69,9 +76,13 @@ class Unroller:
         message.json["thetas"] = [_put_tree(message, theta) for theta in thetas]
         return _unrolled(self._ask(message))
 
-    def unroll_with_gradient(self, lanes: Sequence[Lane], theta: Any, *, from_start: bool = False, **options: Any) -> Unrolled:
+    def unroll_with_gradient(
+        self, lanes: Sequence[Lane], theta: Any, *, from_start: bool = False, **options: Any
+    ) -> Unrolled:
         """Unrolls all lanes with θ; `gradient` is d(mean of all losses)/dθ, back to each lane's start in the unroll."""
-        message = Message({"ask": "gradient", "lanes": [_told(lane) for lane in lanes], "options": options, "from_start": from_start})
+        message = Message(
+            {"ask": "gradient", "lanes": [_told(lane) for lane in lanes], "options": options, "from_start": from_start}
+        )
         message.json["theta"] = _put_tree(message, theta)
         answer = self._ask(message)
         return _unrolled(answer)._replace(gradient=_tree(answer, answer.json["gradient"]))
@@ -89,8 +100,13 @@ def normal(key: Key, shape: Sequence[int]) -> np.ndarray:
 def normal_like(key: Key, tree: Any, std: float) -> Any:
     """Noise shaped like a tree: leaf i from fold_in(key, i), times the standard deviation."""
     leaves, structure = trees.flatten(tree)
-    return trees.unflatten(structure, [std * np.asarray(symbolic.normal(symbolic.fold_in(_symbolic(key), i), np.shape(leaf)))
-                                       for i, leaf in enumerate(leaves)])
+    return trees.unflatten(
+        structure,
+        [
+            std * np.asarray(symbolic.normal(symbolic.fold_in(_symbolic(key), i), np.shape(leaf)))
+            for i, leaf in enumerate(leaves)
+        ],
+    )
 
 
 def _symbolic(key: Key):
@@ -100,7 +116,9 @@ def _symbolic(key: Key):
 
 
 def _put_tree(message: Any, tree: Any) -> Any:
-    return tree_json(tree, lambda leaf: message.put(np.asarray(leaf, None if np.asarray(leaf).dtype.kind in "iub" else np.float32)))
+    return tree_json(
+        tree, lambda leaf: message.put(np.asarray(leaf, None if np.asarray(leaf).dtype.kind in "iub" else np.float32))
+    )
 
 
 def _tree(message: Any, told: Any) -> Any:
@@ -116,7 +134,11 @@ def _lane(told: dict) -> Lane:
 
 
 def _unrolled(answer: Any) -> Unrolled:
-    return Unrolled([_lane(told) for told in answer.json["lanes"]], answer.array(answer.json["losses"]), answer.array(answer.json["began"]))
+    return Unrolled(
+        [_lane(told) for told in answer.json["lanes"]],
+        answer.array(answer.json["losses"]),
+        answer.array(answer.json["began"]),
+    )
 
 
 def answer(estimator: Any, question: Any, connection: socket.socket) -> bytes:
@@ -140,11 +162,16 @@ def answer(estimator: Any, question: Any, connection: socket.socket) -> bytes:
         if asked["ask"] == "estimator init":
             state = estimator.init(theta, key, unroller)
         else:
-            state = {"lanes": [_lane(told) for told in asked["lanes"]],
-                     **restored(estimator, "values", asked["values"], question.array)}
+            state = {
+                "lanes": [_lane(told) for told in asked["lanes"]],
+                **restored(estimator, "values", asked["values"], question.array),
+            }
             loss, gradient, state = estimator.estimate(theta, key, state, unroller)
             if trees.names(gradient) != trees.names(theta):
-                raise UsageError(f"the gradient has {{{', '.join(trees.names(gradient))}}}, and θ {{{', '.join(trees.names(theta))}}}")
+                raise UsageError(
+                    f"the gradient has {{{', '.join(trees.names(gradient))}}}, and θ "
+                    f"{{{', '.join(trees.names(theta))}}}"
+                )
             out.json.update(loss=out.put(np.float32(loss)), gradient=_put_tree(out, gradient))
         values = {name: value for name, value in state.items() if name != "lanes"}
         remembered(estimator, "values", values)

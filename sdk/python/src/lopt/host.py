@@ -1,11 +1,12 @@
 """Tasks whose loss and gradient come from a function of arrays: PyTorch, TensorFlow, a simulator.
 
->>> def loss_and_gradient(params, key):           # NumPy arrays; key: uint32 [2], what the problem's randomness is made of
+>>> def loss_and_gradient(params, key):           # NumPy arrays; key: uint32 [2], what the problem's randomness is made
+of
 ...     return loss, {"w": gradient}
 >>> task = lopt.Task.from_function(init, loss_and_gradient)     # init(key) gives NumPy arrays by name
 
-The function runs in processes of its own, as many as lopt has threads, made by fork from the program that describes it. Gradients of
-whole unrolls take the function's gradient as a constant, as is usual: its own derivative is not known.
+The function runs in processes of its own, as many as lopt has threads, made by fork from the program that describes it.
+Gradients of whole unrolls take the function's gradient as a constant, as is usual: its own derivative is not known.
 """
 
 from __future__ import annotations
@@ -35,7 +36,14 @@ from .messages import HEAD, Message
 class HostTask(Task):
     """A task of functions of NumPy arrays."""
 
-    def __init__(self, init: Callable, loss_and_gradient: Callable, dataset: Any = None, batch_size: int = 0, name: str | None = None):
+    def __init__(
+        self,
+        init: Callable,
+        loss_and_gradient: Callable,
+        dataset: Any = None,
+        batch_size: int = 0,
+        name: str | None = None,
+    ):
         self._init, self._function = init, loss_and_gradient
         self.dataset, self.batch_size = dataset, batch_size
         self.name = name or getattr(loss_and_gradient, "__name__", "function")
@@ -67,15 +75,25 @@ class HostTask(Task):
 
     # What is traced: steps that a worker evaluates.
     def init(self, key: Array) -> Any:
-        flat = current().apply("host", [_halves(key)], {"component": self.name, "function": "initial", "size": self._size()})
+        flat = current().apply(
+            "host", [_halves(key)], {"component": self.name, "function": "initial", "size": self._size()}
+        )
         return self._tree(flat)
 
     def loss(self, params: Any, batch: dict, key: Array) -> Any:
         parts = [lnp.ravel(x) for x in trees.leaves(params)]
         flat = lnp.concatenate(parts) if len(parts) > 1 else parts[0]
         given = [flat, _halves(key), *(lnp.ravel(lnp.astype(x, lnp.float32)) for x in batch.values())]
-        made = current().apply("host", given, {"component": self.name, "function": "loss", "size": 1 + self._size(),
-                                               "batch": [[name, list(x.shape), x.dtype.name] for name, x in batch.items()]})
+        made = current().apply(
+            "host",
+            given,
+            {
+                "component": self.name,
+                "function": "loss",
+                "size": 1 + self._size(),
+                "batch": [[name, list(x.shape), x.dtype.name] for name, x in batch.items()],
+            },
+        )
         return made[0]
 
     def _tree(self, flat: Any) -> Any:
@@ -83,7 +101,7 @@ class HostTask(Task):
         parts, at = [], 0
         for shape in shapes:
             size = int(np.prod(shape))
-            parts.append(flat[at:at + size].reshape(shape))
+            parts.append(flat[at : at + size].reshape(shape))
             at += size
         return trees.unflatten(structure, parts)
 
@@ -93,11 +111,11 @@ class HostTask(Task):
             leaves = trees.leaves(self._made(_key_of(data)))
             return np.concatenate([np.ravel(np.asarray(x, np.float32)) for x in leaves])
         size = self._size()
-        params, key, rest = self._tree(data[:size]), _key_of(data[size:size + 4]), data[size + 4:]
+        params, key, rest = self._tree(data[:size]), _key_of(data[size : size + 4]), data[size + 4 :]
         batch, at = {}, 0
         for name, shape, dtype in settings["batch"]:
             count = int(np.prod(shape))
-            batch[name] = rest[at:at + count].reshape(shape).astype(dtype)
+            batch[name] = rest[at : at + count].reshape(shape).astype(dtype)
             at += count
         given = {"params": params, "key": key, "batch": batch}
         loss, grads = self._function(*_named(self._function, given))
@@ -121,7 +139,9 @@ def _named(function: Callable, given: dict) -> list:
 
 def _halves(key: Array) -> Array:
     """A key as four float32 that hold 16 bits each."""
-    return lnp.astype(lnp.concatenate([lnp.right_shift(key, np.uint32(16)), lnp.bitwise_and(key, np.uint32(0xFFFF))]), lnp.float32)
+    return lnp.astype(
+        lnp.concatenate([lnp.right_shift(key, np.uint32(16)), lnp.bitwise_and(key, np.uint32(0xFFFF))]), lnp.float32
+    )
 
 
 def _key_of(halves: np.ndarray) -> np.ndarray:
@@ -129,10 +149,12 @@ def _key_of(halves: np.ndarray) -> np.ndarray:
     return high << np.uint32(16) | low
 
 
-def from_function(init: Callable, loss_and_gradient: Callable, dataset: Any = None, batch_size: int = 0,
-                  name: str | None = None) -> HostTask:
-    """`init(key)` gives parameters, a tree of NumPy arrays; `loss_and_gradient(params, key)`, or (params, batch, key) with a dataset of
-    lopt's, gives the loss and the gradient, a tree as the parameters'. Both are functions of their arguments alone."""
+def from_function(
+    init: Callable, loss_and_gradient: Callable, dataset: Any = None, batch_size: int = 0, name: str | None = None
+) -> HostTask:
+    """`init(key)` gives parameters, a tree of NumPy arrays; `loss_and_gradient(params, key)`, or (params, batch, key)
+    with a dataset of lopt's, gives the loss and the gradient, a tree as the parameters'. Both are functions of their
+    arguments alone."""
     return HostTask(init, loss_and_gradient, dataset, batch_size, name)
 
 
@@ -172,10 +194,15 @@ def _close_all_but(kept: int) -> None:
 
 
 def _keep_memory() -> None:
-    """What a step frees the next one wants again: the allocator would give it back to the system, and fault it in anew."""
+    """What a step frees the next one wants again: the allocator would give it back to the system, and fault it in
+    anew."""
     allocator = ctypes.CDLL(None)
     if hasattr(allocator, "mallopt"):
-        for option, size in ((-1, 1 << 28), (-2, 1 << 26), (-3, 1 << 28)):  # trim threshold, padding of heaps, threshold of mmap
+        for option, size in (
+            (-1, 1 << 28),
+            (-2, 1 << 26),
+            (-3, 1 << 28),
+        ):  # trim threshold, padding of heaps, threshold of mmap
             allocator.mallopt(option, size)
 
 
@@ -194,7 +221,7 @@ def _work(task: HostTask, connection: socket.socket) -> None:
         _, text_size, size = HEAD.unpack(head)
         if len(memory) < text_size + size:
             memory = bytearray(text_size + size)
-        if not _received(connection, memoryview(memory)[:text_size + size]):
+        if not _received(connection, memoryview(memory)[: text_size + size]):
             return
         text = bytes(memory[:text_size])
         if text not in known:
@@ -211,8 +238,8 @@ _MOST_WAIT = 0.002  # seconds
 
 
 def _received(connection: socket.socket, memory: memoryview, wait: float = 0.0) -> bool:
-    """Fills the memory. For `wait` seconds it looks again and again, and lets others run meanwhile: the next value is wanted at once
-    as a rule, and a processor that has slept is slow to begin."""
+    """Fills the memory. For `wait` seconds it looks again and again, and lets others run meanwhile: the next value is
+    wanted at once as a rule, and a processor that has slept is slow to begin."""
     until = time.perf_counter() + wait if wait else 0.0
     while len(memory):
         try:

@@ -31,9 +31,19 @@ def _apply(kind: str, spec: str, function: str, arguments: dict[str, Any], num_s
     room = 4096
     results, made, structure, error = (ctypes.c_int64 * room)(), ctypes.c_size_t(), ctypes.c_char_p(), Error()
     if code := library().lopt_trace_component(
-            trace.handle, kind.encode(), spec.encode(), function.encode(), (ctypes.c_int64 * max(1, len(values)))(*values),
-            len(values), json.dumps({**told, "num_steps": num_steps}).encode(), results, room, ctypes.byref(made),
-            ctypes.byref(structure), ctypes.byref(error)):
+        trace.handle,
+        kind.encode(),
+        spec.encode(),
+        function.encode(),
+        (ctypes.c_int64 * max(1, len(values)))(*values),
+        len(values),
+        json.dumps({**told, "num_steps": num_steps}).encode(),
+        results,
+        room,
+        ctypes.byref(made),
+        ctypes.byref(structure),
+        ctypes.byref(error),
+    ):
         raise error_of(code, error.message.decode(errors="replace"))
     return named_tree(json.loads(structure.value or b"0"), [trace.array(results[i]) for i in range(made.value)])
 
@@ -111,16 +121,26 @@ class InnerSchedule(_Inner, Schedule):
     def at(self, context: UpdateContext) -> Any:
         """The rate of an update."""
         steps = context.length if context.length is not None else context.num_steps or None
-        return self.rate(ScheduleContext(lnp.astype(context.iteration, lnp.float32),
-                                         None if steps is None else lnp.astype(steps, lnp.float32), context.num_steps))
+        return self.rate(
+            ScheduleContext(
+                lnp.astype(context.iteration, lnp.float32),
+                None if steps is None else lnp.astype(steps, lnp.float32),
+                context.num_steps,
+            )
+        )
 
 
 class Spec(str):
     """The spec of data, as it goes on to lopt: what `batches()` gives."""
 
 
-_CLASSES = {"optimizer": InnerOptimizer, "learned_optimizer": InnerLearnedOptimizer, "task": InnerTask, "schedule": InnerSchedule,
-            "rate": InnerSchedule}
+_CLASSES = {
+    "optimizer": InnerOptimizer,
+    "learned_optimizer": InnerLearnedOptimizer,
+    "task": InnerTask,
+    "schedule": InnerSchedule,
+    "rate": InnerSchedule,
+}
 
 
 def inner_component(kind: str, spec: str) -> Any:

@@ -20,12 +20,24 @@ from . import numpy as lnp
 from . import tree as trees
 from .jaxpr import arrays_of
 from ._trace import Array
-from .components import Batches, Dataset, InitContext, LearnedOptimizer, Optimizer, Task, TaskFamily, UpdateContext, _params_in, arguments_for
+from .components import (
+    Batches,
+    Dataset,
+    InitContext,
+    LearnedOptimizer,
+    Optimizer,
+    Task,
+    TaskFamily,
+    UpdateContext,
+    _params_in,
+    arguments_for,
+)
 from .errors import UsageError
 
 
 def apply(function: Callable, *arguments: Any) -> Any:
-    """What a function of JAX gives for symbolic arrays, in the same trees: their leaves are arrays, other values go as they are."""
+    """What a function of JAX gives for symbolic arrays, in the same trees: their leaves are arrays, other values go as
+    they are."""
     leaves, structure = jax.tree.flatten(arguments)
     symbolic = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (Array, np.ndarray, np.generic))]
 
@@ -114,8 +126,16 @@ def _key_shape() -> Any:
 class JaxTask(Task):
     """A task of functions of JAX: `init(key)` and `loss(params, batch, key)`."""
 
-    def __init__(self, init: Callable, loss: Callable, dataset: Any = None, batch_size: int = 0, metrics: Callable | None = None,
-                 normalized: Callable | None = None, name: str | None = None):
+    def __init__(
+        self,
+        init: Callable,
+        loss: Callable,
+        dataset: Any = None,
+        batch_size: int = 0,
+        metrics: Callable | None = None,
+        normalized: Callable | None = None,
+        name: str | None = None,
+    ):
         self._init, self._loss, self._metrics, self._normalized = init, loss, metrics, normalized
         self.dataset, self.batch_size = _dataset(dataset), batch_size
         self.name, self.file = name or getattr(loss, "__name__", "task"), _file(loss)
@@ -171,7 +191,9 @@ class JaxTask(Task):
         """What step 0, 1, … sees."""
         return self._arrays(seed).batch(step)
 
-    def loss_and_gradient(self, params: Any, batch: Mapping[str, np.ndarray], step: int = 0, seed: int = 0) -> tuple[float, Any]:
+    def loss_and_gradient(
+        self, params: Any, batch: Mapping[str, np.ndarray], step: int = 0, seed: int = 0
+    ) -> tuple[float, Any]:
         """The loss of NumPy arrays, and its gradient, as lopt computes them."""
         structure = _Structure(params)
         given = dict(zip(structure.names, jax.tree.leaves(params)))
@@ -213,10 +235,18 @@ def _dataset(dataset: Any) -> Any:
     return dataset
 
 
-def task(init: Any, loss: Callable | None = None, dataset: Any = None, batch_size: int = 0, metrics: Callable | None = None,
-         normalized: Callable | None = None, name: str | None = None) -> JaxTask:
-    """A task: `init(key)` gives parameters, any pytree, `loss(params, batch, key)` a scalar. `dataset`: a name or spec of lopt's,
-    a lopt.Dataset, or arrays by name (or by "train" and "test"); `metrics(params, batch, key)` gives {name: value}, or {name:
+def task(
+    init: Any,
+    loss: Callable | None = None,
+    dataset: Any = None,
+    batch_size: int = 0,
+    metrics: Callable | None = None,
+    normalized: Callable | None = None,
+    name: str | None = None,
+) -> JaxTask:
+    """A task: `init(key)` gives parameters, any pytree, `loss(params, batch, key)` a scalar. `dataset`: a name or spec
+    of lopt's, a lopt.Dataset, or arrays by name (or by "train" and "test"); `metrics(params, batch, key)` gives {name:
+    value}, or {name:
     (value, True)} where a higher one is better. A task of learned_optimization is taken as it is."""
     if loss is None:
         from .learned_optimization import task_of_package
@@ -264,7 +294,10 @@ def _parts_of(tree: Any) -> list[Any]:
 
 
 def _unknown_state() -> Any:
-    raise UsageError("the rule's state was made by another program; give params=, the parameters in a state, or keep them in its entry 'params'")
+    raise UsageError(
+        "the rule's state was made by another program; give params=, the parameters in a state, or keep them in its "
+        "entry 'params'"
+    )
 
 
 class JaxOptimizer(_JaxRule, Optimizer):
@@ -285,7 +318,9 @@ class JaxOptimizer(_JaxRule, Optimizer):
 
     def update(self, state: Any, grads: Any, context: UpdateContext) -> Any:
         whole = self._structures.restore(state, lambda: self._state_again(grads))
-        after = apply(self._update, *_named_arguments(self._update, {"state": whole, "grads": grads, **_names_of(context)}))
+        after = apply(
+            self._update, *_named_arguments(self._update, {"state": whole, "grads": grads, **_names_of(context)})
+        )
         return _ordered_as(_named(after), [state])
 
     def params(self, *given: Any) -> Any:
@@ -298,7 +333,14 @@ class JaxOptimizer(_JaxRule, Optimizer):
 class JaxLearnedOptimizer(_JaxRule, LearnedOptimizer):
     """A learned optimizer of functions of JAX."""
 
-    def __init__(self, theta: Callable, start: Callable, update: Callable, params: Callable | None = None, name: str | None = None):
+    def __init__(
+        self,
+        theta: Callable,
+        start: Callable,
+        update: Callable,
+        params: Callable | None = None,
+        name: str | None = None,
+    ):
         self._theta, self._start, self._update, self._params = theta, start, update, params or _params_in
         self.name, self.file = name or getattr(update, "__name__", "rule"), _file(update)
         self._structures = _Structures()
@@ -334,18 +376,37 @@ def _start_names(context: InitContext | None) -> dict:
 
 
 def _names_of(context: UpdateContext) -> dict:
-    return {"loss": context.loss, "iteration": context.iteration, "num_steps": context.num_steps, "key": context.key,
-            "length": context.length}
+    return {
+        "loss": context.loss,
+        "iteration": context.iteration,
+        "num_steps": context.num_steps,
+        "key": context.key,
+        "length": context.length,
+    }
 
 
-_SYNONYMS = {"grad": "grads", "gradient": "grads", "gradients": "grads", "value": "loss", "opt_state": "state", "step": "iteration",
-             "step_count": "iteration", "rng": "key", "steps": "num_steps", "meta_params": "theta"}
+_SYNONYMS = {
+    "grad": "grads",
+    "gradient": "grads",
+    "gradients": "grads",
+    "value": "loss",
+    "opt_state": "state",
+    "step": "iteration",
+    "step_count": "iteration",
+    "rng": "key",
+    "steps": "num_steps",
+    "meta_params": "theta",
+}
 
 
 def _named_arguments(function: Callable, given: dict[str, Any]) -> list:
     """The arguments that a function names; those whose names say nothing get them in order."""
-    names = [p.name for p in inspect.signature(function).parameters.values()
-             if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and (p.default is p.empty or _SYNONYMS.get(p.name, p.name) in given)]
+    names = [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        and (p.default is p.empty or _SYNONYMS.get(p.name, p.name) in given)
+    ]
     order = list(given)
     chosen = []
     for i, name in enumerate(names):
@@ -354,18 +415,27 @@ def _named_arguments(function: Callable, given: dict[str, Any]) -> list:
     return chosen
 
 
-def optimizer(init: Any, update: Callable | None = None, params: Callable | None = None, name: str | None = None) -> JaxOptimizer:
-    """An optimizer: `init(params)` gives a state, `update(state, grads, loss, iteration, num_steps, key)` the next (those of these
-    arguments that it names), `params(state)` the parameters (by default state["params"]). Or a transformation of optax."""
+def optimizer(
+    init: Any, update: Callable | None = None, params: Callable | None = None, name: str | None = None
+) -> JaxOptimizer:
+    """An optimizer: `init(params)` gives a state, `update(state, grads, loss, iteration, num_steps, key)` the next
+    (those of these arguments that it names), `params(state)` the parameters (by default state["params"]). Or a
+    transformation of optax.
+    """
     if update is None:
         return _optimizer_of_optax(init, name)
     return JaxOptimizer(init, update, params, name)
 
 
-def learned_optimizer(theta: Any, start: Callable | None = None, update: Callable | None = None, params: Callable | None = None,
-                      name: str | None = None) -> LearnedOptimizer:
-    """A learned optimizer: `theta(key)` gives weights, `start(theta, params)` a state, `update(theta, state, grads, loss, iteration,
-    num_steps, key)` the next, `params(state)` the parameters in it. Or one of learned_optimization."""
+def learned_optimizer(
+    theta: Any,
+    start: Callable | None = None,
+    update: Callable | None = None,
+    params: Callable | None = None,
+    name: str | None = None,
+) -> LearnedOptimizer:
+    """A learned optimizer: `theta(key)` gives weights, `start(theta, params)` a state, `update(theta, state, grads,
+    loss, iteration, num_steps, key)` the next, `params(state)` the parameters in it. Or one of learned_optimization."""
     if start is None or update is None:
         from .learned_optimization import learned_of_package
 
@@ -399,7 +469,8 @@ _taken: dict[int, tuple[Any, Any]] = {}  # what was taken over, by its identity,
 
 
 def taken_over(value: Any) -> Any:
-    """The component for a transformation of optax, or a task, family or learned optimizer of learned_optimization; else the value."""
+    """The component for a transformation of optax, or a task, family or learned optimizer of learned_optimization; else
+    the value."""
     if isinstance(value, (type, str, int, float, dict, list, np.ndarray)) or value is None:
         return value
     make: Callable | None = None

@@ -1,4 +1,5 @@
-"""Tasks, families and learned optimizers of the package learned_optimization, by what they can do: it is not imported."""
+"""Tasks, families and learned optimizers of the package learned_optimization, by what they can do: it is not
+imported."""
 
 from __future__ import annotations
 
@@ -30,17 +31,26 @@ def _datasets_of(package_task: Any) -> Any:
 
 
 class JaxPackageTask(JaxTask):
-    """A task of learned_optimization: `init_with_state(key)` and `loss_with_state(params, state, key, batch)`, or without a state."""
+    """A task of learned_optimization: `init_with_state(key)` and `loss_with_state(params, state, key, batch)`, or
+    without a state."""
 
     def __init__(self, task: Any, dataset: Any, batch_size: int):
         self.task = task
         has_state = hasattr(task, "init_with_state") and hasattr(task, "loss_with_state")
         self._whole = (lambda key: task.init_with_state(key)) if has_state else (lambda key: (task.init(key), None))
-        self._of_state = (lambda p, s, b, key: task.loss_with_state(p, s, key, b)) if has_state else \
-            (lambda p, s, b, key: (task.loss(p, key, b), s))
-        super().__init__(lambda key: self._whole(key)[0], lambda p, b, key: self._of_state(p, None, b, key)[0], dataset, batch_size,
-                         normalized=getattr(task, "normalizer", None) and (lambda loss: task.normalizer(loss)),
-                         name=getattr(task, "name", None) or type(task).__name__)
+        self._of_state = (
+            (lambda p, s, b, key: task.loss_with_state(p, s, key, b))
+            if has_state
+            else (lambda p, s, b, key: (task.loss(p, key, b), s))
+        )
+        super().__init__(
+            lambda key: self._whole(key)[0],
+            lambda p, b, key: self._of_state(p, None, b, key)[0],
+            dataset,
+            batch_size,
+            normalized=getattr(task, "normalizer", None) and (lambda loss: task.normalizer(loss)),
+            name=getattr(task, "name", None) or type(task).__name__,
+        )
         self.file = _file(type(task))
 
     def _state_structure(self) -> _Structure:
@@ -51,7 +61,9 @@ class JaxPackageTask(JaxTask):
 
     def _with_state(self, params: Any, state: Any, batch: dict, key: Any) -> tuple[Any, Any]:
         state = self._state_structure().of(state)
-        loss, after = apply(lambda p, s, b, k: self._of_state(p, s, b, k)[:2], self._structure().of(params), state, batch, key)
+        loss, after = apply(
+            lambda p, s, b, k: self._of_state(p, s, b, k)[:2], self._structure().of(params), state, batch, key
+        )
         return lnp.reshape(loss, ()), _named(after)
 
     def training_loss(self, params: Any, state: Any, batch: dict, key: Any) -> tuple[Any, Any]:
@@ -97,7 +109,8 @@ class JaxFamily(TaskFamily):
 
 
 class JaxPackageRule(JaxLearnedOptimizer):
-    """A learned optimizer of learned_optimization: `init(key)`, `opt_fn(theta)`, whose optimizer has init, update and get_params."""
+    """A learned optimizer of learned_optimization: `init(key)`, `opt_fn(theta)`, whose optimizer has init, update and
+    get_params."""
 
     def __init__(self, rule: Any):
         def start(theta: Any, params: Any, num_steps: int, key: Any) -> Any:
@@ -112,7 +125,12 @@ class JaxPackageRule(JaxLearnedOptimizer):
         self.rule, self.file = rule, _file(type(rule))
 
     def params(self, theta: Any, state: Any) -> Any:
-        return self._parameters(state, _unknown_state, lambda weights, whole: self.rule.opt_fn(weights).get_params(whole), self._weights(theta))
+        return self._parameters(
+            state,
+            _unknown_state,
+            lambda weights, whole: self.rule.opt_fn(weights).get_params(whole),
+            self._weights(theta),
+        )
 
 
 def _accepted(function: Callable, **given: Any) -> dict:

@@ -23,8 +23,17 @@ class Message:
 
     def put(self, array: Any) -> dict:
         array = np.asarray(array)
-        kind = np.dtype(np.float32) if array.dtype.kind == "f" else np.dtype(np.uint32) if array.dtype == np.uint32 else \
-            np.dtype(np.bool_) if array.dtype == np.bool_ else np.dtype(np.int32)
+        kind = (
+            np.dtype(np.float32)
+            if array.dtype.kind == "f"
+            else (
+                np.dtype(np.uint32)
+                if array.dtype == np.uint32
+                else np.dtype(np.bool_)
+                if array.dtype == np.bool_
+                else np.dtype(np.int32)
+            )
+        )
         first = len(self.data)
         self.data += np.ascontiguousarray(array, np.uint32 if kind == np.bool_ else kind).tobytes()
         return {"array": [first, kind.name, list(array.shape)]}
@@ -32,7 +41,7 @@ class Message:
     def array(self, place: dict) -> np.ndarray:
         first, kind, shape = place["array"]
         dtype = np.dtype(np.uint32 if kind == "bool" else kind)
-        made = np.frombuffer(bytes(self.data[first:first + 4 * int(np.prod(shape))]), dtype).reshape(shape)
+        made = np.frombuffer(bytes(self.data[first : first + 4 * int(np.prod(shape))]), dtype).reshape(shape)
         return made.astype(np.bool_) if kind == "bool" else made.copy()
 
     def encode(self) -> bytes:

@@ -1,4 +1,5 @@
-"""Components of Python by the names that specs have: classes and objects of modules, and objects without a place in one."""
+"""Components of Python by the names that specs have: classes and objects of modules, and objects without a place in
+one."""
 
 from __future__ import annotations
 
@@ -37,8 +38,10 @@ def _module(name: str, wait: bool = False) -> Any:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
-            raise UsageError(f"there is no Python module '{name}'; looked in {', '.join(p or os.getcwd() for p in sys.path[:4])} …; "
-                             "plugin_path names folders, and PYTHONPATH") from error
+            raise UsageError(
+                f"there is no Python module '{name}'; looked in {', '.join(p or os.getcwd() for p in sys.path[:4])} …; "
+                "plugin_path names folders, and PYTHONPATH"
+            ) from error
         raise
 
 
@@ -54,17 +57,26 @@ def find(name: str) -> Any:
         found = getattr(there, rest) if hasattr(there, rest) else getattr(_module(module, wait=True), rest)
     except AttributeError:
         known = [n for n, v in vars(_module(module)).items() if is_component(v)]
-        raise UsageError(f"the Python module '{module}' has no '{rest}'" + (f"; there is {', '.join(known)}" if known else "")) from None
+        raise UsageError(
+            f"the Python module '{module}' has no '{rest}'" + (f"; there is {', '.join(known)}" if known else "")
+        ) from None
     found = taken_over(found)
     if not is_component(found):
-        raise UsageError(f"'{name}' is a {type(found).__name__}; a class that derives from lopt.Task, lopt.Optimizer, … or an object "
-                         "of one is wanted")
+        raise UsageError(
+            f"'{name}' is a {type(found).__name__}; a class that derives from lopt.Task, lopt.Optimizer, … or an "
+            "object "
+            "of one is wanted"
+        )
     return found
 
 
 def is_component(value: Any) -> bool:
-    return (isinstance(value, Component) or isinstance(value, type) and issubclass(value, Component) and
-            not value.__module__.startswith("lopt.")) and bool(value.kind)
+    return (
+        isinstance(value, Component)
+        or isinstance(value, type)
+        and issubclass(value, Component)
+        and not value.__module__.startswith("lopt.")
+    ) and bool(value.kind)
 
 
 def taken_over(value: Any) -> Any:
@@ -91,8 +103,10 @@ def spec_of(component: Component) -> dict | str:
     if cls.__module__.startswith("lopt.") or getattr(module, cls.__qualname__, None) is not cls:
         return _placed(component)
     try:
-        return {"plugin": f"{module_name(cls.__module__)}.{cls.__qualname__}",
-                **{name: plain(value) for name, value in settings_of(component).items()}}
+        return {
+            "plugin": f"{module_name(cls.__module__)}.{cls.__qualname__}",
+            **{name: plain(value) for name, value in settings_of(component).items()},
+        }
     except UsageError:
         return _placed(component)
 
@@ -108,7 +122,7 @@ def _placed(component: Component) -> str:
             return f"{module_name('__main__')}.{name}"
     what = getattr(component, "name", None) or type(component).__name__.lstrip("_")
     base = f"{module_name('__main__')}.{re.sub(r'[^A-Za-z0-9_]', '_', what)}"
-    name = next(n for n in (f"{base}@{i}" for i in range(1, 10 ** 6)) if n not in _objects)
+    name = next(n for n in (f"{base}@{i}" for i in range(1, 10**6)) if n not in _objects)
     _objects[name] = component
     return name
 
@@ -152,5 +166,3 @@ def spec_line(value: Any) -> str:
     """A component's spec on a line: of a component, a mapping, or YAML that stays as it is."""
     value = plain(value)
     return value if isinstance(value, str) else yaml_of(value)
-
-

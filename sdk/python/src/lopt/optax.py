@@ -16,14 +16,18 @@ import optax
 from .optimizer import Optimizer
 
 
-def learned_optimizer(spec: str | os.PathLike | dict = "general", num_steps: int = 0) -> optax.GradientTransformationExtraArgs:
-    """`spec`, `num_steps`: as of lopt.Optimizer. `value` of an update is the loss, for rules that look at it. The state is what
-    the rule remembers, as one array of bytes, so it is kept, copied and saved as any other."""
+def learned_optimizer(
+    spec: str | os.PathLike | dict = "general", num_steps: int = 0
+) -> optax.GradientTransformationExtraArgs:
+    """`spec`, `num_steps`: as of lopt.Optimizer. `value` of an update is the loss, for rules that look at it. The state
+    is what the rule remembers, as one array of bytes, so it is kept, copied and saved as any other."""
     made: dict[tuple, Optimizer] = {}  # by shapes: planning a rule takes longer than a step
     lock = threading.Lock()
 
     def new(leaves) -> Optimizer:
-        return Optimizer(spec, {f"parameter {i}": np.array(leaf, np.float32) for i, leaf in enumerate(leaves)}, num_steps)
+        return Optimizer(
+            spec, {f"parameter {i}": np.array(leaf, np.float32) for i, leaf in enumerate(leaves)}, num_steps
+        )
 
     def step(params, grads, state, value):
         with lock:
@@ -42,7 +46,10 @@ def learned_optimizer(spec: str | os.PathLike | dict = "general", num_steps: int
     def update(updates, state, params=None, *, value=None, **_):
         grads, tree = jax.tree.flatten(updates)
         leaves = jax.tree.leaves(params)
-        result = [jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for leaf in leaves], jax.ShapeDtypeStruct(state.shape, jnp.uint8)
+        result = (
+            [jax.ShapeDtypeStruct(leaf.shape, jnp.float32) for leaf in leaves],
+            jax.ShapeDtypeStruct(state.shape, jnp.uint8),
+        )
         moved, state = jax.pure_callback(step, result, leaves, grads, state, value, vmap_method="sequential")
         return jax.tree.unflatten(tree, moved), state
 

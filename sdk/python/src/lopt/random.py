@@ -32,7 +32,9 @@ def bits(key: Array, shape: Sequence[int] = ()) -> Array:
 def uniform(key: Array, shape: Sequence[int] = (), minval: float = 0.0, maxval: float = 1.0) -> Array:
     """In [minval, maxval); bounds that are arrays are applied after the draw."""
     if isinstance(minval, (int, float)) and isinstance(maxval, (int, float)):
-        return current().apply("uniform", [key], {"shape": lnp.shape_of(shape), "low": float(minval), "high": float(maxval)})
+        return current().apply(
+            "uniform", [key], {"shape": lnp.shape_of(shape), "low": float(minval), "high": float(maxval)}
+        )
     return minval + (maxval - minval) * uniform(key, shape)
 
 
@@ -44,7 +46,11 @@ def normal(key: Array, shape: Sequence[int] = ()) -> Array:
 def truncated_normal(key: Array, lower: float = -2.0, upper: float = 2.0, shape: Sequence[int] = ()) -> Array:
     a, b = (float(lnp.erf(lnp.asarray(x / np.sqrt(2.0)))) for x in (lower, upper))
     x = np.float32(np.sqrt(2)) * lnp.erf_inv(uniform(key, shape, a, b))
-    return lnp.clip(x, float(np.nextafter(np.float32(lower), np.float32(np.inf))), float(np.nextafter(np.float32(upper), np.float32(-np.inf))))
+    return lnp.clip(
+        x,
+        float(np.nextafter(np.float32(lower), np.float32(np.inf))),
+        float(np.nextafter(np.float32(upper), np.float32(-np.inf))),
+    )
 
 
 def randint(key: Array, shape: Sequence[int], minval: int, maxval: int) -> Array:

@@ -1,4 +1,5 @@
-"""Specs run from Python, by the runner in a process of its own: what it prints is printed, what it refuses is raised."""
+"""Specs run from Python, by the runner in a process of its own: what it prints is printed, what it refuses is
+raised."""
 
 import contextlib
 import html
@@ -34,8 +35,8 @@ class Run:
     def _repr_html_(self) -> str:
         """In a notebook: its curves, where it has some."""
         curves = self.folder / "curves.svg"
-        drawn = curves.read_text() if curves.exists() else ""
-        return f"<p>lopt run in <code>{html.escape(str(self.folder))}</code></p>{drawn[drawn.find('<svg'):] if '<svg' in drawn else ''}"
+        _, tag, drawn = (curves.read_text() if curves.exists() else "").partition("<svg")
+        return f"<p>lopt run in <code>{html.escape(str(self.folder))}</code></p>{tag}{drawn}"
 
     @property
     def summary(self) -> dict:
@@ -44,7 +45,8 @@ class Run:
 
     @property
     def metrics(self):
-        """A row for each step: a pandas.DataFrame, or a list of dictionaries, of which a name gives a column, where pandas is not there."""
+        """A row for each step: a pandas.DataFrame, or a list of dictionaries, of which a name gives a column, where
+        pandas is not there."""
         with (self.folder / "metrics.jsonl").open() as lines:
             return _table([json.loads(line) for line in lines])
 
@@ -66,7 +68,8 @@ class Run:
             return {name: file[name] for name in file.files}
 
     def plot(self, *keys: str, axes=None):
-        """Draws columns of the metrics by step (the loss, or the meta-loss, unless others are named); the Matplotlib axes."""
+        """Draws columns of the metrics by step (the loss, or the meta-loss, unless others are named); the Matplotlib
+        axes."""
         import matplotlib.pyplot
 
         with (self.folder / "metrics.jsonl").open() as lines:
@@ -80,37 +83,55 @@ class Run:
         return axes
 
 
-def train(spec: str | os.PathLike | dict | None = None, *, out: str | os.PathLike | None = None, quiet: bool = False,
-          **overrides: object) -> Run:
-    """Runs a spec, as `lopt-run train SPEC key.path=value …`: a file, its text, or a mapping. Keys with dots are written
-    `**{"estimator.std": 0.02}`. Without a spec the keys are the spec: `train(task=MyTask(), learned_optimizer="per_parameter_mlp",
-    estimator="{plugin: pes, …}", …)`; components of Python may stand wherever a plugin may. Ctrl-C ends it after the step that
-    it is in; `resume` goes on."""
+def train(
+    spec: str | os.PathLike | dict | None = None,
+    *,
+    out: str | os.PathLike | None = None,
+    quiet: bool = False,
+    **overrides: object,
+) -> Run:
+    """Runs a spec, as `lopt-run train SPEC key.path=value …`: a file, its text, or a mapping. Keys with dots are
+    written `**{"estimator.std": 0.02}`. Without a spec the keys are the spec: `train(task=MyTask(),
+    learned_optimizer="per_parameter_mlp", estimator="{plugin: pes, …}", …)`; components of Python may stand wherever a
+    plugin may. Ctrl-C ends it after the step that it is in; `resume` goes on."""
     return _run("train", spec, out, quiet, overrides)
 
 
-def evaluate(spec: str | os.PathLike | dict | None = None, *, out: str | os.PathLike | None = None, quiet: bool = False,
-             **overrides: object) -> Run:
+def evaluate(
+    spec: str | os.PathLike | dict | None = None,
+    *,
+    out: str | os.PathLike | None = None,
+    quiet: bool = False,
+    **overrides: object,
+) -> Run:
     """Trains tasks by optimizers, and says which is better, as `lopt-run evaluate`; without a spec as `train`:
-    `evaluate(tasks={"mine": MyTask()}, optimizers={"adam": {"tuned": "adam"}, "learned": run}, steps=[100], seeds=5)`."""
+    `evaluate(tasks={"mine": MyTask()}, optimizers={"adam": {"tuned": "adam"}, "learned": run}, steps=[100], seeds=5)`.
+    """
     return _run("evaluate", spec, out, quiet, overrides)
 
 
 def check(component: object, *, quiet: bool = False) -> dict[str, str]:
-    """The checks of `lopt-run check-plugin` on a component of Python, or on a plugin's file: what each found, by name; "passed …",
-    "skipped …" or "FAILED …". Raises PluginError where one failed."""
+    """The checks of `lopt-run check-plugin` on a component of Python, or on a plugin's file: what each found, by name;
+    "passed …", "skipped …" or "FAILED …". Raises PluginError where one failed."""
     component = taken_over(component)
     if isinstance(component, type) and issubclass(component, Component):
         name = f"{module_name(component.__module__)}.{component.__qualname__}"
         words = [name]
     elif isinstance(component, Component):
         spec = plain(component)
-        words = [spec] if isinstance(spec, str) else [str(spec.pop("plugin")), *(f"{key}={yaml_of(value)}" for key, value in spec.items())]
+        words = (
+            [spec]
+            if isinstance(spec, str)
+            else [str(spec.pop("plugin")), *(f"{key}={yaml_of(value)}" for key, value in spec.items())]
+        )
     else:
         words = [os.fspath(component)]
     lines = _call(["check-plugin", *words], quiet, refused=3)
-    found = {line.split()[1]: " ".join([line.split()[0], *line.split()[2:]]) for line in lines
-             if line.startswith("  ") and line.split()[0] in ("passed", "FAILED", "skipped")}
+    found = {
+        line.split()[1]: " ".join([line.split()[0], *line.split()[2:]])
+        for line in lines
+        if line.startswith("  ") and line.split()[0] in ("passed", "FAILED", "skipped")
+    }
     failed = [f"{name}: {text.removeprefix('FAILED ')}" for name, text in found.items() if text.startswith("FAILED")]
     if failed or not found:
         raise error_of(3, "\n".join(failed or lines))
@@ -124,7 +145,9 @@ def resume(run: Run | str | os.PathLike, *, steps: int | None = None, quiet: boo
     return Run(folder)
 
 
-def _run(verb: str, spec: str | os.PathLike | dict | None, out: str | os.PathLike | None, quiet: bool, overrides: dict) -> Run:
+def _run(
+    verb: str, spec: str | os.PathLike | dict | None, out: str | os.PathLike | None, quiet: bool, overrides: dict
+) -> Run:
     if spec is None:
         spec, overrides = overrides, {}
         if not spec:
@@ -145,15 +168,25 @@ def _spec_file(spec: str | os.PathLike | dict) -> Iterator[str]:
         return
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "spec.yaml")
-        lines = [f"{json.dumps(key)}: {yaml_of(value)}\n" for key, value in plain(spec).items()] if isinstance(spec, dict) else []
+        lines = (
+            [f"{json.dumps(key)}: {yaml_of(value)}\n" for key, value in plain(spec).items()]
+            if isinstance(spec, dict)
+            else []
+        )
         file.write_text("".join(lines) if isinstance(spec, dict) else os.fspath(spec))
         yield str(file)
 
 
 def _call(words: list[str], quiet: bool, refused: int = 0) -> list[str]:
     """Runs the runner; what it printed. In a session of its own, so that Ctrl-C comes to it once, from here."""
-    process = subprocess.Popen([prefix() / "bin" / "lopt-run", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True, errors="replace", start_new_session=True)
+    process = subprocess.Popen(
+        [prefix() / "bin" / "lopt-run", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
     lines: list[str] = []
     with process:
         try:
@@ -179,8 +212,12 @@ def _follow(process: subprocess.Popen, lines: list[str], quiet: bool) -> None:
         if quiet or line.startswith("lopt-run: "):
             continue
         is_progress = re.match(r"\d+/\d+ steps", line) is not None
-        print(("\r" if is_progress else "\n" if under_way else "") + line.rstrip("\n").ljust(78 if is_progress else 0),
-              end="" if is_progress else "\n", flush=True, file=sys.stdout)
+        print(
+            ("\r" if is_progress else "\n" if under_way else "") + line.rstrip("\n").ljust(78 if is_progress else 0),
+            end="" if is_progress else "\n",
+            flush=True,
+            file=sys.stdout,
+        )
         under_way = is_progress
 
 

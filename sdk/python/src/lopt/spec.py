@@ -15,8 +15,8 @@ def component_text(component: str | os.PathLike | dict | object) -> str:
 
 
 def spec_text(optimizer: str | os.PathLike | dict | object) -> str:
-    """A spec's text: of a mapping; of text that is YAML already ("adam", "{plugin: …}"); of a recipe's name, a run's folder
-    or a file of θ, as the learned optimizer that it makes."""
+    """A spec's text: of a mapping; of text that is YAML already ("adam", "{plugin: …}"); of a recipe's name, a run's
+    folder or a file of θ, as the learned optimizer that it makes."""
     text = component_text(optimizer)
     if text.lstrip().startswith("{") or "\n" in text or ": " in text or text != str(optimizer):
         return text

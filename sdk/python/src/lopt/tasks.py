@@ -23,7 +23,8 @@ _PARAMS, _BATCH = 0, 1
 class Task:
     """A task of a spec and one problem of it: what `lopt-run train` does with the same task and seed, to the bit.
 
-    `spec`: a name, a mapping, YAML of what stands behind `task:`, or a lopt.Task. Parameters and batches are dicts of arrays.
+    `spec`: a name, a mapping, YAML of what stands behind `task:`, or a lopt.Task. Parameters and batches are dicts of
+    arrays.
     """
 
     def __init__(self, spec: str | os.PathLike | dict | object, seed: int = 0):
@@ -48,8 +49,16 @@ class Task:
         for i in range(library().lopt_task_count(self._handle, of)):
             name, shape = ctypes.c_char_p(), ctypes.POINTER(ctypes.c_int64)()
             rank, kind = ctypes.c_size_t(), ctypes.c_int()
-            call("task_part", self._handle, of, i, ctypes.byref(name), ctypes.byref(shape), ctypes.byref(rank),
-                 ctypes.byref(kind))
+            call(
+                "task_part",
+                self._handle,
+                of,
+                i,
+                ctypes.byref(name),
+                ctypes.byref(shape),
+                ctypes.byref(rank),
+                ctypes.byref(kind),
+            )
             parts[(name.value or b"").decode()] = (tuple(shape[k] for k in range(rank.value)), _TYPES[kind.value])
         return parts
 
@@ -69,16 +78,25 @@ class Task:
         """The loss on a batch. `step`: for tasks that draw numbers in each step."""
         return self._loss(params, batch, step, None)
 
-    def loss_and_gradient(self, params: Mapping[str, np.ndarray], batch: Mapping[str, np.ndarray],
-                          step: int = 0) -> tuple[float, dict[str, np.ndarray]]:
+    def loss_and_gradient(
+        self, params: Mapping[str, np.ndarray], batch: Mapping[str, np.ndarray], step: int = 0
+    ) -> tuple[float, dict[str, np.ndarray]]:
         grads: dict[str, np.ndarray] = {name: np.empty(shape, kind) for name, (shape, kind) in self._params.items()}
         return self._loss(params, batch, step, grads), grads
 
     def _loss(self, params, batch, step: int, grads) -> float:
         given, parts = _fitting(params, self._params, "parameter"), _fitting(batch, self._batch, "part of the batch")
         loss = ctypes.c_float()
-        call("task_loss", self._handle, self.seed, step, _pointers(given), _pointers(parts), ctypes.byref(loss),
-             None if grads is None else _pointers(grads.values()))
+        call(
+            "task_loss",
+            self._handle,
+            self.seed,
+            step,
+            _pointers(given),
+            _pointers(parts),
+            ctypes.byref(loss),
+            None if grads is None else _pointers(grads.values()),
+        )
         return loss.value
 
 

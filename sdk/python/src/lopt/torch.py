@@ -19,8 +19,8 @@ from .errors import UsageError
 from .host import HostTask, _key_of
 from .spec import spec_text
 
-#: How a rule that looks at shapes is to see PyTorch's tensors, by their rank: weights are [in, out] in lopt, and [out, in]
-#: there; convolutions [height, width, in, out], and [out, in, height, width].
+#: How a rule that looks at shapes is to see PyTorch's tensors, by their rank: weights are [in, out] in lopt, and [out,
+#: in] there; convolutions [height, width, in, out], and [out, in, height, width].
 AXES = {2: (1, 0), 4: (2, 3, 1, 0)}
 
 
@@ -29,14 +29,16 @@ class _Defaults(dict):
 
     def __contains__(self, key: object) -> bool:
         if key in ("momentum", "betas") and sys._getframe(1).f_globals.get("__name__") == "torch.optim.lr_scheduler":
-            raise UsageError("lopt's optimizers have no momentum that a schedule could cycle: give the scheduler "
-                             "cycle_momentum=False")
+            raise UsageError(
+                "lopt's optimizers have no momentum that a schedule could cycle: give the scheduler "
+                "cycle_momentum=False"
+            )
         return super().__contains__(key)
 
 
 class _Moved:
-    """A parameter that the rule moves, and what the library works on: itself, or, where it is no float32 of the processor in
-    contiguous memory, a copy."""
+    """A parameter that the rule moves, and what the library works on: itself, or, where it is no float32 of the
+    processor in contiguous memory, a copy."""
 
     def __init__(self, parameter: torch.Tensor, copy: torch.Tensor | None = None):
         self.parameter, self._copy = parameter, copy
@@ -71,12 +73,20 @@ class LearnedOptimizer(torch.optim.Optimizer):
     """An optimizer of lopt for the parameters of a PyTorch model, on the processor.
 
     `spec`: "general" (a recipe), the folder of a run, "adam", "{plugin: adam, learning_rate: 0.01}", or a mapping.
-    `num_steps`: how many steps there will be; 0: not known. `lr` of a group multiplies its steps, so that schedulers work.
+    `num_steps`: how many steps there will be; 0: not known. `lr` of a group multiplies its steps, so that schedulers
+    work.
     `axes` of a group: as AXES; "torch" for tensors that are to be seen as they are, such as embeddings [words, width].
     """
 
-    def __init__(self, params: Iterable, spec: str | os.PathLike | dict = "general", num_steps: int = 0, lr: float = 1.0,
-                 axes: str | None = None, threads: int | None = None):
+    def __init__(
+        self,
+        params: Iterable,
+        spec: str | os.PathLike | dict = "general",
+        num_steps: int = 0,
+        lr: float = 1.0,
+        axes: str | None = None,
+        threads: int | None = None,
+    ):
         self._moved: dict[int, _Moved] = {}  # by the parameter's number, counted through all groups
         self._handle: Handle | None = None
         self._spec, self._num_steps = spec_text(spec), num_steps
@@ -84,8 +94,11 @@ class LearnedOptimizer(torch.optim.Optimizer):
         super().__init__(params, _Defaults(lr=lr, axes=axes))
         for p in self._parameters():
             if p.device.type != "cpu":
-                warnings.warn(f"a parameter is on {p.device}; lopt computes on the processor, so each step copies it there "
-                              "and back", stacklevel=2)
+                warnings.warn(
+                    f"a parameter is on {p.device}; lopt computes on the processor, so each step copies it there "
+                    "and back",
+                    stacklevel=2,
+                )
                 break
         self._take_in_parameters()
 
@@ -97,14 +110,20 @@ class LearnedOptimizer(torch.optim.Optimizer):
         return [group[key] for group in self.param_groups for _ in group["params"]]
 
     def _take_in_parameters(self, wanted: Iterable[int] | None = None) -> None:
-        """Plans steps for the parameters that are trained now, and those that were: one that was frozen, or in a group that
-        was added, begins when it is first seen."""
+        """Plans steps for the parameters that are trained now, and those that were: one that was frozen, or in a group
+        that was added, begins when it is first seen."""
         parameters = self._parameters()
         if wanted is None:
             wanted = [i for i, p in enumerate(parameters) if i in self._moved or (p.requires_grad and p.numel() > 0)]
         # Parameters may have been put in another's place: a deep copy of a model, say.
-        moved = {i: self._moved[i] if i in self._moved and self._moved[i].parameter is parameters[i]
-                 else _Moved(parameters[i], self._moved[i].saved() if i in self._moved else None) for i in wanted}
+        moved = {
+            i: (
+                self._moved[i]
+                if i in self._moved and self._moved[i].parameter is parameters[i]
+                else _Moved(parameters[i], self._moved[i].saved() if i in self._moved else None)
+            )
+            for i in wanted
+        }
         for i in moved:
             if parameters[i].dtype not in (torch.float32, torch.bfloat16, torch.float16):
                 raise UsageError(f"a parameter is of {parameters[i].dtype}; lopt moves float32, bfloat16 and float16")
@@ -112,9 +131,18 @@ class LearnedOptimizer(torch.optim.Optimizer):
             self._moved = moved
             return
         axes = self._of_groups("axes")
-        handle = Handle(self._spec, [(f"parameter {i}", tuple(parameters[i].shape),
-                                      None if axes[i] == "torch" else AXES.get(parameters[i].dim())) for i in moved],
-                        self._num_steps)
+        handle = Handle(
+            self._spec,
+            [
+                (
+                    f"parameter {i}",
+                    tuple(parameters[i].shape),
+                    None if axes[i] == "torch" else AXES.get(parameters[i].dim()),
+                )
+                for i in moved
+            ],
+            self._num_steps,
+        )
         handle.set_threads(self._threads)
         if self._handle is not None:
             handle.continue_from(self._handle, [one.memory().data_ptr() for one in moved.values()])
@@ -122,13 +150,14 @@ class LearnedOptimizer(torch.optim.Optimizer):
 
     @property
     def needs_loss(self) -> bool:
-        """Whether the rule looks at the loss: step(loss) then. `general` goes without it too, where the first step has none."""
+        """Whether the rule looks at the loss: step(loss) then. `general` goes without it too, where the first step has
+        none."""
         return self._handle is not None and self._handle.needs_loss
 
     @torch.no_grad()
     def step(self, closure: Callable | torch.Tensor | float | None = None, loss: torch.Tensor | float | None = None):
-        """After backward(), as step() or, for rules that look at the loss, step(loss); or with a closure that computes the
-        loss, by itself or as `closure=`, which is called first, as PyTorch does."""
+        """After backward(), as step() or, for rules that look at the loss, step(loss); or with a closure that computes
+        the loss, by itself or as `closure=`, which is called first, as PyTorch does."""
         value: Any = loss
         if callable(closure) and not isinstance(closure, torch.Tensor):
             with torch.enable_grad():
@@ -142,14 +171,19 @@ class LearnedOptimizer(torch.optim.Optimizer):
             raise UsageError(f"the loss has the shape {list(value.shape)}; one number is wanted")
         memory = [one.memory() for one in self._moved.values()]
         if len({tensor.data_ptr() for tensor in memory}) < len(memory):
-            raise UsageError("two parameters share their memory, and each would be moved from where it was: let them be "
-                             "one torch.nn.Parameter")
+            raise UsageError(
+                "two parameters share their memory, and each would be moved from where it was: let them be "
+                "one torch.nn.Parameter"
+            )
         grads = [self._gradient(one.parameter) for one in self._moved.values()]
         rates = self._of_groups("lr")
         scales = [float(rates[i]) for i in self._moved]
-        self._handle.step([tensor.data_ptr() for tensor in memory],
-                          [None if grad is None else grad.data_ptr() for grad in grads],
-                          None if value is None else float(value), None if all(s == 1 for s in scales) else scales)
+        self._handle.step(
+            [tensor.data_ptr() for tensor in memory],
+            [None if grad is None else grad.data_ptr() for grad in grads],
+            None if value is None else float(value),
+            None if all(s == 1 for s in scales) else scales,
+        )
         for one in self._moved.values():
             one.write_back()
         return value
@@ -184,16 +218,23 @@ class LearnedOptimizer(torch.optim.Optimizer):
         return p.grad.detach().to("cpu", torch.float32).contiguous()
 
     def _own_state(self) -> dict:
-        return {"state": torch.frombuffer(bytearray(self._handle.save()), dtype=torch.uint8) if self._handle else None,
-                "parameters": list(self._moved), "masters": [one.saved() for one in self._moved.values()]}
+        return {
+            "state": torch.frombuffer(bytearray(self._handle.save()), dtype=torch.uint8) if self._handle else None,
+            "parameters": list(self._moved),
+            "masters": [one.saved() for one in self._moved.values()],
+        }
 
     def _load_own_state(self, own: dict) -> None:
         parameters = self._parameters()
         wanted = own.get("parameters", list(self._moved))
         if any(i >= len(parameters) for i in wanted):
-            raise UsageError(f"the state is of {max(wanted) + 1} parameters or more; this optimizer has {len(parameters)}")
-        moved = {i: _Moved(parameters[i], saved if saved is None else saved.clone())
-                 for i, saved in zip(wanted, own["masters"], strict=True)}
+            raise UsageError(
+                f"the state is of {max(wanted) + 1} parameters or more; this optimizer has {len(parameters)}"
+            )
+        moved = {
+            i: _Moved(parameters[i], saved if saved is None else saved.clone())
+            for i, saved in zip(wanted, own["masters"], strict=True)
+        }
         if own["state"] is None:
             return
         if moved.keys() != self._moved.keys():
@@ -218,8 +259,15 @@ class LearnedOptimizer(torch.optim.Optimizer):
 
     # For copy.deepcopy and pickle: parameters go as PyTorch's do, the rule's memory as bytes.
     def __getstate__(self) -> dict:
-        return {"defaults": dict(self.defaults), "state": self.state, "param_groups": self.param_groups,
-                "_spec": self._spec, "_num_steps": self._num_steps, "_threads": self._threads, "lopt": self._own_state()}
+        return {
+            "defaults": dict(self.defaults),
+            "state": self.state,
+            "param_groups": self.param_groups,
+            "_spec": self._spec,
+            "_num_steps": self._num_steps,
+            "_threads": self._threads,
+            "lopt": self._own_state(),
+        }
 
     def __setstate__(self, state: dict) -> None:
         own = state.pop("lopt", None)
@@ -230,12 +278,15 @@ class LearnedOptimizer(torch.optim.Optimizer):
             self._load_own_state(own)
 
 
-def task(make_model: Callable[[], torch.nn.Module], loss: Callable, batches: Callable, *, name: str | None = None) -> HostTask:
+def task(
+    make_model: Callable[[], torch.nn.Module], loss: Callable, batches: Callable, *, name: str | None = None
+) -> HostTask:
     """A task of lopt whose problems are PyTorch models: `make_model()` makes one, `loss(model, batch)` is a scalar, and
-    `batches(generator)` draws a batch with a torch.Generator. It runs in worker processes, one thread each (lopt.host); weights and
-    batches are those of lopt's keys.
+    `batches(generator)` draws a batch with a torch.Generator. It runs in worker processes, one thread each (lopt.host);
+    weights and batches are those of lopt's keys.
 
-    >>> run = lopt.train(task=lopt.torch.task(make_model, loss, batches), learned_optimizer=…, estimator="{plugin: pes, …}", …)
+    >>> run = lopt.train(task=lopt.torch.task(make_model, loss, batches), learned_optimizer=…, estimator="{plugin: pes,
+    …}", …)
     """
     return TorchTask(make_model, loss, batches, name or getattr(loss, "__name__", "torch"))
 
@@ -264,7 +315,7 @@ class TorchTask(HostTask):
         if self._model is None:
             self._model = _FlatModel(self._make_model())
         model, size = self._model, len(self._model.weights)
-        seed = _seed_of(_key_of(data[size:size + 4]))
+        seed = _seed_of(_key_of(data[size : size + 4]))
         model.weights.copy_(torch.from_numpy(data[:size]))
         model.grads.zero_()
         model.generator.manual_seed(seed)
@@ -291,6 +342,6 @@ class _FlatModel:
         self.weights, self.grads = torch.empty(count), torch.zeros(count)
         at = 0
         for p in parameters:
-            p.data = self.weights[at:at + p.numel()].view(p.shape)
-            p.grad = self.grads[at:at + p.numel()].view(p.shape)
+            p.data = self.weights[at : at + p.numel()].view(p.shape)
+            p.grad = self.grads[at : at + p.numel()].view(p.shape)
             at += p.numel()

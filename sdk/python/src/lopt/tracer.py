@@ -72,8 +72,13 @@ class Answers:
 
 def failure(error: BaseException) -> Message:
     """An exception, with the line of the user's file in which it arose."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not os.path.realpath(f.filename).startswith(_PACKAGE + os.sep)
-              and "/importlib/" not in f.filename and not f.filename.startswith(("<frozen", "<__array_function__"))]
+    frames = [
+        f
+        for f in traceback.extract_tb(error.__traceback__)
+        if not os.path.realpath(f.filename).startswith(_PACKAGE + os.sep)
+        and "/importlib/" not in f.filename
+        and not f.filename.startswith(("<frozen", "<__array_function__"))
+    ]
     own = [f for f in frames if "site-packages" not in f.filename and "dist-packages" not in f.filename] or frames
     where = f"{own[-1].filename}:{own[-1].lineno}: in {own[-1].name}(): " if own else ""
     if isinstance(error, SyntaxError) and error.filename:
@@ -116,8 +121,13 @@ def description(name: str) -> dict:
     except (OSError, TypeError):  # a cell of a notebook
         file = None
     document = inspect.getdoc(cls) if "__doc__" in cls.__dict__ and cls.__doc__ else ""
-    return {"kind": cls.kind, "summary": (document or "").split("\n\n")[0].replace("\n", " "), "paper": cls.paper,
-            "file": os.path.abspath(file) if file else "Python", "settings": declarations(found) if isinstance(found, type) else []}
+    return {
+        "kind": cls.kind,
+        "summary": (document or "").split("\n\n")[0].replace("\n", " "),
+        "paper": cls.paper,
+        "file": os.path.abspath(file) if file else "Python",
+        "settings": declarations(found) if isinstance(found, type) else [],
+    }
 
 
 def _batches(component: Any, asked: dict) -> Message:
@@ -136,7 +146,9 @@ def _family_task(component: Any, asked: dict) -> Message:
 def _examples(component: Any, asked: dict) -> Message:
     message = Message({})
     arrays = component.examples(asked["split"])
-    message.json["examples"] = {"tree": [[name, message.put(_example_array(name, array))] for name, array in arrays.items()]}
+    message.json["examples"] = {
+        "tree": [[name, message.put(_example_array(name, array))] for name, array in arrays.items()]
+    }
     return message
 
 
@@ -173,8 +185,10 @@ class Results:
 
     def leaf(self, value: Any) -> str:
         if not isinstance(value, (Array, np.ndarray, np.generic, int, float, bool)):
-            raise UsageError(f"a {type(value).__name__} where an array or a number was expected; trees are of dictionaries, "
-                             "lists and tuples")
+            raise UsageError(
+                f"a {type(value).__name__} where an array or a number was expected; trees are of dictionaries, "
+                "lists and tuples"
+            )
         array = lnp.asarray(value)
         self.arrays.append(array)
         return f"${len(self.arrays) - 1}"
@@ -192,14 +206,17 @@ class Results:
 
 
 def traced(component: Any, asked: dict) -> bytes:
-    """The program of a function. Where it is traced quickly it is traced twice: what differs then depends on something that is
-    not among its arguments."""
+    """The program of a function. Where it is traced quickly it is traced twice: what differs then depends on something
+    that is not among its arguments."""
     start = time.thread_time()  # whatever else the machine does
     first = _traced_once(component, asked)
     if time.thread_time() - start < 0.05 and _traced_once(component, asked) != first:
         function = PYTHON_NAMES.get(asked["function"], asked["function"])
-        raise UsageError(f"{type(component).__name__}.{function}() gives another program each time that it is called: it must depend "
-                         "on its arguments alone; lopt.random has numbers by key")
+        raise UsageError(
+            f"{type(component).__name__}.{function}() gives another program each time that it is called: it must "
+            "depend "
+            "on its arguments alone; lopt.random has numbers by key"
+        )
     return first
 
 
@@ -208,6 +225,7 @@ PYTHON_NAMES = {"start": "init"}
 
 def _traced_once(component: Any, asked: dict) -> bytes:
     with Trace() as trace:
+
         def leaf(told: Any) -> Array:
             return trace.input(tuple(told[1]), DTYPES[[d.name for d in DTYPES].index(told[0])])
 
@@ -223,7 +241,9 @@ def _task_function(task: Any, function: str, given: dict, numbers: dict, out: Re
     key = given.get("key")
     if function == "init":
         if "batch" in numbers:
-            task.example_types = {name: (tuple(shape), np.dtype(kind)) for name, (kind, shape) in numbers["batch"].items()}
+            task.example_types = {
+                name: (tuple(shape), np.dtype(kind)) for name, (kind, shape) in numbers["batch"].items()
+            }
         params = call(task.init, key)
         remembered(task, "params", params)
         return {"result": out.tree(params)}
@@ -243,26 +263,44 @@ def _task_function(task: Any, function: str, given: dict, numbers: dict, out: Re
         return {"result": out.scalar(made_loss[0], "the loss"), "state": out.tree(made_loss[1])}
     if function == "evaluation_loss":
         return {"result": out.scalar(call(task.evaluation_loss, params, state, batch, key), "the loss")}
-    found = call(task.metrics, params, batch, key) if function == "metrics" else call(task.evaluation_metrics, params, state, batch, key)
+    found = (
+        call(task.metrics, params, batch, key)
+        if function == "metrics"
+        else call(task.evaluation_metrics, params, state, batch, key)
+    )
     metrics = []
     for name, value in dict(found).items():
         higher = isinstance(value, tuple)
-        metrics.append([name, out.scalar(value[0] if higher else value, f"the metric '{name}'"), bool(higher and value[1])])
+        metrics.append(
+            [name, out.scalar(value[0] if higher else value, f"the metric '{name}'"), bool(higher and value[1])]
+        )
     return {"metrics": metrics}
 
 
 def _update_context(given: dict, numbers: dict) -> UpdateContext:
-    return UpdateContext(given.get("loss"), given.get("iteration"), int(numbers.get("num_steps", 0)), given.get("length"), given.get("key"))
+    return UpdateContext(
+        given.get("loss"),
+        given.get("iteration"),
+        int(numbers.get("num_steps", 0)),
+        given.get("length"),
+        given.get("key"),
+    )
 
 
 def _check_state(before: Any, after: Any) -> None:
     """A state that changes from step to step in names, shapes or types."""
     if trees.names(before) != trees.names(after):
-        raise UsageError(f"the state was {{{', '.join(trees.names(before))}}} before update() and is {{{', '.join(trees.names(after))}}} after it")
+        raise UsageError(
+            f"the state was {{{', '.join(trees.names(before))}}} before update() and is "
+            f"{{{', '.join(trees.names(after))}}} after it"
+        )
     for name, a, b in zip(trees.names(before), trees.leaves(before), trees.leaves(after)):
         b = lnp.asarray(b)
         if a.shape != b.shape or a.dtype != b.dtype:
-            raise UsageError(f"'{name}' of the state is {a.dtype}{list(a.shape)} before update() and {b.dtype}{list(b.shape)} after it")
+            raise UsageError(
+                f"'{name}' of the state is {a.dtype}{list(a.shape)} before update() and {b.dtype}{list(b.shape)} "
+                "after it"
+            )
 
 
 def _rule_function(rule: Any, function: str, given: dict, numbers: dict, out: Results) -> dict:
@@ -276,7 +314,9 @@ def _rule_function(rule: Any, function: str, given: dict, numbers: dict, out: Re
     state = given.get("state")
     if function == "start":
         begin = rule.start if theta else rule.init
-        made_state = call(begin, *theta, given["params"], InitContext(int(numbers.get("num_steps", 0)), given.get("key")))
+        made_state = call(
+            begin, *theta, given["params"], InitContext(int(numbers.get("num_steps", 0)), given.get("key"))
+        )
         remembered(rule, "state", made_state)
         return {"result": out.tree(made_state)}
     if function == "update":
@@ -293,7 +333,12 @@ def _schedule_function(schedule: Any, function: str, given: dict, numbers: dict,
     return {"result": out.scalar(lnp.astype(schedule.rate(context), np.float32), "what rate() gives")}
 
 
-FUNCTIONS = {"task": _task_function, "optimizer": _rule_function, "learned_optimizer": _rule_function, "schedule": _schedule_function}
+FUNCTIONS = {
+    "task": _task_function,
+    "optimizer": _rule_function,
+    "learned_optimizer": _rule_function,
+    "schedule": _schedule_function,
+}
 
 
 # --- connections ----------------------------------------------------------------------------------------------------

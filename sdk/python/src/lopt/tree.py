@@ -10,7 +10,8 @@ LEAF: Structure = ("leaf",)
 
 
 def flatten(tree: Any) -> tuple[list, Structure]:
-    """The leaves in order, and what `unflatten` makes the tree of again. Dictionaries keep their order; None has no leaf."""
+    """The leaves in order, and what `unflatten` makes the tree of again. Dictionaries keep their order; None has no
+    leaf."""
     leaves: list = []
     return leaves, _flatten(tree, leaves)
 
@@ -77,7 +78,9 @@ def map(function: Callable, tree: Any, *others: Any) -> Any:
     for other in others:
         theirs, other_shape = flatten(other)
         if len(theirs) != len(own) or not _alike(shape, other_shape):
-            raise UsageError(f"two trees of different structure: {{{', '.join(names(tree))}}} and {{{', '.join(names(other))}}}")
+            raise UsageError(
+                f"two trees of different structure: {{{', '.join(names(tree))}}} and {{{', '.join(names(other))}}}"
+            )
         rest.append(theirs)
     return unflatten(shape, [function(*parts) for parts in zip(own, *rest)])
 

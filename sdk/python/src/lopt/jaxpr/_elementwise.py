@@ -19,16 +19,56 @@ def _elementwise(names: dict[str, Callable]) -> None:
         RULES[name] = lambda equation, *x, _f=function, **_: _f(*map(_number, x))
 
 
-_elementwise({
-    "add": lnp.add, "add_any": lnp.add, "sub": lnp.subtract, "mul": lnp.multiply, "neg": lnp.negative, "exp": lnp.exp, "log": lnp.log,
-    "log1p": lnp.log1p, "expm1": lnp.expm1, "sqrt": lnp.sqrt, "rsqrt": lnp.rsqrt, "tanh": lnp.tanh, "sin": lnp.sin, "cos": lnp.cos,
-    "tan": lnp.tan, "sinh": lnp.sinh, "cosh": lnp.cosh, "asinh": lnp.arcsinh, "atanh": lnp.arctanh, "logistic": lnp.sigmoid,
-    "erf": lnp.erf, "erf_inv": lnp.erf_inv, "floor": lnp.floor, "ceil": lnp.ceil, "abs": lnp.abs, "sign": lnp.sign, "cbrt": lnp.cbrt,
-    "exp2": lnp.exp2, "square": lnp.square, "is_finite": lnp.isfinite, "eq": lnp.equal, "ne": lnp.not_equal, "lt": lnp.less,
-    "le": lnp.less_equal, "gt": lnp.greater, "ge": lnp.greater_equal, "not": lnp.bitwise_not, "shift_left": lnp.left_shift,
-    "shift_right_logical": lnp.right_shift, "stop_gradient": lnp.stop_gradient, "and": lnp.bitwise_and, "or": lnp.bitwise_or,
-    "xor": lnp.bitwise_xor, "max": lnp.maximum, "min": lnp.minimum, "erfc": lambda x: 1.0 - lnp.erf(x),
-})
+_elementwise(
+    {
+        "add": lnp.add,
+        "add_any": lnp.add,
+        "sub": lnp.subtract,
+        "mul": lnp.multiply,
+        "neg": lnp.negative,
+        "exp": lnp.exp,
+        "log": lnp.log,
+        "log1p": lnp.log1p,
+        "expm1": lnp.expm1,
+        "sqrt": lnp.sqrt,
+        "rsqrt": lnp.rsqrt,
+        "tanh": lnp.tanh,
+        "sin": lnp.sin,
+        "cos": lnp.cos,
+        "tan": lnp.tan,
+        "sinh": lnp.sinh,
+        "cosh": lnp.cosh,
+        "asinh": lnp.arcsinh,
+        "atanh": lnp.arctanh,
+        "logistic": lnp.sigmoid,
+        "erf": lnp.erf,
+        "erf_inv": lnp.erf_inv,
+        "floor": lnp.floor,
+        "ceil": lnp.ceil,
+        "abs": lnp.abs,
+        "sign": lnp.sign,
+        "cbrt": lnp.cbrt,
+        "exp2": lnp.exp2,
+        "square": lnp.square,
+        "is_finite": lnp.isfinite,
+        "eq": lnp.equal,
+        "ne": lnp.not_equal,
+        "lt": lnp.less,
+        "le": lnp.less_equal,
+        "gt": lnp.greater,
+        "ge": lnp.greater_equal,
+        "not": lnp.bitwise_not,
+        "shift_left": lnp.left_shift,
+        "shift_right_logical": lnp.right_shift,
+        "stop_gradient": lnp.stop_gradient,
+        "and": lnp.bitwise_and,
+        "or": lnp.bitwise_or,
+        "xor": lnp.bitwise_xor,
+        "max": lnp.maximum,
+        "min": lnp.minimum,
+        "erfc": lambda x: 1.0 - lnp.erf(x),
+    }
+)
 
 
 @_rule("max", "min", "mul", "add")
@@ -43,7 +83,9 @@ def _of_bools(equation: Any, a: Value, b: Value, **_: Any) -> Array:
 def _power(equation: Any, x: Value, y: Value, **_: Any) -> Array:
     if not isinstance(y, Array) and y.ndim == 0 and float(y) == int(y) and abs(int(y)) <= 4:
         return lnp.integer_pow(_array(x), int(y))
-    return lnp.power(_number(x), _number(lnp.astype(y, np.float32)) if equation.invars[1].aval.dtype.kind != "f" else _number(y))
+    return lnp.power(
+        _number(x), _number(lnp.astype(y, np.float32)) if equation.invars[1].aval.dtype.kind != "f" else _number(y)
+    )
 
 
 RULES["integer_pow"] = lambda equation, x, y, **_: lnp.integer_pow(_array(x), int(y))
@@ -96,7 +138,9 @@ def _select(equation: Any, which: Value, *cases: Value, **_: Any) -> Value:
     if not isinstance(which, Array) and which.ndim == 0:
         return cases[int(which)]
     if equation.invars[0].aval.dtype == np.bool_:
-        return lnp.where(which, _number(cases[1]) if isinstance(cases[0], Array) else _array(cases[1]), _number(cases[0]))
+        return lnp.where(
+            which, _number(cases[1]) if isinstance(cases[0], Array) else _array(cases[1]), _number(cases[0])
+        )
     result = _array(cases[-1])
     for i, case in reversed(list(enumerate(cases[:-1]))):
         result = lnp.where(_array(which) == i, _array(case), result)
@@ -120,7 +164,17 @@ def _arc_of(y: Array, x: Array) -> Array:
     steep = ay > ax
     ratio = lnp.where(steep, ax, ay) / lnp.maximum(lnp.maximum(ax, ay), 1e-37)
     square = ratio * ratio
-    coefficients = [0.0028662257, -0.0161657367, 0.0429096138, -0.0752896400, 0.1065626393, -0.1420889944, 0.1999355085, -0.3333314528, 1.0]
+    coefficients = [
+        0.0028662257,
+        -0.0161657367,
+        0.0429096138,
+        -0.0752896400,
+        0.1065626393,
+        -0.1420889944,
+        0.1999355085,
+        -0.3333314528,
+        1.0,
+    ]
     total = lnp.full(ratio.shape, coefficients[0])
     for c in coefficients[1:]:
         total = total * square + c
@@ -144,7 +198,19 @@ def _bitcast(equation: Any, x: Value, new_dtype: Any, **_: Any) -> Array:
     return x if x.dtype == dtype else current().apply("bitcast", [x], {"dtype": dtype.name})
 
 
-@_rule("copy", "copy_p", "reduce_precision", "optimization_barrier", "device_put", "sharding_constraint", "random_wrap", "random_unwrap",
-       "pvary", "name", "real", "conj")
+@_rule(
+    "copy",
+    "copy_p",
+    "reduce_precision",
+    "optimization_barrier",
+    "device_put",
+    "sharding_constraint",
+    "random_wrap",
+    "random_unwrap",
+    "pvary",
+    "name",
+    "real",
+    "conj",
+)
 def _same(equation: Any, *x: Value, **_: Any) -> Sequence[Value]:
     return x

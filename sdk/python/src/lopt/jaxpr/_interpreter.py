@@ -71,14 +71,26 @@ def _where(equation: Any) -> str:
     try:
         from jax._src import source_info_util
 
-        frame = source_info_util.user_frame(equation.source_info.traceback if hasattr(equation.source_info, "traceback") else equation.source_info)
+        frame = source_info_util.user_frame(
+            equation.source_info.traceback if hasattr(equation.source_info, "traceback") else equation.source_info
+        )
         return f"{frame.file_name}:{frame.start_line}" if frame else ""
     except Exception:
         return ""
 
 
-_NOT_FOLDED = {"random_bits", "random_wrap", "random_unwrap", "random_split", "random_fold_in", "random_seed", "stop_gradient",
-               "scan", "while", "cond"}
+_NOT_FOLDED = {
+    "random_bits",
+    "random_wrap",
+    "random_unwrap",
+    "random_split",
+    "random_fold_in",
+    "random_seed",
+    "stop_gradient",
+    "scan",
+    "while",
+    "cond",
+}
 
 
 def _is_foldable(equation: Any, inputs: list[Value]) -> bool:
@@ -92,8 +104,15 @@ def _is_foldable(equation: Any, inputs: list[Value]) -> bool:
 
 
 def _folded(equation: Any, inputs: list[Value]) -> Sequence[Value]:
-    inner = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr",
-             "custom_vjp_call": "call_jaxpr", "remat2": "jaxpr", "checkpoint": "jaxpr"}.get(equation.primitive.name)
+    inner = {
+        "jit": "jaxpr",
+        "pjit": "jaxpr",
+        "closed_call": "call_jaxpr",
+        "custom_jvp_call": "call_jaxpr",
+        "custom_vjp_call": "call_jaxpr",
+        "remat2": "jaxpr",
+        "checkpoint": "jaxpr",
+    }.get(equation.primitive.name)
     if inner:
         closed = equation.params[inner]
         if not hasattr(closed, "consts"):
@@ -122,7 +141,9 @@ def _array(x: Value) -> Array:
 
 def _number(x: Value) -> Any:
     """Known real scalars as numbers: they cost nothing."""
-    return float(x) if not isinstance(x, Array) and x.ndim == 0 and x.dtype.kind == "f" and math.isfinite(x) else _array(x)
+    return (
+        float(x) if not isinstance(x, Array) and x.ndim == 0 and x.dtype.kind == "f" and math.isfinite(x) else _array(x)
+    )
 
 
 RULES: dict[str, Callable] = {}
@@ -133,4 +154,5 @@ def _rule(*names: str) -> Callable:
         for name in names:
             RULES[name] = function
         return function
+
     return add

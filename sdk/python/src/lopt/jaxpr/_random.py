@@ -67,6 +67,8 @@ def _threefry(k0: Array, k1: Array, x0: Array, x1: Array) -> tuple[Array, Array]
     for group in range(5):
         for turn in ((13, 15, 26, 6), (17, 29, 16, 24))[group % 2]:
             x0 = x0 + x1
-            x1 = lnp.bitwise_xor(x0, lnp.bitwise_or(lnp.left_shift(x1, np.uint32(turn)), lnp.right_shift(x1, np.uint32(32 - turn))))
+            x1 = lnp.bitwise_xor(
+                x0, lnp.bitwise_or(lnp.left_shift(x1, np.uint32(turn)), lnp.right_shift(x1, np.uint32(32 - turn)))
+            )
         x0, x1 = x0 + keys[(group + 1) % 3], x1 + keys[(group + 2) % 3] + np.uint32(group + 1)
     return x0, x1

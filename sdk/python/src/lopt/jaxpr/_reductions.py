@@ -10,8 +10,14 @@ from .._trace import Array
 from ._interpreter import RULES, Value, _array, _rule
 
 
-for _name, _function in {"reduce_sum": lnp.sum, "reduce_max": lnp.max, "reduce_min": lnp.min, "reduce_prod": lnp.prod,
-                         "reduce_and": lnp.all, "reduce_or": lnp.any}.items():
+for _name, _function in {
+    "reduce_sum": lnp.sum,
+    "reduce_max": lnp.max,
+    "reduce_min": lnp.min,
+    "reduce_prod": lnp.prod,
+    "reduce_and": lnp.all,
+    "reduce_or": lnp.any,
+}.items():
     RULES[_name] = lambda equation, x, axes, _f=_function, **_: _f(x, tuple(axes)) if axes else x
 for _name, _function in {"argmax": lnp.argmax, "argmin": lnp.argmin}.items():
     RULES[_name] = lambda equation, x, axes, _f=_function, **_: _f(x, axes[0])
@@ -21,6 +27,7 @@ def _cumulative(function: Callable) -> Callable:
     def rule(equation: Any, x: Value, axis: int, reverse: bool, **_: Any) -> Array:
         x = _array(x)
         return lnp.flip(function(lnp.flip(x, axis), axis), axis) if reverse else function(x, axis)
+
     return rule
 
 

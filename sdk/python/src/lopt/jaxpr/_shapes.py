@@ -27,7 +27,9 @@ def _squeeze(equation: Any, x: Value, **_: Any) -> Array:
 
 
 @_rule("broadcast_in_dim")
-def _broadcast(equation: Any, x: Value, *_: Value, shape: Sequence[int], broadcast_dimensions: Sequence[int], **__: Any) -> Array:
+def _broadcast(
+    equation: Any, x: Value, *_: Value, shape: Sequence[int], broadcast_dimensions: Sequence[int], **__: Any
+) -> Array:
     x = _array(x)
     places = dict(zip(broadcast_dimensions, x.shape))
     lengths = [places.get(i, 1) for i in range(len(shape))]
@@ -65,12 +67,25 @@ def _split(equation: Any, x: Value, sizes: Sequence[int], axis: int, **_: Any) -
 
 
 @_rule("slice")
-def _slice(equation: Any, x: Value, start_indices: Sequence[int], limit_indices: Sequence[int], strides: Sequence[int] | None, **_: Any) -> Array:
+def _slice(
+    equation: Any,
+    x: Value,
+    start_indices: Sequence[int],
+    limit_indices: Sequence[int],
+    strides: Sequence[int] | None,
+    **_: Any,
+) -> Array:
     x = _array(x)
     extra = x.ndim - len(start_indices)
-    return current().apply("slice", [x], {"start": [*map(int, start_indices), *[0] * extra],
-                                          "stop": [*map(int, limit_indices), *x.shape[x.ndim - extra:]],
-                                          "stride": [*map(int, strides or [1] * len(start_indices)), *[1] * extra]})
+    return current().apply(
+        "slice",
+        [x],
+        {
+            "start": [*map(int, start_indices), *[0] * extra],
+            "stop": [*map(int, limit_indices), *x.shape[x.ndim - extra :]],
+            "stride": [*map(int, strides or [1] * len(start_indices)), *[1] * extra],
+        },
+    )
 
 
 @_rule("pad")

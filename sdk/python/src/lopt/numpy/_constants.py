@@ -20,8 +20,11 @@ def full(shape, fill_value, dtype=None) -> Array:
     if isinstance(fill_value, Array):
         return _spread(fill_value if dtype is None else astype(fill_value, dtype), shape)
     kind = dtype_of(dtype) if dtype is not None else storable(np.asarray(fill_value).dtype)
-    return current().apply("full", [], {"shape": shape_of(shape), "value": float(fill_value), "dtype": kind.name}) if math.isfinite(fill_value) \
+    return (
+        current().apply("full", [], {"shape": shape_of(shape), "value": float(fill_value), "dtype": kind.name})
+        if math.isfinite(fill_value)
         else _spread(current().constant(np.asarray(fill_value, kind)), shape)
+    )
 
 
 def zeros(shape, dtype=float32) -> Array:

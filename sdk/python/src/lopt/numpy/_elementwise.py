@@ -19,9 +19,12 @@ equal, not_equal, less, less_equal = map(_binary, ("equal", "not_equal", "less",
 greater, greater_equal = _binary("greater"), _binary("greater_equal")
 bitwise_and, bitwise_or, bitwise_xor = map(_binary, ("and", "or", "xor"))
 left_shift, right_shift = _binary("shift_left"), _binary("shift_right")
-exp, log, log1p, expm1, sqrt, rsqrt, tanh, sin, cos = map(_unary, ("exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "sin", "cos"))
+exp, log, log1p, expm1, sqrt, rsqrt, tanh, sin, cos = map(
+    _unary, ("exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "tanh", "sin", "cos")
+)
 sigmoid, erf, erf_inv, floor, relu, silu, softplus, gelu, exact_gelu = map(
-    _unary, ("sigmoid", "erf", "erf_inv", "floor", "relu", "silu", "softplus", "gelu", "exact_gelu"))
+    _unary, ("sigmoid", "erf", "erf_inv", "floor", "relu", "silu", "softplus", "gelu", "exact_gelu")
+)
 swish = silu
 
 
@@ -61,7 +64,11 @@ def floor_divide(a, b) -> Array:
     if a.dtype == FLOAT32:
         return floor(a / b)
     quotient = current().apply("quotient", [a, b])
-    return quotient - astype((remainder(a, b) != current().apply("remainder", [a, b])), a.dtype) if a.dtype == INT32 else quotient
+    return (
+        quotient - astype((remainder(a, b) != current().apply("remainder", [a, b])), a.dtype)
+        if a.dtype == INT32
+        else quotient
+    )
 
 
 def remainder(a, b) -> Array:
@@ -151,7 +158,11 @@ def _truth(x) -> Array:
 
 def bitwise_not(x) -> Array:
     x = asarray(x)
-    return logical_not(x) if x.dtype == BOOL else bitwise_xor(x, astype(asarray(-1), x.dtype) if x.dtype == INT32 else asarray(np.uint32(0xFFFFFFFF)))
+    return (
+        logical_not(x)
+        if x.dtype == BOOL
+        else bitwise_xor(x, astype(asarray(-1), x.dtype) if x.dtype == INT32 else asarray(np.uint32(0xFFFFFFFF)))
+    )
 
 
 invert = bitwise_not
@@ -182,7 +193,7 @@ def ceil(x) -> Array:
 def round(x, decimals: int = 0) -> Array:
     """To the nearest whole number, of two the even one."""
     if decimals:
-        return round(_real(x) * 10.0 ** decimals) / 10.0 ** decimals
+        return round(_real(x) * 10.0**decimals) / 10.0**decimals
     x = _real(x)
     low = floor(x)
     rest = x - low

@@ -32,8 +32,8 @@ def step_embedding(iteration) -> Array:
 
 
 class TensorFeatures:
-    """Features of one tensor: `own`, a list of arrays of its shape, and `shared`, an array of those that all its elements share, or
-    None."""
+    """Features of one tensor: `own`, a list of arrays of its shape, and `shared`, an array of those that all its
+    elements share, or None."""
 
     def __init__(self, own: list[Array], shared: Array | None):
         self.own, self.shared = own, shared
@@ -44,13 +44,16 @@ class TensorFeatures:
     def network(self, theta, activation: str = "relu") -> Array:
         """A dense network {w0, b0, w1, b1, …} on them, for each element: [..., outputs]."""
         arrays = [*self.own, *([] if self.shared is None else [self.shared])]
-        return current().apply("features_network", [*arrays, *_layers(theta)],
-                               {"own": len(self.own), "shared": self.shared is not None, "activation": activation})
+        return current().apply(
+            "features_network",
+            [*arrays, *_layers(theta)],
+            {"own": len(self.own), "shared": self.shared is not None, "activation": activation},
+        )
 
 
 class Features:
-    """What learned optimizers look at, by name: Features(["parameter", "momentum 0.9", "gradient", "step"]). `lopt-run describe
-    features` lists them."""
+    """What learned optimizers look at, by name: Features(["parameter", "momentum 0.9", "gradient", "step"]). `lopt-run
+    describe features` lists them."""
 
     def __init__(self, names: Sequence[str], momentum_decay: float = 0.9):
         self.settings = {"names": list(names), "momentum_decay": momentum_decay}
@@ -80,8 +83,10 @@ class Features:
         from .. import tree as trees
 
         made = self._apply("features_of", {"params": params, "grads": grads, "accumulators": accumulators}, context)
-        return trees.unflatten(trees.structure(params),
-                               [TensorFeatures(list(tensor["own"].values()), tensor.get("shared")) for tensor in made.values()])
+        return trees.unflatten(
+            trees.structure(params),
+            [TensorFeatures(list(tensor["own"].values()), tensor.get("shared")) for tensor in made.values()],
+        )
 
     def _apply(self, function: str, trees_of: dict, context=None):
         arrays: list[Array] = []

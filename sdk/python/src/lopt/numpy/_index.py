@@ -71,7 +71,7 @@ def _index_plan(x: Array, index):
         raise UsageError(f"{count} indices of an array of {x.ndim} dimensions")
     at = next((i for i, p in enumerate(parts) if p is Ellipsis), None)
     fill = [slice(None)] * (x.ndim - count)
-    return parts[:at] + fill + parts[at + 1:] if at is not None else parts + fill
+    return parts[:at] + fill + parts[at + 1 :] if at is not None else parts + fill
 
 
 def getitem(x: Array, index) -> Array:
@@ -105,7 +105,10 @@ def getitem(x: Array, index) -> Array:
         else:
             given = part if isinstance(part, Array) else np.asarray(part)
             if given.dtype == np.bool_:
-                raise UsageError("a mask as an index: how many elements it takes is not known while the program is traced; lopt.numpy.where keeps all")
+                raise UsageError(
+                    "a mask as an index: how many elements it takes is not known while the program is traced; "
+                    "lopt.numpy.where keeps all"
+                )
             arrays[axis] = given
             begin.append(0)
             end.append(n)
@@ -147,7 +150,11 @@ def _gathered(x: Array, arrays: dict):
     taken = current().apply("gather", [rows, flat], {"axis": 0})
     at = axes[0] if together else 0  # where NumPy has them
     before = [i for i in range(len(rest)) if rest[i] < at]
-    order = [len(shape) + i for i in before] + list(range(len(shape))) + [len(shape) + i for i in range(len(rest)) if i not in before]
+    order = (
+        [len(shape) + i for i in before]
+        + list(range(len(shape)))
+        + [len(shape) + i for i in range(len(rest)) if i not in before]
+    )
     return transpose(taken, order) if taken.ndim > 1 else taken, axes
 
 

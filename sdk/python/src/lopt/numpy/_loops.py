@@ -29,10 +29,16 @@ def gradient(loss: Array, tree):
     return trees.unflatten(structure, made)
 
 
-def scan(step: Callable, init, xs=None, length: int | None = None, reverse: builtins.bool = False,
-         recompute: builtins.bool = False):
-    """jax.lax.scan: `carry, y = step(carry, x)` for each x of the first dimension; the last carry and all y. `step` is called
-    once. `recompute`: a gradient keeps the state before each √length-th step alone."""
+def scan(
+    step: Callable,
+    init,
+    xs=None,
+    length: int | None = None,
+    reverse: builtins.bool = False,
+    recompute: builtins.bool = False,
+):
+    """jax.lax.scan: `carry, y = step(carry, x)` for each x of the first dimension; the last carry and all y. `step` is
+    called once. `recompute`: a gradient keeps the state before each √length-th step alone."""
     from .. import tree as trees
 
     carry, carry_structure = trees.flatten(init)
@@ -40,11 +46,18 @@ def scan(step: Callable, init, xs=None, length: int | None = None, reverse: buil
     kept: list = []
 
     def call(at, elements):
-        after, outputs = step(trees.unflatten(carry_structure, at), trees.unflatten(structure, elements) if sequences else None)
+        after, outputs = step(
+            trees.unflatten(carry_structure, at), trees.unflatten(structure, elements) if sequences else None
+        )
         leaves, after_structure = trees.flatten(after)
         if after_structure != carry_structure:
-            raise UsageError(f"scan: the carry was {{{', '.join(trees.names(init))}}} and became {{{', '.join(trees.names(after))}}}")
-        leaves = [astype(leaf, before.dtype) if isinstance(leaf, (int, float)) else asarray(leaf) for leaf, before in zip(leaves, at)]
+            raise UsageError(
+                f"scan: the carry was {{{', '.join(trees.names(init))}}} and became {{{', '.join(trees.names(after))}}}"
+            )
+        leaves = [
+            astype(leaf, before.dtype) if isinstance(leaf, (int, float)) else asarray(leaf)
+            for leaf, before in zip(leaves, at)
+        ]
         parts, outputs_structure = trees.flatten(outputs)
         kept.append(outputs_structure)
         return leaves, [asarray(part) for part in parts]
@@ -58,10 +71,14 @@ def scan(step: Callable, init, xs=None, length: int | None = None, reverse: buil
         of_outputs[:] = [x.dtype for x in outputs]
         return [as_real(astype(x, dtype)) for x, dtype in zip(after, dtypes)], [as_real(x) for x in outputs]
 
-    made = current().scan(inner, [as_real(x) for x in arrays], [asarray(x) for x in sequences],
-                          {"reverse": reverse, "recompute": recompute, "length": int(length or 0)})
+    made = current().scan(
+        inner,
+        [as_real(x) for x in arrays],
+        [asarray(x) for x in sequences],
+        {"reverse": reverse, "recompute": recompute, "length": int(length or 0)},
+    )
     last = [as_was(x, dtype) for x, dtype in zip(made, dtypes)]
-    outputs = [as_was(x, dtype) for x, dtype in zip(made[len(arrays):], of_outputs)]
+    outputs = [as_was(x, dtype) for x, dtype in zip(made[len(arrays) :], of_outputs)]
     return trees.unflatten(carry_structure, last), trees.unflatten(kept[-1], outputs)
 
 
@@ -74,8 +91,8 @@ def fori_loop(lower: int, upper: int, body: Callable, init):
 
 
 def cond(condition, if_true: Callable, if_false: Callable, *operands):
-    """The result of one of two functions of the operands; the other does not run, where it computes of these. Where the condition is
-    known while the program is traced, the other is not called either."""
+    """The result of one of two functions of the operands; the other does not run, where it computes of these. Where the
+    condition is known while the program is traced, the other is not called either."""
     from .. import tree as trees
 
     if not isinstance(condition, Array):
@@ -93,6 +110,7 @@ def cond(condition, if_true: Callable, if_false: Callable, *operands):
             arrays = [asarray(x) for x in results]
             made.append((shape, [x.dtype for x in arrays]))
             return [as_real(x) for x in arrays]
+
         return call
 
     results = current().cond(_truth(condition), branch(if_true), branch(if_false), [asarray(x) for x in leaves])
@@ -103,13 +121,17 @@ def cond(condition, if_true: Callable, if_false: Callable, *operands):
 
 
 def as_real(x: Array) -> Array:
-    """Any 32 bits as float32 that keep them: integers in two halves of 16, one behind the other along a new last dimension."""
+    """Any 32 bits as float32 that keep them: integers in two halves of 16, one behind the other along a new last
+    dimension."""
     if x.dtype == FLOAT32:
         return x
     if x.dtype == BOOL:
         return astype(x, float32)
     bits = x if x.dtype == UINT32 else current().apply("bitcast", [x], {"dtype": "uint32"})
-    return stack([astype(right_shift(bits, np.uint32(16)), float32), astype(bitwise_and(bits, np.uint32(0xFFFF)), float32)], x.ndim)
+    return stack(
+        [astype(right_shift(bits, np.uint32(16)), float32), astype(bitwise_and(bits, np.uint32(0xFFFF)), float32)],
+        x.ndim,
+    )
 
 
 def as_was(x: Array, dtype: np.dtype) -> Array:

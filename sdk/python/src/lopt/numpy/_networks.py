@@ -49,23 +49,39 @@ def _window(stride, dilation, padding) -> dict:
     if isinstance(padding, str):
         return {"stride": pair(stride), "dilation": pair(dilation), "padding": padding.lower()}
     before, after = zip(*padding)
-    return {"stride": pair(stride), "dilation": pair(dilation), "padding": "by", "before": list(before), "after": list(after)}
+    return {
+        "stride": pair(stride),
+        "dilation": pair(dilation),
+        "padding": "by",
+        "before": list(before),
+        "after": list(after),
+    }
 
 
 def convolution(x, w, stride=1, padding="same", dilation=1, groups: int = 1) -> Array:
-    """Images [n, height, width, channels] and weights [height, width, channels / groups, outputs]. `padding`: "same", "valid",
-    or pairs before and after for each dimension."""
-    return current().apply("convolution", [_real(x), _real(w)], {**_window(stride, dilation, padding), "groups": groups})
+    """Images [n, height, width, channels] and weights [height, width, channels / groups, outputs]. `padding`: "same",
+    "valid", or pairs before and after for each dimension."""
+    return current().apply(
+        "convolution", [_real(x), _real(w)], {**_window(stride, dilation, padding), "groups": groups}
+    )
 
 
 def max_pool(x, window, stride=None, padding="valid", dilation=1) -> Array:
     height, width = (window, window) if isinstance(window, int) else window
-    return current().apply("max_pool", [_real(x)], {**_window(stride or [height, width], dilation, padding), "height": height, "width": width})
+    return current().apply(
+        "max_pool",
+        [_real(x)],
+        {**_window(stride or [height, width], dilation, padding), "height": height, "width": width},
+    )
 
 
 def mean_pool(x, window, stride=None, padding="valid", dilation=1) -> Array:
     height, width = (window, window) if isinstance(window, int) else window
-    return current().apply("mean_pool", [_real(x)], {**_window(stride or [height, width], dilation, padding), "height": height, "width": width})
+    return current().apply(
+        "mean_pool",
+        [_real(x)],
+        {**_window(stride or [height, width], dilation, padding), "height": height, "width": width},
+    )
 
 
 avg_pool = mean_pool
@@ -79,16 +95,21 @@ def _layers(theta) -> list[Array]:
 
 
 def dense_network(x, theta, activation: str = "relu", shared=None) -> Array:
-    """Dense layers with weights {w0, b0, w1, b1, …} on the last dimension of x; `shared`: features that all elements share,
-    behind them."""
+    """Dense layers with weights {w0, b0, w1, b1, …} on the last dimension of x; `shared`: features that all elements
+    share, behind them."""
     if shared is None:
         return current().apply("dense_network", [_real(x), *_layers(theta)], {"activation": activation})
-    return current().apply("dense_network_shared", [_real(x), _real(shared), *_layers(theta)], {"activation": activation})
+    return current().apply(
+        "dense_network_shared", [_real(x), _real(shared), *_layers(theta)], {"activation": activation}
+    )
 
 
 def dense_weights(key, widths: Sequence[int], last_is_zero: builtins.bool = False) -> dict:
-    """Weights {w0, b0, w1, b1, …} of a dense network, normal, of variance 1/in in the first layer and 2/in in later ones."""
-    return current().apply("dense_weights", [key], {"widths": shape_of(widths), "last_is_zero": last_is_zero}, 2 * len(widths))
+    """Weights {w0, b0, w1, b1, …} of a dense network, normal, of variance 1/in in the first layer and 2/in in later
+    ones."""
+    return current().apply(
+        "dense_weights", [key], {"widths": shape_of(widths), "last_is_zero": last_is_zero}, 2 * len(widths)
+    )
 
 
 def initial_weights(name: str, key, shape, scale: float = 1.0) -> Array:
@@ -112,7 +133,9 @@ def attention(queries, keys, values, causal: builtins.bool = False) -> Array:
 
 
 def multi_head_attention(queries, keys, values, heads: int, causal: builtins.bool = False) -> Array:
-    return current().apply("multi_head_attention", [_real(queries), _real(keys), _real(values)], {"heads": heads, "causal": causal})
+    return current().apply(
+        "multi_head_attention", [_real(queries), _real(keys), _real(values)], {"heads": heads, "causal": causal}
+    )
 
 
 def dropout(key, x, rate: float) -> Array:

@@ -55,7 +55,9 @@ def einsum(subscripts: str, a, b=None) -> Array:
     terms = inputs.split(",")
     arrays = [_real(x) for x in ([a] if b is None else [a, b])]
     if len(terms) != len(arrays) or "." in subscripts:
-        raise UsageError(f"einsum: '{subscripts}' of {len(arrays)} arrays; one or two, with an index for each dimension, are taken")
+        raise UsageError(
+            f"einsum: '{subscripts}' of {len(arrays)} arrays; one or two, with an index for each dimension, are taken"
+        )
     if not _:
         letters = "".join(terms)
         output = "".join(sorted(c for c in set(letters) if letters.count(c) == 1))
@@ -72,8 +74,14 @@ def einsum(subscripts: str, a, b=None) -> Array:
     left, right = [c for c in terms[0] if c not in both], [c for c in terms[1] if c not in both]
     length = {c: n for term, x in zip(terms, arrays) for c, n in zip(term, x.shape)}
     size = lambda letters: math.prod(length[c] for c in letters)
-    x = reshape(transpose(arrays[0], [terms[0].index(c) for c in batch + left + inner]), [*(length[c] for c in batch), size(left), size(inner)])
-    y = reshape(transpose(arrays[1], [terms[1].index(c) for c in batch + inner + right]), [*(length[c] for c in batch), size(inner), size(right)])
+    x = reshape(
+        transpose(arrays[0], [terms[0].index(c) for c in batch + left + inner]),
+        [*(length[c] for c in batch), size(left), size(inner)],
+    )
+    y = reshape(
+        transpose(arrays[1], [terms[1].index(c) for c in batch + inner + right]),
+        [*(length[c] for c in batch), size(inner), size(right)],
+    )
     made = reshape(current().apply("matmul", [x, y]), [length[c] for c in batch + left + right])
     return _to_indices(made, "".join(batch + left + right), output)
 

@@ -35,6 +35,7 @@ def _reduction(function: str) -> Callable:
             x = _real(x)
         result = current().apply(function, [x], {"axes": axes}) if axes else x
         return reshape(result, [1 if i in axes else n for i, n in enumerate(x.shape)]) if keepdims else result
+
     f.__name__ = function
     return f
 

@@ -37,7 +37,11 @@ def expand_dims(x, axis) -> Array:
 
 def squeeze(x, axis=None) -> Array:
     x = asarray(x)
-    axes = {a % x.ndim for a in ([axis] if isinstance(axis, int) else axis)} if axis is not None else {i for i, n in enumerate(x.shape) if n == 1}
+    axes = (
+        {a % x.ndim for a in ([axis] if isinstance(axis, int) else axis)}
+        if axis is not None
+        else {i for i, n in enumerate(x.shape) if n == 1}
+    )
     for a in axes:
         if x.shape[a] != 1:
             raise UsageError(f"squeeze: axis {a} of {list(x.shape)} has {x.shape[a]} elements")
@@ -133,15 +137,18 @@ def tile(x, reps) -> Array:
     rank = builtins.max(x.ndim, len(reps))
     shape, reps = [1] * (rank - x.ndim) + list(x.shape), [1] * (rank - len(reps)) + reps
     wide = reshape(x, [n for length in shape for n in (1, length)])
-    return reshape(broadcast_to(wide, [n for r, length in zip(reps, shape) for n in (r, length)]), [r * n for r, n in zip(reps, shape)])
+    return reshape(
+        broadcast_to(wide, [n for r, length in zip(reps, shape) for n in (r, length)]),
+        [r * n for r, n in zip(reps, shape)],
+    )
 
 
 def repeat(x, repeats: int, axis: int | None = None) -> Array:
     x = asarray(x) if axis is not None else ravel(x)
     axis = (axis or 0) % x.ndim
     shape = list(x.shape)
-    wide = broadcast_to(expand_dims(x, axis + 1), [*shape[:axis + 1], repeats, *shape[axis + 1:]])
-    return reshape(wide, [*shape[:axis], shape[axis] * repeats, *shape[axis + 1:]])
+    wide = broadcast_to(expand_dims(x, axis + 1), [*shape[: axis + 1], repeats, *shape[axis + 1 :]])
+    return reshape(wide, [*shape[:axis], shape[axis] * repeats, *shape[axis + 1 :]])
 
 
 def flip(x, axis=None) -> Array:
@@ -156,7 +163,11 @@ def roll(x, shift: int, axis: int | None = None) -> Array:
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), x.shape)
     at = -shift % x.shape[axis]
-    return concatenate([slice_axis(x, at, x.shape[axis], axis % x.ndim), slice_axis(x, 0, at, axis % x.ndim)], axis) if at else x
+    return (
+        concatenate([slice_axis(x, at, x.shape[axis], axis % x.ndim), slice_axis(x, 0, at, axis % x.ndim)], axis)
+        if at
+        else x
+    )
 
 
 def tril(x, k: int = 0) -> Array:

@@ -65,7 +65,9 @@ def astype(x, dtype) -> Array:
 
 
 def _is_number(x) -> bool:
-    return isinstance(x, (builtins.bool, int, float)) or (isinstance(x, (np.generic, np.ndarray)) and np.ndim(x) == 0 and isinstance(x, np.generic))
+    return isinstance(x, (builtins.bool, int, float)) or (
+        isinstance(x, (np.generic, np.ndarray)) and np.ndim(x) == 0 and isinstance(x, np.generic)
+    )
 
 
 def together(*values) -> list:
@@ -74,7 +76,11 @@ def together(*values) -> list:
     numbers = [x for x, a in zip(values, arrays) if a is None]
     kinds = {a.dtype for a in arrays if a is not None}
     if not kinds:
-        return [asarray(x, None) for x in values] if len({type(x) for x in values}) == 1 else [asarray(x, np.result_type(*map(np.asarray, values)).kind == "f" and float32 or int32) for x in values]
+        return (
+            [asarray(x, None) for x in values]
+            if len({type(x) for x in values}) == 1
+            else [asarray(x, np.result_type(*map(np.asarray, values)).kind == "f" and float32 or int32) for x in values]
+        )
     wants_real = builtins.any(isinstance(x, (float, np.floating)) for x in numbers)
     wants_number = wants_real or builtins.any(not isinstance(x, (builtins.bool, np.bool_)) for x in numbers)
     if FLOAT32 in kinds or wants_real:
@@ -101,17 +107,20 @@ def together(*values) -> list:
 def _binary(function: str) -> Callable:
     def f(a, b) -> Array:
         return current().apply(function, together(a, b))
+
     f.__name__ = function
     return f
 
 
 def _numbers(function: str) -> Callable:
     """Of numbers: bool becomes int32."""
+
     def f(a, b) -> Array:
         a, b = together(a, b)
         if BOOL in (getattr(a, "dtype", None), getattr(b, "dtype", None)):
             a, b = (astype(x, int32) for x in (a, b))
         return current().apply(function, [a, b])
+
     f.__name__ = function
     return f
 
@@ -123,5 +132,6 @@ def _real(x) -> Array:
 def _unary(function: str) -> Callable:
     def f(x) -> Array:
         return current().apply(function, [_real(x)])
+
     f.__name__ = function
     return f

@@ -1,8 +1,8 @@
-#include "run/train/hosts.h"
+#include "run/many/hosts.h"
 
 #include "run/command_line.h"
-#include "run/train/child_runs.h"
-#include "run/train/session.h"
+#include "run/many/child_runs.h"
+#include "run/session/session.h"
 
 #include <fmt/format.h>
 #include <sys/wait.h>

@@ -1,6 +1,6 @@
-#include "run/train/child_runs.h"
+#include "run/many/child_runs.h"
 
-#include "run/train/session.h"
+#include "run/session/session.h"
 
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "run/train/ranks.h"
+#include "run/session/ranks.h"
 
 #include "run/own_library.h"
 

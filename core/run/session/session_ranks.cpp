@@ -2,8 +2,8 @@
 // on.
 #include "data/batch.h"
 #include "data/sha256.h"
-#include "run/train/hosts.h"
-#include "run/train/session.h"
+#include "run/many/hosts.h"
+#include "run/session/session.h"
 
 #include <fmt/format.h>
 
@@ -70,7 +70,7 @@ void Session::require_equal_ranks() {
   }
 }
 
-Session::Wish Session::agree(int steps_done) {
+Session::Wish Session::agree() {
   const bool due = checkpoint_is_due();
   if (!ranks_ || experiment_.asynchronous) return stop_wanted() ? Wish::stop : due ? Wish::checkpoint : Wish::go_on;
   const Wish mine = stop_wanted()                                       ? Wish::stop
@@ -78,21 +78,18 @@ Session::Wish Session::agree(int steps_done) {
                     : seconds_since(told_.at) >= seconds_between_shares ? Wish::tell
                                                                         : Wish::go_on;
   const auto wish = static_cast<Wish>(most(*ranks_, static_cast<std::int64_t>(mine)));
-  if (wish != Wish::go_on) tell_shares(steps_done);
+  if (wish != Wish::go_on) tell_shares();
   return wish;
 }
 
-void Session::tell_shares(int steps_done) {
+void Session::tell_shares() {
   const double seconds = seconds_since(told_.at), waited = ranks_->traffic().waited - told_.waited;
-  const Json mine{{"rank", ranks_->rank()},
-                  {"host", own_host_name()},
-                  {"threads", threads_},
-                  {"computing", seconds > 0 ? std::clamp(1 - waited / seconds, 0.0, 1.0) : 1}};
-  RankShares shares{steps_done, seconds > 0 ? (steps_done - told_.step) / seconds : 0, {}};
-  told_ = {std::chrono::steady_clock::now(), steps_done, ranks_->traffic().waited};
-  const std::vector<std::vector<std::byte>> all = gather(*ranks_, bytes_of(to_text(mine)));
+  const RankShare mine{ranks_->rank(), own_host_name(), threads_,
+                       seconds > 0 ? std::clamp(1 - waited / seconds, 0.0, 1.0) : 1};
+  told_ = {std::chrono::steady_clock::now(), ranks_->traffic().waited};
+  const std::vector<std::vector<std::byte>> all = gather(*ranks_, bytes_of(to_text(to_json(mine))));
   if (!writes()) return;
-  Json json = to_json(shares);
+  Json json{{"ranks", Json::array()}};
   for (const std::vector<std::byte>& one : all) json["ranks"].push_back(parse_json(text_of(one)));
   // For whoever looks on: not worth a sentence where it fails.
   const std::string file = folder_->file(rank_shares_file), partial = file + ".partial";

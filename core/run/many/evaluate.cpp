@@ -4,7 +4,7 @@
 #include "report/progress.h"
 #include "report/provenance.h"
 #include "report/run_page.h"
-#include "run/train/session.h"
+#include "run/session/session.h"
 #include "spec/compose.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // What a session keeps of a run under way: lines of metrics, checkpoints, and logs of the steps between them.
-#include "run/train/session.h"
+#include "run/session/session.h"
 
 namespace lopt {
 namespace {

@@ -1,4 +1,4 @@
-#include "run/train/signals.h"
+#include "run/session/signals.h"
 
 #include <unistd.h>
 

@@ -11,8 +11,8 @@
 #include "report/run_record.h"
 #include "report/writing_thread.h"
 #include "run/command_line.h"
-#include "run/train/signals.h"
-#include "run/train/tracer.h"
+#include "run/session/signals.h"
+#include "run/session/tracer.h"
 
 #include <tbb/global_control.h>
 
@@ -60,7 +60,7 @@ class Session {
   enum class Wish { go_on, tell, checkpoint, stop };
   /// What all ranks do after a step: a checkpoint where one is due, the end where a signal came to any. Now and then
   /// they tell rank 0 how much of the time they compute.
-  Wish agree(int steps_done);
+  Wish agree();
   /// Writes a checkpoint of a training. Where that fails, says so and goes on, or throws, as the spec says.
   void keep(int step, Checkpoint checkpoint);
   /// The same beside the steps that follow: where it fails, a later call says so or throws.
@@ -100,7 +100,7 @@ class Session {
   /// Goes on or throws, as the spec says, where a file could not be written.
   void could_not_write(const std::exception& error);
   bool checkpoint_is_due();
-  void tell_shares(int steps_done);
+  void tell_shares();
   /// Which machines the run has, and what ranks are on each. All ranks must call it.
   Json hosts_of_all();
 
@@ -116,7 +116,6 @@ class Session {
   Json hosts_ = Json::array();
   struct Told {
     std::chrono::steady_clock::time_point at = std::chrono::steady_clock::now();
-    int step = 0;
     double waited = 0;
   };
   Told told_;                    // when ranks last said how they get on
@@ -128,14 +127,5 @@ class Session {
   std::map<std::string, double> seconds_by_part_;
   WritingThread writing_;  // of checkpoints; the last member, so that it ends before what it uses
 };
-
-/// Runs a meta-training to its end, or until a signal; from a checkpoint where there is one.
-int run_meta_training(Session& session, const Checkpoint* from);
-/// The same for inner trainings.
-int run_inner_training(Session& session, const Checkpoint* from);
-/// Either of them.
-int run_session(Session& session, const Checkpoint* from = nullptr);
-/// Runs to the end, or until a signal comes. `after` is called now and then.
-void run_all(InnerTraining& training, const std::function<void()>& after = {});
 
 }  // namespace lopt

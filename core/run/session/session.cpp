@@ -1,6 +1,4 @@
-#include "run/train/session.h"
-
-#include "run/train/population_run.h"
+#include "run/session/session.h"
 
 #include "data/printable.h"
 #include "kernels/kernels.h"
@@ -8,7 +6,7 @@
 #include "report/provenance.h"
 #include "report/run_page.h"
 #include "report/tensorboard.h"
-#include "run/train/ranks.h"
+#include "run/session/ranks.h"
 
 #include <fmt/format.h>
 
@@ -233,12 +231,6 @@ int Session::finish(bool is_meta, int steps_done) {
     say(fmt::format("Next: lopt-run resume {} steps={} trains it longer; lopt-run describe NAME explains a plugin.",
                     folder_->path(), 2 * experiment_.steps));
   return code;
-}
-
-int run_session(Session& session, const Checkpoint* from) {
-  if (session.experiment().population.size > 0) return run_population(session, from);
-  return session.experiment().kind == Experiment::Kind::meta_training ? run_meta_training(session, from)
-                                                                      : run_inner_training(session, from);
 }
 
 }  // namespace lopt

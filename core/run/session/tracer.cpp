@@ -1,4 +1,4 @@
-#include "run/train/tracer.h"
+#include "run/session/tracer.h"
 
 #include "data/npz.h"
 
