@@ -16,9 +16,17 @@ std::int64_t size_of(const Program& program, ValueId value) { return element_cou
 /// Regions below this many rows are not worth their columns.
 constexpr std::int64_t min_rows = 8;
 
+/// One number for as many elements that those who read it, who need nothing else of each other, run apart: in one region
+/// their rows would come from ever more places in memory, and no processor fetches so many ahead.
+bool is_number_for_many(std::int64_t source, std::int64_t target) {
+  constexpr std::int64_t many = 1 << 15;
+  return source == 1 && target >= many;
+}
+
 RowRole broadcast_role(const Type& from, const Type& to) {
   const std::int64_t source = element_count(from.shape), target = element_count(to.shape);
   if (source == target) return {true, target, 0, false};
+  if (is_number_for_many(source, target)) return {};
   const std::size_t extra = to.shape.size() - from.shape.size();
   std::size_t first = 0;  // the first dimension that is repeated
   while (first < to.shape.size() && (first < extra ? 1 : from.shape[first - extra]) == to.shape[first]) ++first;
@@ -255,6 +263,10 @@ class Merger {
       for (const ValueId input : program_.operations[i].inputs) {
         const ValueId set = find(i);
         if (sets_[set].rows != 0 || size_of(program_, input) != sets_[set].elements || find(input) == set) continue;
+        const Operation& read = program_.operations[input];
+        if (read.primitive->name == "broadcast" &&
+            is_number_for_many(size_of(program_, read.inputs[0]), sets_[set].elements))
+          continue;
         if (reader[input] != Clusters::none) try_join(find(reader[input]), set);
         reader[input] = i;
       }

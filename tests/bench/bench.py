@@ -215,6 +215,7 @@ def growth():
             run_loop(
                 "full_gradient_vectorized",
                 steps,
+                "learned_optimizer.step_multiplier=1e-5",  # random weights, which else diverge after some hundred steps
                 f"estimator.unroll_length={length}",
                 f"estimator.recompute_states={flag}",
             )

@@ -2,7 +2,7 @@
 // on.
 #include "data/batch.h"
 #include "data/sha256.h"
-#include "run/many/hosts.h"
+#include "run/train/hosts.h"
 #include "run/session/session.h"
 
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 // lopt-run train and resume: run a spec, or go on with a run.
 #include "report/provenance.h"
-#include "run/many/supervise.h"
+#include "run/train/supervise.h"
 #include "run/session/ranks.h"
 #include "run/train/runs.h"
 #include "spec/compose.h"

@@ -1,7 +1,7 @@
 // lopt-run sweep: a spec with many values of some of its keys, each a run of its own.
 #include "learn/sweep_space.h"
 #include "report/run_page.h"
-#include "run/many/child_runs.h"
+#include "run/train/child_runs.h"
 #include "run/session/ranks.h"
 #include "run/session/session.h"
 #include "spec/compose.h"

@@ -1,4 +1,4 @@
-#include "run/many/child_runs.h"
+#include "run/train/child_runs.h"
 
 #include "run/session/session.h"
 

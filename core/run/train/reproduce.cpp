@@ -6,7 +6,7 @@
 #include "report/estimator_report.h"
 #include "report/evaluation_row.h"
 #include "report/paper_report.h"
-#include "run/many/child_runs.h"
+#include "run/train/child_runs.h"
 #include "run/session/session.h"
 #include "spec/compose.h"
 

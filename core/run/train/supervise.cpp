@@ -1,9 +1,9 @@
 // lopt-run supervise: a command that trains, begun again as often as it dies and has come further.
-#include "run/many/supervise.h"
+#include "run/train/supervise.h"
 
 #include "run/command_line.h"
-#include "run/many/child_runs.h"
-#include "run/many/hosts.h"
+#include "run/train/child_runs.h"
+#include "run/train/hosts.h"
 #include "run/session/session.h"
 
 #include <boost/dll/runtime_symbol_info.hpp>

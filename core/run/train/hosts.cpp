@@ -1,7 +1,7 @@
-#include "run/many/hosts.h"
+#include "run/train/hosts.h"
 
 #include "run/command_line.h"
-#include "run/many/child_runs.h"
+#include "run/train/child_runs.h"
 #include "run/session/session.h"
 
 #include <fmt/format.h>
