@@ -2,6 +2,7 @@
 # find them in.
 function(lopt_embed_files folder namespace output)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/*)
+  list(FILTER files EXCLUDE REGEX "__pycache__|/\\.|~$")  # what Python and editors leave there
   file(RELATIVE_PATH origin ${PROJECT_SOURCE_DIR} ${folder})
   set(text "#pragma once\n// Made from ${origin}.\nnamespace ${namespace} {\nstruct File {\n  const char *path, *content;\n};\ninline constexpr File files[] = {\n")
   foreach(file ${files})

@@ -125,7 +125,7 @@ TEST_CASE("estimators are unbiased in all of their forms") {
   for (const char* form : {"full_es.so directions=orthogonal tasks=2", "full_es.so directions=quasi_random tasks=4",
                            "forward_gradient.so through=problems", "forward_gradient.so direction=signs directions=3",
                            "uoro.so unroll_length=1", "pes_with_gradient.so truncation=log_uniform"}) {
-    const Result result = run(std::string("check-plugin ") + LOPT_BINARY "/lib/lopt/plugins/" + form);
+    const Result result = run(std::string("check-plugin ") + LOPT_BINARY "/lib/lopt/plugins/" + form + time_limit);
     INFO(result.output);
     CHECK(result.code == 0);
     CHECK_THAT(result.output, Contains("unbiased ") && Contains(" of the gradient, "));

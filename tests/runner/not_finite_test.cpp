@@ -34,7 +34,7 @@ TEST_CASE("Adam's formula, as anybody writes it, has a meta-gradient where gradi
   INFO(trained.result.output);
   CHECK(trained.result.code == 0);
   CHECK_THAT(trained.result.output, !Contains("skipped"));
-  CHECK(run("check-plugin " + rules + "/adam_by_theta.so", 60).code == 0);
+  CHECK(run("check-plugin " + rules + "/adam_by_theta.so" + time_limit, 60).code == 0);
 }
 
 TEST_CASE("forward mode: derivatives at 0 are 0 where they must be, and one that breaks is named") {
@@ -85,7 +85,7 @@ TEST_CASE("a formula that breaks is named: plugin, function, operation, leaf, el
     }
     const auto summary = nlohmann::json::parse(read_file(trained.out + "/summary.json"));
     CHECK_THAT(summary["first_not_finite"].get<std::string>(), Contains("meta-step 0, problem ") && Contains(words[0]));
-    const Result checked = run("check-plugin " + rules + "/breaks.so how=" + how, 60);
+    const Result checked = run("check-plugin " + rules + "/breaks.so how=" + how + time_limit, 60);
     INFO(checked.output);
     CHECK(checked.code == 3);
     CHECK_THAT(checked.output, Contains("FAILED   zeros") && Contains(words[0]) && Contains(" 1 failed"));
@@ -95,7 +95,7 @@ TEST_CASE("a formula that breaks is named: plugin, function, operation, leaf, el
 TEST_CASE("check-plugin names the first cause of a rule that breaks at zeros") {
   // Their squares are infinite at 1e30, too, but it is the root's derivative at 0 that breaks meta-training.
   for (const char* how : {"length", "size"}) {
-    const Result checked = run("check-plugin " + rules + "/breaks.so how=" + how, 60);
+    const Result checked = run("check-plugin " + rules + "/breaks.so how=" + how + time_limit, 60);
     CHECK_THAT(checked.output, Contains("derivative of sqrt at 0") && !Contains("1e+30"));
   }
 }

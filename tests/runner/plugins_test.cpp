@@ -276,7 +276,7 @@ TEST_CASE("check-plugin: the plugins that lopt has pass, those that need setting
     const std::string name = entry.path().stem();
     const auto settings = needs.find(name);
     if (settings != needs.end()) {
-      const Result without = run("check-plugin " + entry.path().string(), 60);
+      const Result without = run("check-plugin " + entry.path().string() + time_limit, 60);
       CHECK(without.code == 3);
       CHECK_THAT(without.output, Contains("give it"));
     }

@@ -46,10 +46,14 @@ struct Result {
   std::string output;  // both streams
 };
 
-/// Runs a shell command in the source folder; more than `seconds`, or with sanitizers more than twenty times as many,
-/// is code 124.
+/// How many times longer all takes with sanitizers.
+inline const int patience = std::getenv("LOPT_SANITIZED") ? 20 : 1;
+/// For check-plugin.
+inline const std::string time_limit = patience > 1 ? " --time-limit 60" : "";
+
+/// Runs a shell command in the source folder; more than `seconds` is code 124.
 inline Result shell(const std::string& command, int seconds = 120) {
-  if (std::getenv("LOPT_SANITIZED")) seconds *= 20;
+  seconds *= patience;
   const std::string line = "cd '" LOPT_SOURCE "' && timeout " + std::to_string(seconds) + " " + command + " 2>&1";
   std::FILE* pipe = popen(line.c_str(), "r");
   Result result;

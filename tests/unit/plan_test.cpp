@@ -1,5 +1,6 @@
 // Plans: random programs give what the reference executor gives, and what should be fused is.
 #include "kernels/simd.h"
+#include "plan/kernel_buffers.h"
 #include "trace/primitives/by_name.h"
 #include "unit/random_programs.h"
 
@@ -154,6 +155,31 @@ TEST_CASE("rows of many columns stay as they lie where no layer works on as many
       CHECK((region->rows == 512 * 64 || region->rows == 512));
       for (const TileInstruction& instruction : region->instructions) CHECK(instruction.columns == 1);
     }
+}
+
+TEST_CASE("large tensors that share nothing but a number run one after the other, small ones together") {
+  const auto regions_of = [](Shape shape) {
+    const Tensor rate = make_input("rate", {DType::float32, {}}), scale = exp(rate);
+    std::vector<Tensor> inputs{rate}, outputs;
+    for (int i = 0; i < 3; ++i) {
+      inputs.push_back(make_input("x", {DType::float32, shape}));
+      outputs.push_back(tanh(inputs.back()) * scale + scale);
+    }
+    std::set<std::size_t> reads;  // tensors that a region reads
+    const Executable executable = compile(make_program("p", inputs, outputs));
+    for (const Kernel& kernel : executable.plan().kernels)
+      if (const auto* region = std::get_if<Region>(&kernel); region && region->rows > 1) {
+        std::set<BufferId> read;
+        for (const BufferId buffer : buffers_of(*region))
+          if (executable.plan().buffers[buffer].place == Buffer::Place::input &&
+              executable.plan().buffers[buffer].size > 1)
+            read.insert(buffer);
+        reads.insert(read.size());
+      }
+    return reads;
+  };
+  CHECK(regions_of({300, 200}) == std::set<std::size_t>{1});
+  CHECK(regions_of({30, 20}) == std::set<std::size_t>{3});
 }
 
 TEST_CASE("a relu's derivative is taken where the product before it ends") {
