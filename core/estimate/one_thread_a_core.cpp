@@ -12,20 +12,25 @@ OneThreadACore::OneThreadACore(tbb::task_arena& arena, int threads) : tbb::task_
   hand_over();
   observe(true);
 }
-OneThreadACore::~OneThreadACore() { observe(false); }
+OneThreadACore::~OneThreadACore() {
+  observe(false);  // when it returns, no thread is in the two functions below
+  take_over();
+}
 
 void OneThreadACore::on_scheduler_entry(bool) {
   take_over();
   const int slot = tbb::this_task_arena::current_thread_index();
-  if (slot < 0 || slot >= static_cast<int>(processors_.size())) return;
+  if (slot < 0 || slot >= static_cast<int>(processors_.size())) return hand_over();
   cpu_set_t mine;
   CPU_ZERO(&mine);
   CPU_SET(processors_[static_cast<std::size_t>(slot)], &mine);
   static_cast<void>(sched_setaffinity(0, sizeof mine, &mine));  // a wish: without it all works, slower
+  hand_over();
 }
 void OneThreadACore::on_scheduler_exit(bool) {
   take_over();
   static_cast<void>(sched_setaffinity(0, sizeof all_, &all_));
+  hand_over();
 }
 
 }  // namespace lopt

@@ -111,7 +111,7 @@ TEST_CASE("memory: the least of what is free, of the cgroups' limits and of ulim
   rlimit before{}, limit{};
   REQUIRE(::getrlimit(RLIMIT_AS, &before) == 0);
   limit = before;
-  limit.rlim_cur = std::size_t{1} << 46U;  // more than there is, less than infinity
+  limit.rlim_cur = std::size_t{1} << 60U;  // more than there is, less than infinity
   REQUIRE(::setrlimit(RLIMIT_AS, &limit) == 0);
   CHECK(allowed_memory(old.root()) == 200000000);
   CHECK(::setrlimit(RLIMIT_AS, &before) == 0);
