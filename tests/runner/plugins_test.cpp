@@ -228,9 +228,8 @@ TEST_CASE("check-plugin: each broken plugin is caught by the check that is meant
     const std::string source = read_file(entry.path()), mark = "// caught by: ";
     REQUIRE(source.starts_with(mark));
     const std::string check = source.substr(mark.size(), source.find('.') - mark.size());
-    const Result result =
-        run("check-plugin " LOPT_BINARY "/tests/nonconforming/" + entry.path().stem().string() + ".so --time-limit 10",
-            100);
+    const Result result = run(
+        "check-plugin " LOPT_BINARY "/tests/nonconforming/" + entry.path().stem().string() + ".so" + time_limit, 100);
     INFO(result.output);
     CHECK(result.code == 3);
     CHECK_THAT(result.output, Contains("FAILED   " + check + " ") && Contains(" 1 failed"));

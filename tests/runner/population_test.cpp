@@ -64,7 +64,7 @@ TEST_CASE("population: the same bits for any threads and ranks, and where it was
   REQUIRE(run("train " + file + " -q steps=8 --out " + killed).code == 0);
   for (int time = 0; time < 40 && theta_of(killed) != whole; ++time) {
     fs::remove(killed + "/theta.npz");
-    shell("timeout -s KILL " + std::to_string(0.05 + 0.02 * time) + " " + runner + " resume " + killed +
+    shell("timeout -s KILL " + std::to_string(patience * (0.05 + 0.02 * time)) + " " + runner + " resume " + killed +
           " -q steps=24");
   }
   CHECK(theta_of(killed) == whole);
