@@ -1,6 +1,8 @@
 // What a session keeps of a run under way: lines of metrics, checkpoints, and logs of the steps between them.
 #include "run/session/session.h"
 
+#include <fmt/format.h>
+
 namespace lopt {
 namespace {
 

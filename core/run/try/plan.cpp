@@ -1,5 +1,6 @@
 // lopt-run plan: what a spec's programs become, and what that costs.
 #include "kernels/kernels.h"
+#include "learn/meta_training.h"
 #include "learn/training.h"
 #include "plan/cost.h"
 #include "run/command_line.h"
