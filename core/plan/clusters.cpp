@@ -16,8 +16,8 @@ std::int64_t size_of(const Program& program, ValueId value) { return element_cou
 /// Regions below this many rows are not worth their columns.
 constexpr std::int64_t min_rows = 8;
 
-/// One number for as many elements that those who read it, who need nothing else of each other, run apart: in one region
-/// their rows would come from ever more places in memory, and no processor fetches so many ahead.
+/// One number for as many elements that those who read it, who need nothing else of each other, run apart: in one
+/// region their rows would come from ever more places in memory, and no processor fetches so many ahead.
 bool is_number_for_many(std::int64_t source, std::int64_t target) {
   constexpr std::int64_t many = 1 << 15;
   return source == 1 && target >= many;
