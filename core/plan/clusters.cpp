@@ -18,15 +18,15 @@ constexpr std::int64_t min_rows = 8;
 
 /// One number for as many elements that those who read it, who need nothing else of each other, run apart: in one
 /// region their rows would come from ever more places in memory, and no processor fetches so many ahead.
-bool is_number_for_many(std::int64_t source, std::int64_t target) {
+bool is_number_for_many(const Program& program, ValueId value) {
   constexpr std::int64_t many = 1 << 15;
-  return source == 1 && target >= many;
+  const Operation& op = program.operations[value];
+  return op.primitive->name == "broadcast" && size_of(program, op.inputs[0]) == 1 && size_of(program, value) >= many;
 }
 
 RowRole broadcast_role(const Type& from, const Type& to) {
   const std::int64_t source = element_count(from.shape), target = element_count(to.shape);
   if (source == target) return {true, target, 0, false};
-  if (is_number_for_many(source, target)) return {};
   const std::size_t extra = to.shape.size() - from.shape.size();
   std::size_t first = 0;  // the first dimension that is repeated
   while (first < to.shape.size() && (first < extra ? 1 : from.shape[first - extra]) == to.shape[first]) ++first;
@@ -263,10 +263,7 @@ class Merger {
       for (const ValueId input : program_.operations[i].inputs) {
         const ValueId set = find(i);
         if (sets_[set].rows != 0 || size_of(program_, input) != sets_[set].elements || find(input) == set) continue;
-        const Operation& read = program_.operations[input];
-        if (read.primitive->name == "broadcast" &&
-            is_number_for_many(size_of(program_, read.inputs[0]), sets_[set].elements))
-          continue;
+        if (is_number_for_many(program_, input)) continue;
         if (reader[input] != Clusters::none) try_join(find(reader[input]), set);
         reader[input] = i;
       }
@@ -393,7 +390,8 @@ void find_product_ends(const Program& program, Clusters& clusters) {
 
 Clusters find_clusters(const Program& program) {
   Clusters clusters;
-  for (const Operation& operation : program.operations) clusters.roles.push_back(role_of(program, operation));
+  for (ValueId i = 0; i < program.operations.size(); ++i)
+    clusters.roles.push_back(is_number_for_many(program, i) ? RowRole{} : role_of(program, program.operations[i]));
   find_product_ends(program, clusters);
   keep_rows(program, clusters);
   clusters.of.assign(program.operations.size(), Clusters::none);
