@@ -2,7 +2,6 @@
 
 import os
 import sys
-import unittest
 
 import numpy
 
@@ -72,10 +71,3 @@ def by_python(rule, threads=1, odd=False):
         optimizer.step(grad, loss)
         seen.append({name: array.copy() for name, array in params.items()})
     return seen
-
-
-def main():
-    program = unittest.main(exit=False, argv=[sys.argv[0]])
-    bad = len(program.result.failures) + len(program.result.errors)
-    print(f"{program.result.testsRun - bad} passed, {bad} failed")
-    sys.exit(bad > 0)

@@ -51,6 +51,13 @@ def call(*arguments, env=None, code=0, timeout=120):
     return done if code is None else done.stdout
 
 
+def start(*arguments, **options):
+    """The process of a call that is not waited for. With `text=True`, what it says is kept."""
+    if options.get("text"):
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options}
+    return subprocess.Popen([runner, *arguments], **options)
+
+
 def children_of(process):
     with open(f"/proc/{process}/task/{process}/children") as file:
         return [int(word) for word in file.read().split()]
@@ -92,10 +99,3 @@ class EndingRuns(unittest.TestCase):
                         return
             time.sleep(0.001)
         self.fail("no steps")
-
-
-def main():
-    program = unittest.main(argv=[sys.argv[0]], exit=False, verbosity=1)
-    bad = len({getattr(test, "test_case", test).id() for test, _ in program.result.failures + program.result.errors})
-    print(f"{program.result.testsRun - bad} passed, {bad} failed")
-    sys.exit(bad > 0)

@@ -54,10 +54,3 @@ class InFolder(unittest.TestCase):
         self.addCleanup(sys.path.remove, str(self.folder))
         self.addCleanup(sys.modules.pop, name, None)
         return __import__(name)
-
-
-def main():
-    result = unittest.main(argv=sys.argv[:1] + sys.argv[2:], exit=False, verbosity=1).result
-    bad = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - bad} passed, {bad} failed")
-    sys.exit(1 if bad else 0)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from counting import main
 
 try:
     import torch
@@ -18,8 +19,6 @@ try:
     has_torch = hasattr(torch.nn.functional, "scaled_dot_product_attention")
 except ImportError:
     has_torch = False
-if not has_torch:
-    print("SKIPPED: PyTorch 2 is not here, so the benchmark of wide models is not run")
 
 build = os.path.abspath(sys.argv[1])
 everything = sys.argv[2:] == ["all"]
@@ -28,8 +27,6 @@ source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 
 jax = source + "/.cache/jax/bin/python"
 has_jax = os.path.exists(source + "/.cache/jax/ready")
-if everything and not has_jax:
-    print("SKIPPED: JAX is not here (./dev jax gets it), so what is timed beside it is not run")
 
 
 def output(*command):
@@ -76,27 +73,24 @@ class Bench(unittest.TestCase):
             output("docs/figures/make", folder, "steps=2")
             self.assertLessEqual({"adam.svg", "pes.svg", "quickstart.svg"}, set(os.listdir(folder)))
 
-    @unittest.skipUnless(everything, "minutes")
+    @unittest.skipUnless(everything, "takes minutes: ./dev nightly bench runs it")
     def test_updates_of_large_models_and_ranks(self):
         self.rows(script("bench", "--optimizers"), ["adam"])
         said = script("ranks", "--runs", "1", "--steps", "7", "--most", "16")
         self.assertEqual(len(re.findall(r"(?m)^\| `.* \| [\d.]+ \| [\d.]+ \| [\d.]+ \| \d+ \|$", said)), 6)
         self.assertRegex(said, r"(?m)^\| 16 \| .*fitted")
 
-    @unittest.skipUnless(everything and has_jax, "minutes, and JAX")
+    @unittest.skipUnless(everything and has_jax, "takes minutes, and JAX: ./dev jax, ./dev nightly bench")
     def test_beside_jax(self):
         self.rows(output(jax, "tests/bench/segments_jax.py", "pes"), ["pes"])
         self.assertIn("of 1 no slower", output(jax, "tests/bench/meta_steps_jax.py", "mlp 64-32-10"))
         self.rows(script("shapes", "--peer", "--steps", "1", "quadratic"), ["| dimensions 1"])
 
-    @unittest.skipUnless(has_torch, "PyTorch 2 is not here")
+    @unittest.skipUnless(has_torch, "the benchmark of wide models needs PyTorch 2, which is not here")
     def test_wide_models(self):
         said = script("wide", "--blocks", "1", "--width", "64", "--heads", "2", "--steps", "1")
         self.rows(said, ["adam", "muon", "general", "per_parameter_mlp", "mlp_lopt", "adafac_mlp_lopt"])
 
 
 if __name__ == "__main__":
-    result = unittest.main(argv=sys.argv[:1], exit=False).result
-    failed = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    sys.exit(failed > 0)
+    main()

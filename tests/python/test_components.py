@@ -12,7 +12,8 @@ import sys
 
 import numpy
 
-from python_components import InFolder, main, quietly, runner, source  # finds lopt
+from counting import main
+from python_components import InFolder, quietly, runner, source  # finds lopt
 
 import lopt
 import lopt.numpy as lnp
@@ -365,4 +366,4 @@ class Small(InFolder):
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[2:])

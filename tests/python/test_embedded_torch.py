@@ -12,7 +12,8 @@ import unittest
 
 import numpy
 
-from embedded_problem import by_python, main, problem, RULES, source  # finds lopt
+from counting import main
+from embedded_problem import by_python, problem, RULES, source  # finds lopt
 
 import lopt
 
@@ -21,16 +22,14 @@ try:
     import lopt.torch
 except ImportError:
     torch = None
-    print("SKIPPED: python3-torch is not here, so nothing of lopt.torch is tested")
 
 try:
     import pylo
 except ImportError:
     pylo = None
-    print("SKIPPED: pylo is not here, so whether it computes our updates with our weights is not tested")
 
 
-@unittest.skipUnless(torch, "python3-torch is not here")
+@unittest.skipUnless(torch, "python3-torch is not here, so nothing of lopt.torch is tested")
 class Torch(unittest.TestCase):
     def params(self):
         start, grads, losses = problem()
@@ -154,7 +153,7 @@ class Torch(unittest.TestCase):
             for name in before.files:
                 self.assertTrue(numpy.array_equal(before[name], after[name]), name)
 
-    @unittest.skipUnless(pylo, "pylo is not here")
+    @unittest.skipUnless(pylo, "pylo is not here, so whether it computes our updates with our weights is not tested")
     def test_pylo_computes_our_updates_with_our_weights(self):
         with open(os.path.join(source, "docs", "weights.md")) as file:
             go = [

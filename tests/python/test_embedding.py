@@ -16,7 +16,8 @@ import unittest
 
 import numpy
 
-from embedded_problem import build, by_python, main, problem, RULES, SHAPES, source, STEPS  # finds lopt
+from counting import main
+from embedded_problem import build, by_python, problem, RULES, SHAPES, source, STEPS  # finds lopt
 
 import lopt
 
@@ -25,13 +26,11 @@ try:
     import lopt.torch
 except ImportError:
     torch = None
-    print("SKIPPED: python3-torch is not here, so nothing of lopt.torch is tested")
 
 try:
     import optax
 except ImportError:
     optax = None
-    print("SKIPPED: optax is not here, so nothing of lopt.optax is tested")
 
 
 class Embedding(unittest.TestCase):
@@ -252,7 +251,7 @@ class Embedding(unittest.TestCase):
             done = len(lopt.Run(folder + "/run").metrics)
             self.assertEqual(len(lopt.resume(folder + "/run", steps=done + 1, quiet=True).metrics), done + 1)
 
-    @unittest.skipUnless(optax, "optax is not here")
+    @unittest.skipUnless(optax, "optax is not here, so lopt.optax is not tested")
     def test_optax_takes_our_optimizers(self):
         import jax
         import lopt.optax

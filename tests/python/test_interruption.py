@@ -11,30 +11,26 @@ import subprocess
 import time
 import unittest
 
-from ending_runs import EndingRuns, build, call, children_of, faults, main, runner, sanitized
-from run_folders import results
+from counting import main
+from ending_runs import EndingRuns, build, call, children_of, faults, runner, sanitized, start
+from run_folders import results, steps_of
 
 
 class Interruption(EndingRuns):
     def test_supervise_goes_on_as_often_as_it_comes_further(self):
         run = self.path("run")
-        child = subprocess.Popen(
-            [
-                runner,
-                "supervise",
-                "--",
-                runner,
-                "train",
-                self.spec("pes", 4000),
-                "checkpoint.every=1 step",
-                "--out",
-                run,
-                "-q",
-                "--threads",
-                "1",
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+        child = start(
+            "supervise",
+            "--",
+            runner,
+            "train",
+            self.spec("pes", 4000),
+            "checkpoint.every=1 step",
+            "--out",
+            run,
+            "-q",
+            "--threads",
+            "1",
             text=True,
         )
         for steps in (5, 10, 15):
@@ -47,8 +43,7 @@ class Interruption(EndingRuns):
         said, _ = child.communicate(timeout=30)
         self.assertEqual(child.returncode, 143, said)
         self.assertEqual(said.count("and is begun again"), 3, said)
-        with open(run + "/metrics.jsonl") as file:
-            steps = len(file.read().splitlines())
+        steps = steps_of(run)
         whole = self.path("whole")
         call("train", self.spec("pes", steps), "--out", whole, "-q")
         self.assertEqual(results(run), results(whole))
@@ -58,7 +53,7 @@ class Interruption(EndingRuns):
 
     def test_supervise_ends_where_nothing_comes_of_it(self):
         missing = self.path("missing.yaml")
-        start = time.time()
+        began = time.time()
         said = call("supervise", "--", runner, "train", missing, "--out", self.path("run"), code=None)
         self.assertEqual(said.returncode, 2, said.stdout)  # a spec that is not there is not there the next time
         said = call(
@@ -81,7 +76,7 @@ class Interruption(EndingRuns):
             (["--", runner, "train", missing], "needs --out RUN"),
         ):
             self.assertIn(sentence, call("supervise", *words, code=2))
-        self.assertLess(time.time() - start, 30)
+        self.assertLess(time.time() - began, 30)
 
     def test_each_failing_call(self):
         for if_it_fails, every in (("go_on", "3 steps"), ("stop", "3 steps"), ("go_on", "1 step")):
@@ -137,7 +132,7 @@ class Interruption(EndingRuns):
         if subprocess.run(
             ["mount", "-t", "tmpfs", "-o", "size=96k", "none", disk], stderr=subprocess.DEVNULL
         ).returncode:
-            self.skipTest("NOT RUN: a small disk cannot be mounted here")
+            self.skipTest("a small disk cannot be mounted here")
         try:
             done = call("train", self.spec("pes", 400), "--out", disk + "/run", "-q", code=None)
             self.assertEqual(done.returncode, 1, done.stdout)
@@ -172,7 +167,7 @@ class Interruption(EndingRuns):
         if subprocess.run(
             ["mount", "-t", "tmpfs", "-o", "size=16k", "none", disk], stderr=subprocess.DEVNULL
         ).returncode:
-            self.skipTest("NOT RUN: a small disk cannot be mounted here")
+            self.skipTest("a small disk cannot be mounted here")
         try:
             done = call("evaluate", spec_file, "--out", disk + "/run", "-q", code=None)
             self.assertEqual(done.returncode, 1, done.stdout)
@@ -190,7 +185,7 @@ class Interruption(EndingRuns):
 
     def test_one_process_a_folder(self):
         run = self.path("run")
-        child = subprocess.Popen([runner, "train", self.spec("pes", 1000000), "--out", run, "-q"])
+        child = start("train", self.spec("pes", 1000000), "--out", run, "-q")
         while not glob.glob(run + "/checkpoints/*.checkpoint"):
             time.sleep(0.02)
         refused = call("resume", run, code=2)
@@ -204,7 +199,7 @@ class Interruption(EndingRuns):
     def test_one_process_a_folder_where_there_are_no_locks(self):
         env = dict(os.environ, LD_PRELOAD=faults, LOPT_FAULT="no-locks:0")
         run, owner = self.path("run"), self.path("run") + "/lock.owner"
-        child = subprocess.Popen([runner, "train", self.spec("pes", 1000000), "--out", run, "-q"], env=env)
+        child = start("train", self.spec("pes", 1000000), "--out", run, "-q", env=env)
         while not glob.glob(run + "/checkpoints/*.checkpoint"):
             time.sleep(0.02)
         self.assertIn(f"another process ({child.pid}) is at work", call("resume", run, code=2, env=env))
@@ -236,19 +231,18 @@ class Interruption(EndingRuns):
             (long_steps, signal.SIGTERM, 143),
         ):
             run = self.path(f"run{code}{len(overrides)}")
-            child = subprocess.Popen([runner, "train", self.spec("pes", 1000000), *overrides, "--out", run, "-q"])
+            child = start("train", self.spec("pes", 1000000), *overrides, "--out", run, "-q")
             while not os.path.exists(run + "/metrics.jsonl"):
                 time.sleep(0.02)
             time.sleep(0.5)
-            start = time.time()
+            began = time.time()
             child.send_signal(number)
             self.assertEqual(child.wait(30), code)
-            print(f"\nended {time.time() - start:.2f} s after signal {number}")
+            print(f"\nended {time.time() - began:.2f} s after signal {number}")
             if not sanitized:
-                self.assertLess(time.time() - start, 2)
+                self.assertLess(time.time() - began, 2)
             self.assertEqual(len(glob.glob(run + "/checkpoints/*.checkpoint")) > 0, True)
-            with open(run + "/metrics.jsonl") as file:
-                done = len(file.readlines())
+            done = steps_of(run)
             steps = done + (1 if overrides else 3)
             call("resume", run, f"steps={steps}", "-q")
             whole = self.path(f"whole{code}{len(overrides)}")
@@ -257,19 +251,14 @@ class Interruption(EndingRuns):
 
     def test_a_signal_ends_an_estimator_that_goes_on_by_itself(self):
         run = self.path("run")
-        child = subprocess.Popen(
-            [
-                runner,
-                "train",
-                self.spec("pes", 5),
-                "--out",
-                run,
-                "--plugin-path",
-                build + "/tests/plugins/slow_estimator.so",
-                "estimator={plugin: slow_estimator, seconds: 1000}",
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+        child = start(
+            "train",
+            self.spec("pes", 5),
+            "--out",
+            run,
+            "--plugin-path",
+            build + "/tests/plugins/slow_estimator.so",
+            "estimator={plugin: slow_estimator, seconds: 1000}",
             text=True,
         )
         while not os.path.exists(run + "/run.json"):
@@ -282,17 +271,14 @@ class Interruption(EndingRuns):
 
     def test_a_signal_ends_the_search_for_rates(self):
         run = self.path("run")
-        child = subprocess.Popen(
-            [
-                runner,
-                "train",
-                self.spec("pes", 1),
-                "--out",
-                run,
-                "-q",
-                "apply={steps: 1000000, seeds: [0]}",
-                "compare=[{tuned: adam}]",
-            ]
+        child = start(
+            "train",
+            self.spec("pes", 1),
+            "--out",
+            run,
+            "-q",
+            "apply={steps: 1000000, seeds: [0]}",
+            "compare=[{tuned: adam}]",
         )
         while not os.path.exists(run + "/metrics.jsonl"):
             time.sleep(0.02)
@@ -309,20 +295,15 @@ class Interruption(EndingRuns):
         )
         with open(path, "w") as file:
             file.write(text)
-        child = subprocess.Popen(
-            [
-                runner,
-                "train",
-                self.spec("pes", 1000000),
-                "--out",
-                run,
-                "-q",
-                "checkpoint.every=1 step",
-                f"task={{plugin: char_rnn, embedding: 4, hidden: 4, batch_size: 4, dataset: {{plugin: text, file: "
-                f"{path}}}}}",
-            ],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+        child = start(
+            "train",
+            self.spec("pes", 1000000),
+            "--out",
+            run,
+            "-q",
+            "checkpoint.every=1 step",
+            f"task={{plugin: char_rnn, embedding: 4, hidden: 4, batch_size: 4, dataset: {{plugin: text, file: "
+            f"{path}}}}}",
             text=True,
         )
         self.wait_for_steps(run, 3)
@@ -332,8 +313,7 @@ class Interruption(EndingRuns):
         self.assertIn(f"{path}: was cut short while it was in use", said)
         with open(path, "w") as file:
             file.write(text)
-        with open(run + "/metrics.jsonl") as file:
-            steps = len(file.read().splitlines())
+        steps = steps_of(run)
         call("resume", run, f"steps={steps + 2}", "-q")
 
 

@@ -11,6 +11,8 @@ import unittest
 
 import numpy as np
 
+from counting import main
+
 build = os.path.abspath(sys.argv[1])
 source = pathlib.Path(__file__).resolve().parents[2]
 os.environ["LOPT_PREFIX"] = build
@@ -404,7 +406,4 @@ class Whole(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    result = unittest.main(argv=sys.argv[:1] + sys.argv[2:], exit=False, verbosity=1).result
-    bad = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - bad} passed, {bad} failed")
-    sys.exit(1 if bad else 0)
+    main(*sys.argv[2:])

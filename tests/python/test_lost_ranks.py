@@ -11,7 +11,8 @@ import subprocess
 import time
 import unittest
 
-from ranks_of_a_run import call, command, digest, environment, main, OnRanks, runner
+from counting import main
+from ranks_of_a_run import call, command, digest, environment, OnRanks, runner
 from run_folders import processes_of_ranks, steps_of
 
 
@@ -91,43 +92,31 @@ class LostRanks(OnRanks):
         run = self.folder + "/run"
         child = self.start(run, 2)
         try:
-            done = subprocess.run(
-                command(2, "resume", run),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=60,
-                env=environment,
-            )
-            self.assertNotEqual(done.returncode, 0)
-            self.assertIn("is at work in this run's folder", done.stdout)
+            self.assertIn("is at work in this run's folder", call(2, "resume", run, code=None))
         finally:
             child.send_signal(signal.SIGTERM)
             child.communicate(timeout=40)
         self.check_goes_on(run)
+
+    def sharded(self, run, shards):
+        """What a long training is called with, of which each step is kept."""
+        spec = self.spec("pes", 1000000)
+        return ["train", spec, f"shards={shards}", "checkpoint.every=1 step", "--out", run, "-q", "--threads", "1"]
+
+    def check_as_if_nothing_died(self, run, shards):
+        steps = steps_of(run)
+        if not os.path.exists(run + "/theta.npz"):  # it was beginning again
+            call(1, "resume", run, f"steps={steps}", "-q")
+        whole = self.folder + "/whole"
+        call(1, "train", self.spec("pes", steps), f"shards={shards}", "--out", whole, "-q")
+        self.assertEqual(digest(run), digest(whole))
 
     def test_supervise_goes_on_without_a_rank_that_dies(self):
         """Killed, and hung: each time the same bits, and within seconds."""
         run = self.folder + "/run"
         env = {"LOPT_RANK_SECONDS": "2"}
         child = subprocess.Popen(
-            [
-                runner,
-                "supervise",
-                "--",
-                *command(
-                    3,
-                    "train",
-                    self.spec("pes", 1000000),
-                    "shards=3",
-                    "checkpoint.every=1 step",
-                    "--out",
-                    run,
-                    "-q",
-                    "--threads",
-                    "1",
-                ),
-            ],
+            [runner, "supervise", "--", *command(3, *self.sharded(run, 3))],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -146,12 +135,7 @@ class LostRanks(OnRanks):
         child.send_signal(signal.SIGTERM)
         _, said = child.communicate(timeout=60)
         self.assertEqual(said.count("and is begun again"), 2, said)
-        steps = steps_of(run)
-        if not os.path.exists(run + "/theta.npz"):  # it was beginning again
-            call(1, "resume", run, f"steps={steps}", "-q")
-        whole = self.folder + "/whole"
-        call(1, "train", self.spec("pes", steps), "shards=3", "--out", whole, "-q")
-        self.assertEqual(digest(run), digest(whole))
+        self.check_as_if_nothing_died(run, 3)
 
     def wait_for_more(self, run, steps):
         start, deadline = steps_of(run), time.time() + 60
@@ -166,22 +150,11 @@ class LostRanks(OnRanks):
             if shutil.which("ompi_info")
             else False
         ),
-        "NOT RUN: this Open MPI has no fault tolerance (5 has)",
+        "this Open MPI has no fault tolerance (5 has)",
     )
     def test_the_others_go_on_where_mpi_can(self):
         run = self.folder + "/run"
-        words = command(
-            4,
-            "train",
-            self.spec("pes", 1000000),
-            "shards=4",
-            "checkpoint.every=1 step",
-            "--out",
-            run,
-            "-q",
-            "--threads",
-            "1",
-        )
+        words = command(4, *self.sharded(run, 4))
         words[1:1] = ["--with-ft", "ulfm", "--mca", "btl", "tcp,self", "--mca", "btl_tcp_if_include", "lo"]
         child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
         for rank in (2, 0):
@@ -194,12 +167,7 @@ class LostRanks(OnRanks):
             print(f"\nthe others go on {time.time() - start:.1f} s after rank {rank} was killed")
         child.send_signal(signal.SIGTERM)
         child.communicate(timeout=60)
-        steps = steps_of(run)
-        whole = self.folder + "/whole"
-        call(1, "train", self.spec("pes", steps), "shards=4", "--out", whole, "-q")
-        if not os.path.exists(run + "/theta.npz"):
-            call(1, "resume", run, f"steps={steps}", "-q")
-        self.assertEqual(digest(run), digest(whole))
+        self.check_as_if_nothing_died(run, 4)
 
     def test_two_network_namespaces(self):
         """Ranks on two hosts, which are network namespaces of this machine with a link between them."""
@@ -232,7 +200,7 @@ END
             env=environment,
         )
         if not os.path.exists(self.folder + "/permitted"):
-            self.skipTest(f"NOT RUN: network namespaces are not permitted here: {done.stdout[-300:]}")
+            self.skipTest(f"network namespaces are not permitted here: {done.stdout[-300:]}")
         self.assertEqual(done.returncode, 0, done.stdout)
         call(1, "train", self.spec("pes"), "--out", self.folder + "/one", "-q")
         self.assertEqual(digest(self.folder + "/one"), digest(self.folder + "/two"))

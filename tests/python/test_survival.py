@@ -12,8 +12,9 @@ import sys
 import time
 import unittest
 
-from ending_runs import EndingRuns, build, call, estimators, faults, main, runner, sanitized
-from run_folders import results
+from counting import main
+from ending_runs import EndingRuns, build, call, estimators, faults, runner, sanitized, start
+from run_folders import results, steps_of
 
 kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 seed = int(sys.argv[3]) if len(sys.argv) > 3 else random.SystemRandom().randrange(1 << 30)
@@ -25,21 +26,22 @@ class Survival(EndingRuns):
             for threads in ("1", "3"):
                 with self.subTest(estimator=estimator, threads=threads):
                     run = self.path(estimator + threads)
+                    files = ["--out", run, "--trace", run + ".npz"]
                     call(
-                        "train",
-                        self.spec(estimator),
-                        "--out",
-                        run,
-                        "--trace",
-                        run + ".npz",
-                        "--threads",
-                        threads,
-                        "-q",
+                        *["train", self.spec(estimator), *files, "--threads", threads, "-q"],
                         env={"LD_PRELOAD": faults, "LOPT_FAULT": "kill:30"} if not sanitized else {},
                         code=-9 if not sanitized else 0,
                     )
                     call("resume", run, "--threads", "2", "-q")
                     self.assertEqual(results(run, run + ".npz"), self.unbroken(estimator))
+
+    def kill_after(self, run, steps):
+        """Trains until so many steps are written, each of which is kept, and kills."""
+        arguments = ["checkpoint.every=1 step", "--out", run, "--trace", run + ".npz", "--threads", "2", "-q"]
+        child = start("train", self.spec("pes", 60), *arguments)
+        self.wait_for_steps(run, steps)
+        child.kill()
+        child.wait()
 
     def test_more_steps_than_were_planned(self):
         run = self.path("run")
@@ -66,7 +68,7 @@ class Survival(EndingRuns):
     @unittest.skipIf(sanitized, "kills are timed for a build without sanitizers")
     def test_kills(self):
         rng = random.Random(seed)
-        start = time.time()
+        began = time.time()
         self.unbroken("pes", 60)
         print(f"\n{kills} kills, seed {seed}")
         inside, before = 0, 0
@@ -80,8 +82,11 @@ class Survival(EndingRuns):
                 env = {}
                 if rng.random() < 0.5:
                     env = {"LD_PRELOAD": faults, "LOPT_FAULT": f"kill:{rng.randrange(1, 200)}"}
-                child = subprocess.Popen(
-                    [runner, *arguments, "-q", "--threads", rng.choice("123")],
+                child = start(
+                    *arguments,
+                    "-q",
+                    "--threads",
+                    rng.choice("123"),
                     env=dict(os.environ, **env),
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -106,7 +111,7 @@ class Survival(EndingRuns):
             shutil.rmtree(run)
         print(
             f"{kills} runs survived, {inside} kills inside a call that writes, {before} before the first checkpoint, "
-            f"{time.time() - start:.0f} s"
+            f"{time.time() - began:.0f} s"
         )
 
     @unittest.skipIf(sanitized, "calls are counted for a build without sanitizers")
@@ -115,26 +120,8 @@ class Survival(EndingRuns):
         reference = self.unbroken("pes", 60)
         for attempt in range(4):
             run = self.path(f"run{attempt}")
-            child = subprocess.Popen(
-                [
-                    runner,
-                    "train",
-                    self.spec("pes", 60),
-                    "checkpoint.every=1 step",
-                    "--out",
-                    run,
-                    "--trace",
-                    run + ".npz",
-                    "--threads",
-                    "2",
-                    "-q",
-                ]
-            )
-            self.wait_for_steps(run, 5 + 13 * attempt)
-            child.kill()
-            child.wait()
-            with open(run + "/metrics.jsonl") as file:
-                steps = len(file.read().splitlines())
+            self.kill_after(run, 5 + 13 * attempt)
+            steps = steps_of(run)
             said = call("resume", run, "--threads", "1")
             after = int(said.split("Going on after step ")[1].split()[0])
             self.assertGreaterEqual(after, steps - 1, said)
@@ -143,22 +130,7 @@ class Survival(EndingRuns):
     def test_a_log_that_is_cut_short_or_damaged(self):
         for harm in ("cut", "damage", "remove"):
             run = self.path(harm)
-            child = subprocess.Popen(
-                [
-                    runner,
-                    "train",
-                    self.spec("pes", 60),
-                    "checkpoint.every=1 step",
-                    "--out",
-                    run,
-                    "--trace",
-                    run + ".npz",
-                    "-q",
-                ]
-            )
-            self.wait_for_steps(run, 12)
-            child.kill()
-            child.wait()
+            self.kill_after(run, 12)
             log = max(glob.glob(run + "/checkpoints/*.log"), key=os.path.getsize)
             with open(log, "rb") as file:
                 content = bytearray(file.read())

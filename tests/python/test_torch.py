@@ -6,13 +6,15 @@ usage: test_torch.py BUILD
 
 import copy
 import pickle
+import sys
 import tempfile
 import unittest
 import warnings
 
 import torch
 
-from torch_model import batch, bits, fresh, main, model, Optimizer, RULES, train  # finds lopt
+from counting import main
+from torch_model import batch, bits, fresh, model, Optimizer, RULES, train  # finds lopt
 
 import lopt
 
@@ -348,4 +350,5 @@ class Habits(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    print(f"PyTorch {torch.__version__}, Python {sys.version.split()[0]}")
     main()

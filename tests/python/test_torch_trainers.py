@@ -12,7 +12,8 @@ import unittest
 
 import torch
 
-from torch_model import batch, main, model, Optimizer, source  # finds lopt
+from counting import main
+from torch_model import batch, model, Optimizer, source  # finds lopt
 
 
 try:
@@ -49,7 +50,7 @@ class Trainers(unittest.TestCase):
                 self.assertTrue(0 < test < float("inf"), done.stdout)
                 self.assertGreater(cost, 0)
 
-    @unittest.skipUnless(lightning, "SKIPPED: lightning is not here")
+    @unittest.skipUnless(lightning, "lightning is not here")
     def test_a_lightning_trainer(self):
         class Module(lightning.LightningModule):
             def __init__(self):
@@ -100,7 +101,7 @@ class Trainers(unittest.TestCase):
             )
             self.assertLess(again.losses[0], 0.9 * module.losses[0])
 
-    @unittest.skipUnless(transformers, "SKIPPED: transformers is not here")
+    @unittest.skipUnless(transformers, "transformers is not here")
     def test_a_hugging_face_trainer(self):
         class Net(torch.nn.Module):
             def __init__(self):
@@ -144,4 +145,5 @@ class Trainers(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    print(f"PyTorch {torch.__version__}, Python {sys.version.split()[0]}")
     main()

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import unittest
 
 import torch
 
@@ -54,11 +53,3 @@ def fresh(rule, folder):
 
 def bits(net):
     return [p.detach().clone() for p in net.parameters()]
-
-
-def main():
-    print(f"PyTorch {torch.__version__}, Python {sys.version.split()[0]}")
-    program = unittest.main(exit=False, argv=[sys.argv[0]])
-    bad = len(program.result.failures) + len(program.result.errors)
-    print(f"{program.result.testsRun - bad} passed, {bad} failed")
-    sys.exit(bad > 0)
