@@ -253,7 +253,7 @@ std::vector<double> Executable::time_kernels() const {
   return best;
 }
 
-std::vector<Array> Executable::run(std::span<const Array> inputs) const {
+std::vector<Array> Executable::run(std::span<const Array> inputs, Arena& arena) const {
   if (inputs.size() != plan().input_types.size())
     throw std::invalid_argument(
         fmt::format("{} takes {} inputs, not {}", plan().name, plan().input_types.size(), inputs.size()));
@@ -268,7 +268,6 @@ std::vector<Array> Executable::run(std::span<const Array> inputs) const {
   std::vector<void*> out;
   for (const Type& type : plan().output_types) results.emplace_back(type);
   for (Array& result : results) out.push_back(result.mutable_data());
-  Arena arena;
   run(in, out, arena);
   return results;
 }

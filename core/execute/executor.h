@@ -43,7 +43,11 @@ class Executable {
   /// Seconds that each kernel of the plan takes on arrays of zeros, the least of some runs.
   std::vector<double> time_kernels() const;
   /// The same on arrays. Throws std::invalid_argument where their types are not the plan's.
-  std::vector<Array> run(std::span<const Array> inputs) const;
+  std::vector<Array> run(std::span<const Array> inputs) const {
+    Arena arena;
+    return run(inputs, arena);
+  }
+  std::vector<Array> run(std::span<const Array> inputs, Arena& arena) const;
 
  private:
   void bind(std::span<const void* const> inputs, std::span<void* const> outputs, Arena& arena, BlockTeam* team,

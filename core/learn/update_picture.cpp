@@ -59,7 +59,7 @@ class Stepper {
     inputs.insert(inputs.end(), state_.begin(), state_.end());
     inputs.insert(inputs.end(),
                   {gradients, Array::scalar(1.0F), Array::scalar(static_cast<std::int32_t>(iteration)), key_});
-    std::vector<Array> outputs = step_->run(inputs);
+    std::vector<Array> outputs = step_->run(inputs, arena_);
     Array result = outputs.back();
     if (keep) state_.assign(outputs.begin(), outputs.end() - 1);
     return result;
@@ -69,11 +69,13 @@ class Stepper {
   std::vector<Array> theta_, state_;
   Array key_ = to_array(HostKey::from_seed(0));
   std::optional<Executable> step_;
+  Arena arena_;
 };
 
 }  // namespace
 
-UpdatePicture update_picture(const OptimizerSource& source, const Values& theta, std::int64_t steps) {
+UpdatePicture update_picture(const OptimizerSource& source, const Values& theta, std::int64_t steps,
+                             const std::function<bool()>& interrupt) {
   UpdatePicture picture;
   for (std::int64_t i = 0; i < points; ++i)
     picture.axis.push_back(most_gradient * (2 * static_cast<float>(i) / static_cast<float>(points - 1) - 1));
@@ -89,6 +91,7 @@ UpdatePicture update_picture(const OptimizerSource& source, const Values& theta,
   looks.erase(std::unique(looks.begin(), looks.end()), looks.end());
   Stepper stepper(source, theta, steps);
   for (std::int64_t step = 0; step <= last; ++step) {
+    if (interrupt && interrupt()) throw Interrupted();
     if (std::binary_search(looks.begin(), looks.end(), step)) {
       const Array change = stepper.change(gradients, step, false);
       picture.moments.push_back({step, {change.values<float>().begin(), change.values<float>().end()}});

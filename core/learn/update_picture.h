@@ -20,7 +20,8 @@ struct UpdatePicture {
 
 /// Feeds a rule a vector of parameters, one for each pair of g and m between −0.1 and 0.1, in a problem of `steps`
 /// steps whose loss is 1 throughout. Any rule has such a picture; one that looks at more than gradients has others as
-/// well.
-UpdatePicture update_picture(const OptimizerSource& optimizer, const Values& theta, std::int64_t steps);
+/// well. Throws Interrupted where `interrupt` says true; it may be empty.
+UpdatePicture update_picture(const OptimizerSource& optimizer, const Values& theta, std::int64_t steps,
+                             const std::function<bool()>& interrupt = {});
 
 }  // namespace lopt

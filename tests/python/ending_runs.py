@@ -37,6 +37,13 @@ checkpoint: {every: 3 steps, keep: 2, if_it_fails: %s}
 """
 
 
+def with_faults(**variables):
+    """The environment of a run whose calls of the file system are counted, or fail (tests/faults).
+
+    Whether a run leaks is asked of others: a sanitizer's symbolizer would be hit as well."""
+    return {"LD_PRELOAD": faults, "ASAN_OPTIONS": "detect_leaks=0", **variables}
+
+
 def call(*arguments, env=None, code=0, timeout=120):
     done = subprocess.run(
         [runner, *arguments],

@@ -1,6 +1,6 @@
 """Arrays and tables as they are found: what is read as what, how it is split, and what is refused with its place.
 
-usage: test_data.py RUNNER
+usage: test_data.py BUILD
 """
 
 import gzip
@@ -14,7 +14,7 @@ import unittest
 import numpy as np
 from counting import main
 
-runner = os.path.abspath(sys.argv[1])
+runner = os.path.abspath(sys.argv[1]) + "/bin/lopt-run"
 random = np.random.default_rng(0)
 X = random.normal(size=(200, 8)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(int)

@@ -1,8 +1,10 @@
 """What other programs read: the schema of specs by jsonschema, events by TensorBoard, θ by safetensors, docs by their
 code.
 
-usage: test_ecosystem.py RUNNER. TensorBoard and safetensors are no Debian packages: without them the files are read by
-the few lines below, and this says so."""
+usage: test_ecosystem.py BUILD
+
+TensorBoard and safetensors are no Debian packages: without them the files are read by the few lines below, and this
+says so."""
 
 import glob
 import json
@@ -19,7 +21,7 @@ import numpy
 import yaml
 from counting import main
 
-runner = os.path.abspath(sys.argv.pop(1))
+runner = os.path.abspath(sys.argv[1]) + "/bin/lopt-run"
 source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 META = """

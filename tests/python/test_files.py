@@ -1,4 +1,4 @@
-"""What a run writes opens in NumPy and pandas. usage: test_files.py RUNNER"""
+"""What a run writes opens in NumPy and pandas. usage: test_files.py BUILD"""
 
 import json
 import os
@@ -12,7 +12,7 @@ import numpy
 import pandas
 from counting import main
 
-RUNNER = sys.argv.pop(1)
+RUNNER = os.path.abspath(sys.argv[1]) + "/bin/lopt-run"
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from counting import main
-from ending_runs import EndingRuns, build, call, children_of, faults, runner, sanitized, start
+from ending_runs import EndingRuns, build, call, children_of, patience, runner, sanitized, start, with_faults
 from run_folders import results, steps_of
 
 
@@ -89,7 +89,7 @@ class Interruption(EndingRuns):
                 "--out",
                 self.path(f"count-run-{if_it_fails}-{every}"),
                 "-q",
-                env={"LD_PRELOAD": faults, "LOPT_FAULT_COUNT": count},
+                env=with_faults(LOPT_FAULT_COUNT=count),
             )
             with open(count) as file:
                 calls = int(file.read())
@@ -108,7 +108,7 @@ class Interruption(EndingRuns):
                         run + ".npz",
                         "-q",
                         code=None,
-                        env={"LD_PRELOAD": faults, "LOPT_FAULT": f"fail:{number}{later}"},
+                        env=with_faults(LOPT_FAULT=f"fail:{number}{later}"),
                     )
                     message = f"call {number}{later}, {if_it_fails}: code {done.returncode}: {done.stdout}"
                     self.assertIn(done.returncode, (0, 1, 2), message)
@@ -197,7 +197,7 @@ class Interruption(EndingRuns):
         call("resume", run, f"steps={done + 10}", "-q")
 
     def test_one_process_a_folder_where_there_are_no_locks(self):
-        env = dict(os.environ, LD_PRELOAD=faults, LOPT_FAULT="no-locks:0")
+        env = dict(os.environ, **with_faults(LOPT_FAULT="no-locks:0"))
         run, owner = self.path("run"), self.path("run") + "/lock.owner"
         child = start("train", self.spec("pes", 1000000), "--out", run, "-q", env=env)
         while not glob.glob(run + "/checkpoints/*.checkpoint"):
@@ -284,7 +284,7 @@ class Interruption(EndingRuns):
             time.sleep(0.02)
         time.sleep(0.5)
         child.send_signal(signal.SIGINT)
-        self.assertEqual(child.wait(20), 130)  # a search takes minutes
+        self.assertEqual(child.wait(20 * patience), 130)  # a search takes minutes
 
     @unittest.skipIf(sanitized, "sanitizers explain crashes themselves")
     def test_a_file_that_is_cut_short_under_a_run_is_named(self):

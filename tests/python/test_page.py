@@ -1,6 +1,6 @@
 """The pages that runs write, opened in headless Chromium: no console errors, curves there, tooltip and keyboard answer.
 
-usage: test_page.py RUNNER"""
+usage: test_page.py BUILD"""
 
 import json
 import os
@@ -12,7 +12,7 @@ import tempfile
 import unittest
 from counting import main
 
-runner = os.path.abspath(sys.argv.pop(1))
+runner = os.path.abspath(sys.argv[1]) + "/bin/lopt-run"
 source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

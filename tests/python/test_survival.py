@@ -13,7 +13,7 @@ import time
 import unittest
 
 from counting import main
-from ending_runs import EndingRuns, build, call, estimators, faults, runner, sanitized, start
+from ending_runs import EndingRuns, build, call, estimators, runner, sanitized, start, with_faults
 from run_folders import results, steps_of
 
 kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20
@@ -29,7 +29,7 @@ class Survival(EndingRuns):
                     files = ["--out", run, "--trace", run + ".npz"]
                     call(
                         *["train", self.spec(estimator), *files, "--threads", threads, "-q"],
-                        env={"LD_PRELOAD": faults, "LOPT_FAULT": "kill:30"} if not sanitized else {},
+                        env=with_faults(LOPT_FAULT="kill:30") if not sanitized else {},
                         code=-9 if not sanitized else 0,
                     )
                     call("resume", run, "--threads", "2", "-q")
@@ -81,7 +81,7 @@ class Survival(EndingRuns):
             for _ in range(rng.choice([1, 1, 2, 3])):
                 env = {}
                 if rng.random() < 0.5:
-                    env = {"LD_PRELOAD": faults, "LOPT_FAULT": f"kill:{rng.randrange(1, 200)}"}
+                    env = with_faults(LOPT_FAULT=f"kill:{rng.randrange(1, 200)}")
                 child = start(
                     *arguments,
                     "-q",

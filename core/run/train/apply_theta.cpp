@@ -4,6 +4,7 @@
 #include "learn/update_picture.h"
 #include "report/evaluation_beside.h"
 #include "report/preview.h"
+#include "run/session/signals.h"
 #include "run/train/runs.h"
 
 #include <fmt/format.h>
@@ -157,12 +158,15 @@ void add_pictures(Session& session, const Values& theta, std::int64_t horizon) {
       experiment.application ? experiment.application->steps : std::max<std::int64_t>(horizon, 100);
   try {
     Json pictures = Json::array();
-    pictures.push_back(maps_of(experiment.name, update_picture(source_of(experiment.learned_optimizer), theta, steps)));
+    const auto add = [&](const std::string& name, const OptimizerSource& source, const Values& weights) {
+      pictures.push_back(maps_of(name, update_picture(source, weights, steps, stop_wanted)));
+    };
+    add(experiment.name, source_of(experiment.learned_optimizer), theta);
     if (const auto adam = session.optimizer_named("adam"))
-      pictures.push_back(maps_of("adam", update_picture(source_of(adam), Values(std::vector<Values::Entry>{}), steps)));
+      add("adam", source_of(adam), Values(std::vector<Values::Entry>{}));
     session.shown["update"] = std::move(pictures);
   } catch (const std::exception&) {
-    // A rule that has no use for a vector alone has no such picture.
+    // A rule that has no use for a vector alone has no such picture, nor has a run that is to end.
   }
   if (const Batches batches = experiment.family->task(0).batches(); batches.dataset)
     if (Json images = first_images(first_batch(batches, data_key(experiment.seed))); !images.is_null())
