@@ -206,7 +206,7 @@ def compare_task(task, counts):
         start = arrays.init()
         drift = largest_difference(list(start.values()), params)
         given = dict(zip(arrays.parameter_names, map(np.asarray, jax.tree.leaves(params))))
-        flat = lopt.jax._named(batch)
+        flat = lopt.jax.named(batch)
         flat = (
             {n: leaf for n, leaf in zip(lopt.tree.names(flat), lopt.tree.leaves(flat))}
             if isinstance(flat, dict)
@@ -215,11 +215,11 @@ def compare_task(task, counts):
         found, grads = arrays.loss_and_gradient(given, flat, 0)
         return abs(found - float(value)) / abs(float(value)), largest_difference(list(grads.values()), slope), drift
     with Trace():
-        named = lopt.jax._named(params)
+        named = lopt.jax.named(params)
         symbolic = lopt.tree.map(lambda x: lnp.asarray(np.asarray(x)), named)
         found = ours.training_loss(
             symbolic,
-            lopt.tree.map(lambda x: lnp.asarray(np.asarray(x)), lopt.jax._named(state)),
+            lopt.tree.map(lambda x: lnp.asarray(np.asarray(x)), lopt.jax.named(state)),
             lopt.tree.map(lnp.asarray, batch),
             lnp.asarray(np.asarray(step_key)),
         )[0]
@@ -475,7 +475,7 @@ def survey_rules(names, results):
 
                 ours = lopt.jax.learned_optimizer(rule)
                 path = os.path.join("/tmp", f"survey-{os.getpid()}.npz")
-                named = lopt.jax._named(theta)
+                named = lopt.jax.named(theta)
                 np.savez(path, **{n: np.asarray(x) for n, x in zip(lopt.tree.names(named), lopt.tree.leaves(named))})
                 try:
                     return compare_rule(by_jax, {"plugin": "learned", "theta": path, "learned_optimizer": ours})

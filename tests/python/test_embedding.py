@@ -220,6 +220,10 @@ class Embedding(unittest.TestCase):
             optimizer.step({"w": numpy.ones(3, numpy.float32)}, 1.0)
             with self.assertRaisesRegex(lopt.UsageError, "did you mean 'std'"):
                 lopt.train(spec, out=folder + "/other", quiet=True, **{"estimator.stdd": 1})
+            line = "{name: of_a_line, task: quadratic, optimizer: adam, steps: 3}"
+            self.assertEqual(len(lopt.train(line, out=folder + "/line", quiet=True).metrics), 3)
+            with self.assertRaisesRegex(lopt.UsageError, "missing.yaml"):
+                lopt.train("missing.yaml", out=folder + "/none", quiet=True)
             evaluation = lopt.evaluate(
                 {"name": "e", "steps": [3], "seeds": 2, "tasks": ["quadratic"], "optimizers": ["adam", "sgd"]},
                 out=folder + "/evaluation",

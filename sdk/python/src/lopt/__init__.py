@@ -11,6 +11,7 @@ lopt.tasks                       tasks of a spec as functions of NumPy arrays
 """
 
 from . import numpy, random, tasks, tree
+from .component import setting
 from .components import (
     Batches,
     Dataset,
@@ -22,7 +23,6 @@ from .components import (
     Task,
     TaskFamily,
     UpdateContext,
-    setting,
 )
 from .errors import DataError, LoptError, PluginError, UsageError
 from .optimizer import ArrayOptimizer

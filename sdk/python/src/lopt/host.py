@@ -28,7 +28,8 @@ import numpy as np
 from . import numpy as lnp
 from . import tree as trees
 from ._trace import Array, current
-from .components import Batches, Task, arguments_for
+from .component import arguments_for
+from .components import Batches, Task
 from .errors import UsageError
 from .messages import HEAD, Message
 

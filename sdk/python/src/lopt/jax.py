@@ -17,9 +17,10 @@ import jax
 import numpy as np
 
 from . import numpy as lnp
-from . import tree as trees
 from .jaxpr import arrays_of
+from .jaxpr._trees import Structure, Structures, key_shape, named, nested, ordered_as, shape_of, shapes
 from ._trace import Array
+from .component import arguments_for
 from .components import (
     Batches,
     Dataset,
@@ -30,7 +31,6 @@ from .components import (
     TaskFamily,
     UpdateContext,
     _params_in,
-    arguments_for,
 )
 from .errors import UsageError
 
@@ -51,76 +51,6 @@ def apply(function: Callable, *arguments: Any) -> Any:
     closed, result = jax.make_jaxpr(of_symbolic, return_shape=True)(*shapes)
     made = arrays_of(closed, [leaves[i] for i in symbolic])
     return jax.tree.unflatten(jax.tree.structure(result), [lnp.asarray(x) for x in made])
-
-
-def _named(tree: Any) -> Any:
-    """A tree of JAX as nested dictionaries, by the names of its paths: what lopt's trees are."""
-    paths, _ = jax.tree_util.tree_flatten_with_path(tree)
-    if not paths:
-        return {}
-    if len(paths) == 1 and not paths[0][0]:
-        return paths[0][1]
-    result: dict = {}
-    for path, leaf in paths:
-        below = result
-        for key in path[:-1]:
-            below = below.setdefault(_name(key), {})
-        below[_name(path[-1])] = leaf
-    return result
-
-
-def _name(key: Any) -> str:
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
-
-
-class _Structure:
-    """A pytree's structure, and the names of its leaves: lopt keeps entries in an order of its own, JAX sorts them."""
-
-    def __init__(self, tree: Any):
-        self.tree, self.names = jax.tree.structure(tree), trees.names(_named(tree))
-
-    def of(self, tree: Any) -> Any:
-        """The pytree of nested dictionaries."""
-        by_name = dict(zip(trees.names(tree), trees.leaves(tree)))
-        return jax.tree.unflatten(self.tree, [by_name[name] for name in self.names])
-
-
-def _ordered_as(tree: Any, others: list[Any]) -> Any:
-    """The tree, in which what has the entries of another, in whole or below, has them in its order."""
-    if not isinstance(tree, dict):
-        return tree
-    names = sorted(trees.names(tree))
-    for other in others:
-        if isinstance(other, dict) and sorted(trees.names(other)) == names:
-            return _in_order(tree, other)
-    return {name: _ordered_as(below, others) for name, below in tree.items()}
-
-
-def _in_order(tree: Any, other: Any) -> Any:
-    return {name: _in_order(tree[name], below) for name, below in other.items()} if isinstance(other, dict) else tree
-
-
-def _shapes(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), x.dtype), tree)
-
-
-def _shape_of(function: Callable, arguments: list) -> Any:
-    """What a function would give; whole numbers go as they are."""
-    fixed = {i: x for i, x in enumerate(arguments) if isinstance(x, int) or x is None}
-    rest = [x for i, x in enumerate(arguments) if i not in fixed]
-
-    def of_rest(*given: Any) -> Any:
-        left = iter(given)
-        return function(*(fixed[i] if i in fixed else next(left) for i in range(len(arguments))))
-
-    return jax.eval_shape(of_rest, *rest)
-
-
-def _key_shape() -> Any:
-    return jax.ShapeDtypeStruct((2,), np.uint32)
 
 
 class JaxTask(Task):
@@ -148,11 +78,11 @@ class JaxTask(Task):
     def init(self, key: Any = None, *, seed: int | None = None) -> Any:
         """The parameters. `seed`: as NumPy arrays, those of lopt's problem of that seed."""
         if seed is not None:
-            return self._structure().of(_nested(self._arrays(seed).init()))
-        return _named(apply(_taking(self._init, 1), key))
+            return self._structure().of(nested(self._arrays(seed).init()))
+        return named(apply(_taking(self._init, 1), key))
 
-    def _structure(self) -> _Structure:
-        return _Structure(jax.eval_shape(_taking(self._init, 1), _key_shape()))
+    def _structure(self) -> Structure:
+        return Structure(jax.eval_shape(_taking(self._init, 1), key_shape()))
 
     def loss(self, params: Any, batch: dict, key: Any) -> Any:
         return lnp.reshape(apply(_taking(self._loss, 3), self._structure().of(params), batch, key), ())
@@ -195,22 +125,10 @@ class JaxTask(Task):
         self, params: Any, batch: Mapping[str, np.ndarray], step: int = 0, seed: int = 0
     ) -> tuple[float, Any]:
         """The loss of NumPy arrays, and its gradient, as lopt computes them."""
-        structure = _Structure(params)
+        structure = Structure(params)
         given = dict(zip(structure.names, jax.tree.leaves(params)))
         loss, grads = self._arrays(seed).loss_and_gradient(given, batch, step)
         return loss, jax.tree.unflatten(structure.tree, [grads[name] for name in structure.names])
-
-
-def _nested(arrays: Mapping[str, Any]) -> Any:
-    """Arrays by their paths, as nested dictionaries."""
-    result: dict = {}
-    for path, array in arrays.items():
-        below = result
-        *folders, name = path.split("/")
-        for folder in folders:
-            below = below.setdefault(folder, {})
-        below[name] = array
-    return result
 
 
 def _taking(function: Callable, most: int) -> Callable:
@@ -255,38 +173,18 @@ def task(
     return JaxTask(init, loss, dataset, batch_size, metrics, normalized, name)
 
 
-class _Structures:
-    """What the states of a rule were, by the names of their leaves."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple, _Structure] = {}
-
-    def keep(self, state: Any) -> Any:
-        """The state as nested dictionaries."""
-        named = _named(state)
-        self._known[tuple(sorted(trees.names(named)))] = _Structure(state)
-        return named
-
-    def restore(self, state: Any, again: Callable[[], Any]) -> Any:
-        """The state as it was; `again` makes one whose leaves are shapes, where it was not kept."""
-        names = tuple(sorted(trees.names(state)))
-        if names not in self._known:
-            self._known[names] = _Structure(again())
-        return self._known[names].of(state)
-
-
 class _JaxRule:
     """What optimizers and learned optimizers of JAX share."""
 
     _params: Callable
-    _structures: _Structures
+    _structures: Structures
 
     def _parameters(self, state: Any, again: Callable[[], Any], give: Callable, *first: Any) -> Any:
         """The parameters in a state, give(*first, state), in the order of that part of it that has their names."""
         if self._params is _params_in and isinstance(state, dict) and "params" in state:
             return state["params"]
-        made = _named(apply(give, *first, self._structures.restore(state, again)))
-        return _ordered_as(made, _parts_of(state))
+        made = named(apply(give, *first, self._structures.restore(state, again)))
+        return ordered_as(made, _parts_of(state))
 
 
 def _parts_of(tree: Any) -> list[Any]:
@@ -306,22 +204,22 @@ class JaxOptimizer(_JaxRule, Optimizer):
     def __init__(self, init: Callable, update: Callable, params: Callable | None = None, name: str | None = None):
         self._init, self._update, self._params = init, update, params or _params_in
         self.name, self.file = name or getattr(update, "__name__", "optimizer"), _file(update)
-        self._structures = _Structures()
+        self._structures = Structures()
 
     def init(self, params: Any, context: InitContext | None = None) -> Any:
         state = apply(self._init, *_named_arguments(self._init, {"params": params, **_start_names(context)}))
-        return _ordered_as(self._structures.keep(state), [params])
+        return ordered_as(self._structures.keep(state), [params])
 
     def _state_again(self, grads: Any) -> Any:
-        given = {"params": _shapes(grads), "num_steps": 0, "key": _key_shape()}
-        return _shape_of(self._init, _named_arguments(self._init, given))
+        given = {"params": shapes(grads), "num_steps": 0, "key": key_shape()}
+        return shape_of(self._init, _named_arguments(self._init, given))
 
     def update(self, state: Any, grads: Any, context: UpdateContext) -> Any:
         whole = self._structures.restore(state, lambda: self._state_again(grads))
         after = apply(
             self._update, *_named_arguments(self._update, {"state": whole, "grads": grads, **_names_of(context)})
         )
-        return _ordered_as(_named(after), [state])
+        return ordered_as(named(after), [state])
 
     def params(self, *given: Any) -> Any:
         return self._parameters(given[-1], _unknown_state, self._params)
@@ -343,26 +241,26 @@ class JaxLearnedOptimizer(_JaxRule, LearnedOptimizer):
     ):
         self._theta, self._start, self._update, self._params = theta, start, update, params or _params_in
         self.name, self.file = name or getattr(update, "__name__", "rule"), _file(update)
-        self._structures = _Structures()
+        self._structures = Structures()
 
     def init(self, key: Any) -> Any:
-        return _named(apply(_taking(self._theta, 1), key))
+        return named(apply(_taking(self._theta, 1), key))
 
     def _weights(self, theta: Any) -> Any:
-        return _Structure(jax.eval_shape(_taking(self._theta, 1), _key_shape())).of(theta)
+        return Structure(jax.eval_shape(_taking(self._theta, 1), key_shape())).of(theta)
 
     def start(self, theta: Any, params: Any, context: InitContext) -> Any:
         given = {"theta": self._weights(theta), "params": params, **_start_names(context)}
-        return _ordered_as(self._structures.keep(apply(self._start, *_named_arguments(self._start, given))), [params])
+        return ordered_as(self._structures.keep(apply(self._start, *_named_arguments(self._start, given))), [params])
 
     def _state_again(self, theta: Any, grads: Any) -> Any:
-        given = {"theta": _shapes(self._weights(theta)), "params": _shapes(grads), "num_steps": 0, "key": _key_shape()}
-        return _shape_of(self._start, _named_arguments(self._start, given))
+        given = {"theta": shapes(self._weights(theta)), "params": shapes(grads), "num_steps": 0, "key": key_shape()}
+        return shape_of(self._start, _named_arguments(self._start, given))
 
     def update(self, theta: Any, state: Any, grads: Any, context: UpdateContext) -> Any:
         whole = self._structures.restore(state, lambda: self._state_again(theta, grads))
         given = {"theta": self._weights(theta), "state": whole, "grads": grads, **_names_of(context)}
-        return _ordered_as(_named(apply(self._update, *_named_arguments(self._update, given))), [state])
+        return ordered_as(named(apply(self._update, *_named_arguments(self._update, given))), [state])
 
     def params(self, theta: Any, state: Any) -> Any:
         return self._parameters(state, _unknown_state, self._params)

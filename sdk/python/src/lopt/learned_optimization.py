@@ -13,7 +13,8 @@ import numpy as np
 from . import numpy as lnp
 from .components import Dataset, TaskFamily
 from .errors import UsageError
-from .jax import JaxLearnedOptimizer, JaxTask, _file, _key_shape, _named, _Structure, _unknown_state, apply
+from .jax import JaxLearnedOptimizer, JaxTask, _file, _unknown_state, apply
+from .jaxpr._trees import Structure, key_shape, named
 
 
 def _datasets_of(package_task: Any) -> Any:
@@ -53,18 +54,18 @@ class JaxPackageTask(JaxTask):
         )
         self.file = _file(type(task))
 
-    def _state_structure(self) -> _Structure:
-        return _Structure(jax.eval_shape(self._whole, _key_shape())[1])
+    def _state_structure(self) -> Structure:
+        return Structure(jax.eval_shape(self._whole, key_shape())[1])
 
     def init_state(self, key: Any) -> Any:
-        return _named(apply(lambda k: self._whole(k)[1], key))
+        return named(apply(lambda k: self._whole(k)[1], key))
 
     def _with_state(self, params: Any, state: Any, batch: dict, key: Any) -> tuple[Any, Any]:
         state = self._state_structure().of(state)
         loss, after = apply(
             lambda p, s, b, k: self._of_state(p, s, b, k)[:2], self._structure().of(params), state, batch, key
         )
-        return lnp.reshape(loss, ()), _named(after)
+        return lnp.reshape(loss, ()), named(after)
 
     def training_loss(self, params: Any, state: Any, batch: dict, key: Any) -> tuple[Any, Any]:
         return self._with_state(params, state, batch, key)

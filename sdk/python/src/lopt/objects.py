@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .components import Component, settings_of
+from .component import Component, settings_of
 from .errors import UsageError
 
 _objects: dict[str, Component] = {}  # those without a place, by the names that they were given

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ._library import prefix
-from .components import Component
+from .component import Component
 from .errors import LoptError, UsageError, error_of
 from .objects import module_name, plain, taken_over, yaml_of
 
@@ -163,17 +163,17 @@ def _run(
 
 @contextlib.contextmanager
 def _spec_file(spec: str | os.PathLike | dict) -> Iterator[str]:
-    if not isinstance(spec, dict) and "\n" not in os.fspath(spec):
-        yield os.fspath(spec)
-        return
+    if isinstance(spec, dict):
+        text = "".join(f"{json.dumps(key)}: {yaml_of(value)}\n" for key, value in plain(spec).items())
+    else:
+        text = os.fspath(spec)
+        # A text has lines, or keys on one line, which no file is called by.
+        if "\n" not in text and (": " not in text or os.path.exists(text)):
+            yield text
+            return
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "spec.yaml")
-        lines = (
-            [f"{json.dumps(key)}: {yaml_of(value)}\n" for key, value in plain(spec).items()]
-            if isinstance(spec, dict)
-            else []
-        )
-        file.write_text("".join(lines) if isinstance(spec, dict) else os.fspath(spec))
+        file.write_text(text)
         yield str(file)
 
 

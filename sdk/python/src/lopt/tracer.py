@@ -23,7 +23,8 @@ import numpy as np
 from . import numpy as lnp
 from . import tree as trees
 from ._trace import DTYPES, Array, Trace, storable
-from .components import InitContext, ScheduleContext, UpdateContext, arguments_for, call, declarations
+from .component import arguments_for, declarations
+from .components import InitContext, ScheduleContext, UpdateContext, call
 from .errors import LoptError, UsageError, code_of
 from .messages import Message, receive, remembered, restored, tree_json
 from .objects import find, spec_line
