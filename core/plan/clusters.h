@@ -1,20 +1,12 @@
 #pragma once
 // Which operations run together: regions of rows, found by merging producers with consumers.
 
-#include "program/program.h"
+#include "plan/row_role.h"
 
 #include <map>
 #include <optional>
 
 namespace lopt {
-
-/// How an operation takes part in a region.
-struct RowRole {
-  bool fusable = false;
-  std::int64_t elements = 0;  // of the values that it works on row by row
-  std::int64_t rows = 0;      // the number of rows that it needs; 0: any that divides `elements`
-  bool terminal = false;      // its result is complete only when all rows are done: sums over rows
-};
 
 /// A matrix product that takes the bias and activation behind it with it, or a relu's derivative: `end` is the value
 /// that comes out.
@@ -35,11 +27,7 @@ struct Clusters {
   std::vector<std::int64_t> rows;             // by cluster
 };
 
-/// Columns that a region may have beside each other for one value, and operations that it has at most.
-inline constexpr std::int64_t max_columns = 128;
-/// The same of regions in which a layer takes or gives more than that: its own time is so long that what else happens
-/// to wide values counts little.
-inline constexpr std::int64_t max_layer_columns = 512;
+/// Operations that a region has at most.
 inline constexpr std::size_t most_members = 400;
 
 /// True if `operation` reads input i row by row; false if it needs all of it, as the weights of a dense layer.
