@@ -61,163 +61,48 @@ def run() -> None:
 @functools.cache
 def library() -> ctypes.CDLL:
     lib = ctypes.CDLL(str(sorted(prefix().glob("lib/liblopt.so*"))[-1]))
-    values = ctypes.POINTER(ctypes.c_int64)
-    handle, error, floats = ctypes.c_void_p, ctypes.POINTER(Error), ctypes.POINTER(ctypes.c_void_p)
-    for name, result, arguments in [
-        ("version", ctypes.c_char_p, []),
-        (
-            "create",
-            ctypes.c_int,
-            [ctypes.c_char_p, ctypes.POINTER(Tensor), ctypes.c_size_t, ctypes.c_int64, ctypes.POINTER(handle), error],
-        ),
+    integer, int64, uint64, size = ctypes.c_int, ctypes.c_int64, ctypes.c_uint64, ctypes.c_size_t
+    real, double, text, address, to = ctypes.c_float, ctypes.c_double, ctypes.c_char_p, ctypes.c_void_p, ctypes.POINTER
+    handle, values, floats = address, to(int64), to(address)
+    # What says how it went: its arguments end with an Error.
+    for name, arguments in {
+        "create": [text, to(Tensor), size, int64, to(handle)],
+        "set_threads": [handle, integer],
+        "step": [handle, floats, floats, to(real), to(real)],
+        "evaluation_params": [handle, floats, floats],
+        "save_state": [handle, address, size],
+        "load_state": [handle, address, size],
+        "continue_from": [handle, handle, floats],
+        "create_task": [text, to(handle)],
+        "task_part": [handle, integer, size, to(text), to(to(int64)), to(size), to(integer)],
+        "task_init": [handle, uint64, floats],
+        "task_batch": [handle, uint64, int64, floats],
+        "task_loss": [handle, uint64, int64, floats, floats, to(real), floats],
+        "trace_input": [handle, integer, to(int64), size, values],
+        "trace_constant": [handle, integer, to(int64), size, address, values],
+        "trace_number": [handle, double, values],
+        "trace_type": [handle, int64, to(integer), to(to(int64)), to(size)],
+        "trace_apply": [handle, text, values, size, text, values, size, to(size), to(text)],
+        "trace_cond": [handle, int64, SCAN_STEP, SCAN_STEP, address, values, size, values, size, to(size)],
+        "trace_component": [handle, text, text, text, values, size, text, values, size, to(size), to(text)],
+        "trace_scan": [handle, SCAN_STEP, address, values, size, values, size, text, values, size, to(size)],
+        "trace_evaluate": [handle, int64, address],
+        "trace_message": [handle, values, size, text, to(address), to(size)],
+    }.items():
+        function = getattr(lib, "lopt_" + name)
+        function.restype, function.argtypes = integer, [*arguments, to(Error)]
+    for name, result, arguments in (
+        ("version", text, []),
         ("destroy", None, [handle]),
-        ("set_threads", ctypes.c_int, [handle, ctypes.c_int, error]),
-        ("needs_loss", ctypes.c_int, [handle]),
-        ("steps", ctypes.c_int64, [handle]),
-        (
-            "step",
-            ctypes.c_int,
-            [handle, floats, floats, ctypes.POINTER(ctypes.c_float), ctypes.POINTER(ctypes.c_float), error],
-        ),
-        ("evaluation_params", ctypes.c_int, [handle, floats, floats, error]),
-        ("state_size", ctypes.c_size_t, [handle]),
-        ("save_state", ctypes.c_int, [handle, ctypes.c_void_p, ctypes.c_size_t, error]),
-        ("load_state", ctypes.c_int, [handle, ctypes.c_void_p, ctypes.c_size_t, error]),
-        ("continue_from", ctypes.c_int, [handle, handle, floats, error]),
-        ("create_task", ctypes.c_int, [ctypes.c_char_p, ctypes.POINTER(handle), error]),
+        ("needs_loss", integer, [handle]),
+        ("steps", int64, [handle]),
+        ("state_size", size, [handle]),
         ("destroy_task", None, [handle]),
-        ("task_count", ctypes.c_size_t, [handle, ctypes.c_int]),
-        (
-            "task_part",
-            ctypes.c_int,
-            [
-                handle,
-                ctypes.c_int,
-                ctypes.c_size_t,
-                ctypes.POINTER(ctypes.c_char_p),
-                ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)),
-                ctypes.POINTER(ctypes.c_size_t),
-                ctypes.POINTER(ctypes.c_int),
-                error,
-            ],
-        ),
-        ("task_init", ctypes.c_int, [handle, ctypes.c_uint64, floats, error]),
-        ("task_batch", ctypes.c_int, [handle, ctypes.c_uint64, ctypes.c_int64, floats, error]),
-        (
-            "task_loss",
-            ctypes.c_int,
-            [handle, ctypes.c_uint64, ctypes.c_int64, floats, floats, ctypes.POINTER(ctypes.c_float), floats, error],
-        ),
+        ("task_count", size, [handle, integer]),
         ("trace_begin", handle, []),
         ("trace_end", None, [handle]),
-        (
-            "trace_input",
-            ctypes.c_int,
-            [handle, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t, values, error],
-        ),
-        (
-            "trace_constant",
-            ctypes.c_int,
-            [handle, ctypes.c_int, ctypes.POINTER(ctypes.c_int64), ctypes.c_size_t, ctypes.c_void_p, values, error],
-        ),
-        ("trace_number", ctypes.c_int, [handle, ctypes.c_double, values, error]),
-        (
-            "trace_type",
-            ctypes.c_int,
-            [
-                handle,
-                ctypes.c_int64,
-                ctypes.POINTER(ctypes.c_int),
-                ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)),
-                ctypes.POINTER(ctypes.c_size_t),
-                error,
-            ],
-        ),
-        (
-            "trace_apply",
-            ctypes.c_int,
-            [
-                handle,
-                ctypes.c_char_p,
-                values,
-                ctypes.c_size_t,
-                ctypes.c_char_p,
-                values,
-                ctypes.c_size_t,
-                ctypes.POINTER(ctypes.c_size_t),
-                ctypes.POINTER(ctypes.c_char_p),
-                error,
-            ],
-        ),
-        (
-            "trace_cond",
-            ctypes.c_int,
-            [
-                handle,
-                ctypes.c_int64,
-                SCAN_STEP,
-                SCAN_STEP,
-                ctypes.c_void_p,
-                values,
-                ctypes.c_size_t,
-                values,
-                ctypes.c_size_t,
-                ctypes.POINTER(ctypes.c_size_t),
-                error,
-            ],
-        ),
-        (
-            "trace_component",
-            ctypes.c_int,
-            [
-                handle,
-                ctypes.c_char_p,
-                ctypes.c_char_p,
-                ctypes.c_char_p,
-                values,
-                ctypes.c_size_t,
-                ctypes.c_char_p,
-                values,
-                ctypes.c_size_t,
-                ctypes.POINTER(ctypes.c_size_t),
-                ctypes.POINTER(ctypes.c_char_p),
-                error,
-            ],
-        ),
-        ("trace_functions", ctypes.c_char_p, []),
-        (
-            "trace_scan",
-            ctypes.c_int,
-            [
-                handle,
-                SCAN_STEP,
-                ctypes.c_void_p,
-                values,
-                ctypes.c_size_t,
-                values,
-                ctypes.c_size_t,
-                ctypes.c_char_p,
-                values,
-                ctypes.c_size_t,
-                ctypes.POINTER(ctypes.c_size_t),
-                error,
-            ],
-        ),
-        ("trace_evaluate", ctypes.c_int, [handle, ctypes.c_int64, ctypes.c_void_p, error]),
-        (
-            "trace_message",
-            ctypes.c_int,
-            [
-                handle,
-                values,
-                ctypes.c_size_t,
-                ctypes.c_char_p,
-                ctypes.POINTER(ctypes.c_void_p),
-                ctypes.POINTER(ctypes.c_size_t),
-                error,
-            ],
-        ),
-    ]:
+        ("trace_functions", text, []),
+    ):
         function = getattr(lib, "lopt_" + name)
         function.restype, function.argtypes = result, arguments
     return lib
