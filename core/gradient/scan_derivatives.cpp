@@ -3,6 +3,7 @@
 #include "gradient/gradient.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace lopt {
 namespace {
@@ -43,84 +44,120 @@ std::vector<Tensor> inputs_like(std::string_view name, const std::vector<Tensor>
   return result;
 }
 
+namespace {
+
 /// With (s', y, z) = step(s, x, c) the loop back carries ds' = d loss / d s', and at each time computes
 ///   (ds, dx, dc) = (ds', dy, dz)ᵀ ∂step(s, x, c), ds += the cotangent that the state s got from outside;
 /// dx are stacked, dc summed. States and products come from the loop forth.
-std::vector<Tensor> scan_vjp(const Vjp& v) {
-  const ScanBody& forth = *std::get<Loop>(v.attributes).body;
-  const ScanParts values = parts_of(forth, v.y), cotangents = parts_of(forth, v.dy);
-  const std::int64_t length = forth.length, before = forth.reverse ? 1 : 0;
-  const std::size_t carries = forth.carry.size(), sequences = forth.slices.size();
-
-  BoundBody back;
-  ScanBody& body = back.body;
-  body.length = length;
-  body.reverse = !forth.reverse;
-  body.carry = inputs_like("d_next", forth.next);
-  const std::vector<Tensor> d_state = inputs_like("d_state", forth.next),
-                            d_stacked = inputs_like("d_stacked", forth.stacked),
-                            d_summed = inputs_like("d_summed", forth.summed);
-  const std::vector<Tensor> kept = kept_products(forth);
-  const std::vector<Tensor> products = inputs_like("product", kept);
-
-  std::vector<Tensor> outgoing = body.carry, wanted = forth.carry;
-  append(outgoing, d_stacked);
-  append(outgoing, d_summed);
-  std::vector<std::size_t> which_slices, which_constants;
-  for (std::size_t i = 0; i < sequences + forth.constants.size(); ++i) {
-    const Tensor& x = i < sequences ? forth.slices[i] : forth.constants[i - sequences];
-    if (x.dtype() != DType::float32 || !v.wanted[carries + i]) continue;
-    (i < sequences ? which_slices : which_constants).push_back(i);
-    wanted.push_back(x);
+class LoopBack {
+ public:
+  explicit LoopBack(const Vjp& v)
+      : v_(v),
+        forth_(*std::get<Loop>(v.attributes).body),
+        carries_(forth_.carry.size()),
+        sequences_(forth_.slices.size()),
+        d_state_(inputs_like("d_state", forth_.next)),
+        d_stacked_(inputs_like("d_stacked", forth_.stacked)),
+        d_summed_(inputs_like("d_summed", forth_.summed)),
+        kept_(kept_products(forth_)),
+        products_(inputs_like("product", kept_)) {
+    back_.body.length = forth_.length;
+    back_.body.reverse = !forth_.reverse;
+    back_.body.carry = inputs_like("d_next", forth_.next);
   }
-  std::vector<Tensor> slopes = vector_jacobian(forth.outputs(), outgoing, wanted);
-  std::vector<Tensor> results(v.x.size());
-  auto slope = slopes.begin();
-  for (std::size_t i = 0; i < carries; ++i, ++slope) body.next.push_back(*slope ? *slope + d_state[i] : d_state[i]);
-  std::vector<std::pair<std::size_t, std::size_t>> stacked, summed;  // input of the loop forth, output of the loop back
-  for (const std::size_t i : which_slices)
-    if (const Tensor& d = *slope++) {
-      stacked.emplace_back(carries + i, body.stacked.size());
-      body.stacked.push_back(d);
-    }
-  for (const std::size_t i : which_constants)
-    if (const Tensor& d = *slope++) {
-      summed.emplace_back(carries + i, body.summed.size());
-      body.summed.push_back(d);
-    }
-  // Products of the loop forth are read, not computed again.
-  std::unordered_map<const Node*, Tensor> with;
-  for (const Tensor& input : forth.inputs()) with.emplace(input.node().get(), input);
-  for (const std::vector<Tensor>* list :
-       {static_cast<const std::vector<Tensor>*>(&body.carry), &d_state, &d_stacked, &d_summed})
-    for (const Tensor& input : *list) with.emplace(input.node().get(), input);
-  for (std::size_t i = 0; i < kept.size(); ++i) with.emplace(kept[i].node().get(), products[i]);
-  substitute_outputs(body, std::move(with));
 
-  body.slices = forth.carry;
-  append(body.slices, forth.slices);
-  append(body.slices, d_state);
-  append(body.slices, d_stacked);
-  append(body.slices, products);
-  for (const Tensor& states : values.states) back.sequences.push_back(times(states, before, before + length));
-  for (std::size_t i = 0; i < sequences; ++i) back.sequences.push_back(v.x[carries + i]);
-  for (const Tensor& d : cotangents.states) back.sequences.push_back(times(d, before, before + length));
-  append(back.sequences, cotangents.stacked);
-  for (std::size_t i = forth.stacked.size() - kept.size(); i < forth.stacked.size(); ++i)
-    back.sequences.push_back(values.stacked[i]);
-  body.constants = forth.constants;
-  append(body.constants, d_summed);
-  back.constants.assign(v.x.begin() + static_cast<std::ptrdiff_t>(carries + sequences),
-                        v.x.end() - (forth.counted ? 1 : 0));
-  if (forth.counted) back.count = v.x.back();
-  append(back.constants, cotangents.summed);
-  for (const Tensor& d : cotangents.states) back.carry.push_back(at_time(d, forth.reverse ? 0 : length));
+  /// What the loop computes at each time.
+  void differentiate() {
+    ScanBody& body = back_.body;
+    std::vector<Tensor> outgoing = body.carry, wanted = forth_.carry;
+    append(outgoing, d_stacked_);
+    append(outgoing, d_summed_);
+    std::vector<std::size_t> which_slices, which_constants;
+    for (std::size_t i = 0; i < sequences_ + forth_.constants.size(); ++i) {
+      const Tensor& x = i < sequences_ ? forth_.slices[i] : forth_.constants[i - sequences_];
+      if (x.dtype() != DType::float32 || !v_.wanted[carries_ + i]) continue;
+      (i < sequences_ ? which_slices : which_constants).push_back(i);
+      wanted.push_back(x);
+    }
+    std::vector<Tensor> slopes = vector_jacobian(forth_.outputs(), outgoing, wanted);
+    auto slope = slopes.begin();
+    for (std::size_t i = 0; i < carries_; ++i, ++slope)
+      body.next.push_back(*slope ? *slope + d_state_[i] : d_state_[i]);
+    for (const std::size_t i : which_slices)
+      if (const Tensor& d = *slope++) {
+        stacked_.emplace_back(carries_ + i, body.stacked.size());
+        body.stacked.push_back(d);
+      }
+    for (const std::size_t i : which_constants)
+      if (const Tensor& d = *slope++) {
+        summed_.emplace_back(carries_ + i, body.summed.size());
+        body.summed.push_back(d);
+      }
+    // Products of the loop forth are read, not computed again.
+    std::unordered_map<const Node*, Tensor> with;
+    std::vector<Tensor> inputs = forth_.inputs();
+    append(inputs, body.carry);
+    append(inputs, d_state_);
+    append(inputs, d_stacked_);
+    append(inputs, d_summed_);
+    for (const Tensor& input : inputs) with.emplace(input.node().get(), input);
+    for (std::size_t i = 0; i < kept_.size(); ++i) with.emplace(kept_[i].node().get(), products_[i]);
+    substitute_outputs(body, std::move(with));
+  }
 
-  const AppliedLoop applied = apply_loop(std::move(back));
-  for (std::size_t i = 0; i < carries; ++i) results[i] = at_time(applied.parts.states[i], forth.reverse ? length : 0);
-  for (const auto& [input, output] : stacked) results[input] = applied.parts.stacked[output];
-  for (const auto& [input, output] : summed) results[input] = applied.parts.summed[output];
-  return results;
+  /// What it reads: of the loop forth its inputs, states and products, and the cotangents of its results.
+  void read() {
+    const ScanParts values = parts_of(forth_, v_.y), cotangents = parts_of(forth_, v_.dy);
+    const std::int64_t length = forth_.length, before = forth_.reverse ? 1 : 0;
+    ScanBody& body = back_.body;
+    body.slices = forth_.carry;
+    append(body.slices, forth_.slices);
+    append(body.slices, d_state_);
+    append(body.slices, d_stacked_);
+    append(body.slices, products_);
+    for (const Tensor& states : values.states) back_.sequences.push_back(times(states, before, before + length));
+    for (std::size_t i = 0; i < sequences_; ++i) back_.sequences.push_back(v_.x[carries_ + i]);
+    for (const Tensor& d : cotangents.states) back_.sequences.push_back(times(d, before, before + length));
+    append(back_.sequences, cotangents.stacked);
+    for (std::size_t i = forth_.stacked.size() - kept_.size(); i < forth_.stacked.size(); ++i)
+      back_.sequences.push_back(values.stacked[i]);
+    body.constants = forth_.constants;
+    append(body.constants, d_summed_);
+    back_.constants.assign(v_.x.begin() + static_cast<std::ptrdiff_t>(carries_ + sequences_),
+                           v_.x.end() - (forth_.counted ? 1 : 0));
+    if (forth_.counted) back_.count = v_.x.back();
+    append(back_.constants, cotangents.summed);
+    for (const Tensor& d : cotangents.states) back_.carry.push_back(at_time(d, forth_.reverse ? 0 : length));
+  }
+
+  /// The cotangents of the loop forth's inputs; none where none is wanted or there is no slope.
+  std::vector<Tensor> run() && {
+    const AppliedLoop applied = apply_loop(std::move(back_));
+    std::vector<Tensor> results(v_.x.size());
+    for (std::size_t i = 0; i < carries_; ++i)
+      results[i] = at_time(applied.parts.states[i], forth_.reverse ? forth_.length : 0);
+    for (const auto& [input, output] : stacked_) results[input] = applied.parts.stacked[output];
+    for (const auto& [input, output] : summed_) results[input] = applied.parts.summed[output];
+    return results;
+  }
+
+ private:
+  const Vjp& v_;
+  const ScanBody& forth_;
+  std::size_t carries_, sequences_;
+  std::vector<Tensor> d_state_, d_stacked_, d_summed_;  // cotangents from outside, as the body sees them
+  std::vector<Tensor> kept_, products_;                 // of the loop forth, and as the body sees them
+  BoundBody back_;
+  std::vector<std::pair<std::size_t, std::size_t>> stacked_, summed_;  // input of the loop forth, output of this one
+};
+
+}  // namespace
+
+std::vector<Tensor> scan_vjp(const Vjp& v) {
+  LoopBack back(v);
+  back.differentiate();
+  back.read();
+  return std::move(back).run();
 }
 
 /// With (s', y, z) = step(s, x, c) the loop carries ds, and at each time computes (ds', dy, dz) = ∂step(s, x, c)

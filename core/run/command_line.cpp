@@ -8,11 +8,44 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 
 namespace lopt {
+
+namespace {
+
+/// Paragraphs in lines of at most 100 characters; lines that are indented stay as they are.
+std::string wrapped(const std::string& text) {
+  constexpr std::ptrdiff_t width = 100;
+  const auto characters = [](const std::string& s) {  // of UTF-8: bytes that begin one
+    return std::ranges::count_if(s, [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
+  };
+  std::string result;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(' ')) {
+      result += line + "\n";
+      continue;
+    }
+    std::string filled;
+    std::istringstream words(line);
+    for (std::string word; words >> word;) {
+      if (!filled.empty() && characters(filled) + 1 + characters(word) > width) {
+        result += filled + "\n";
+        filled.clear();
+      }
+      filled += (filled.empty() ? "" : " ") + word;
+    }
+    result += filled + "\n";
+  }
+  return result;
+}
+
+}  // namespace
 
 namespace options {
 
@@ -39,7 +72,7 @@ std::optional<po::variables_map> parse(int argc, char** argv, const po::options_
   if (values.count("help") == 0) return values;
   std::ostringstream text;
   text << visible;
-  fmt::print("Usage: {}\n\n{}\n\n{}", usage, about, text.str());
+  fmt::print("Usage: {}\n\n{}\n{}", usage, wrapped(about), text.str());
   return std::nullopt;
 }
 

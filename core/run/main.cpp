@@ -58,7 +58,7 @@ void print_help() {
   }
   fmt::print(
       "\n`lopt-run VERB --help` explains each; --version shows the version.\n"
-      "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data, 130 interrupted.\n");
+      "Exit codes: 0 success, 1 failed while running, 2 wrong usage or spec, 3 plugin, 4 data,\n130 interrupted.\n");
 }
 
 /// LOPT_SIMD forces a SIMD level.

@@ -149,12 +149,28 @@ TEST_CASE("wrong use of the command line") {
   CHECK(run("train configs/tutorial/sgd.yaml steps.x=3").code == 2);
   CHECK(run("describe nothing_of_that_name").code == 2);
   CHECK(shell("env LOPT_TRAIN_LENGTH=x " + runner + " train configs/tutorial/sgd.yaml").code == 2);
-  for (const char* verb : {"", "train ", "check ", "preview ", "list ", "describe "}) {
-    const Result help = run(std::string(verb) + "--help");
+  CHECK(run("--version").output == "lopt 1.0.0\n");
+}
+
+TEST_CASE("help: of each command, in lines that a terminal has room for") {
+  std::vector<std::string> calls{"--help"};
+  std::istringstream lines(run("--help").output);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("  ") && line[2] >= 'a' && line[2] <= 'z')
+      calls.push_back(line.substr(2, line.find(' ', 2) - 2) + " --help");
+  CHECK(calls.size() > 15);
+  for (const std::string& call : calls) {
+    INFO(call);
+    const Result help = run(call);
     CHECK(help.code == 0);
     CHECK_THAT(help.output, Contains("Usage: lopt-run"));
+    std::istringstream shown(help.output);
+    for (std::string line; std::getline(shown, line);) {
+      INFO(line);
+      CHECK(std::count_if(line.begin(), line.end(),
+                          [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }) <= 100);
+    }
   }
-  CHECK(run("--version").output == "lopt 1.0.0\n");
 }
 
 TEST_CASE("plugin files that are none are refused with what they are") {

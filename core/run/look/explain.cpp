@@ -25,13 +25,12 @@ int run_explain(int argc, char** argv) {
   description.add_options()("threads", boost::program_options::value(&o.threads),
                             "worker threads for the steps before it");
   const std::string usage = "lopt-run explain RUN STEP [options]";
-  const auto values = options::parse(argc, argv, description, usage,
-                                     "Goes to a meta-step of an earlier run, from its last checkpoint before (or from "
-                                     "the beginning), and says where the\n"
-                                     "first value that is not finite came from: the problem and inner step, the plugin "
-                                     "and its function, the operation,\n"
-                                     "forward or in a derivative, the leaf, and what helps. STEP counts from 0, as in "
-                                     "metrics.jsonl. The run is only read.");
+  const auto values =
+      options::parse(argc, argv, description, usage,
+                     "Goes to a meta-step of an earlier run, from its last checkpoint before (or from the beginning), "
+                     "and says where the first value that is not finite came from: the problem and inner step, the "
+                     "plugin and its function, the operation, forward or in a derivative, the leaf, and what helps. "
+                     "STEP counts from 0, as in metrics.jsonl. The run is only read.");
   if (!values) return success;
   const std::vector<std::string> words = options::positional(*values);
   if (words.size() != 2) throw UsageError("which run, and which step? usage: " + usage);

@@ -63,8 +63,8 @@ int run_list(int argc, char** argv) {
   const auto values = options::parse(
       argc, argv, description, usage,
       "Shows the plugins that are found, by kind, a line each, and the files that are refused, and why. `list runs` "
-      "shows the\nruns in a folder (runs/, unless it says otherwise), a line each, with what came out; `list keys` the "
-      "key paths of a\nspec, of every setting of its plugins too, as `train SPEC key.path=value` takes them.");
+      "shows the runs in a folder (runs/, unless it says otherwise), a line each, with what came out; `list keys` the "
+      "key paths of a spec, of every setting of its plugins too, as `train SPEC key.path=value` takes them.");
   if (!values) return success;
   const std::vector<std::string> words = options::positional(*values);
   if (!words.empty() && words[0] == "runs" && words.size() <= 2)

@@ -95,11 +95,10 @@ int run_report(int argc, char** argv) {
   description.add_options()("out", po::value(&out),
                             "file to write (default: report.html in the run's folder; of several, here)");
   const std::string usage = "lopt-run report RUN… [--out FILE]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      "Writes one page of HTML for the folders of runs, evaluations or sweeps: verdict, curves, the update as a "
-      "picture,\nspec and plugins. Of several, what differs between their specs comes first. Each run writes the page "
-      "of its own.");
+  const auto values = options::parse(argc, argv, description, usage,
+                                     "Writes one page of HTML for the folders of runs, evaluations or sweeps: verdict, "
+                                     "curves, the update as a picture, spec and plugins. Of several, what differs "
+                                     "between their specs comes first. Each run writes the page of its own.");
   if (!values) return success;
   const std::vector<std::string> folders = options::positional(*values);
   if (folders.empty()) throw UsageError("which run? usage: " + usage);

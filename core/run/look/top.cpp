@@ -127,8 +127,8 @@ int run_top(int argc, char** argv) {
   const auto values =
       options::parse(argc, argv, description, usage,
                      "Shows how a run under way gets on, each second: steps, how often it was begun again, and of its "
-                     "ranks\nhow much of the time each computes; whom the others wait for stands first. It reads the "
-                     "run's folder\nalone, from any machine that sees it. Ctrl-C ends it, and not the run.");
+                     "ranks how much of the time each computes; whom the others wait for stands first. It reads the "
+                     "run's folder alone, from any machine that sees it. Ctrl-C ends it, and not the run.");
   if (!values) return success;
   const std::vector<std::string> words = options::positional(*values);
   if (words.size() != 1) throw UsageError("which run? usage: " + usage);

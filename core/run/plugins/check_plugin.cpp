@@ -29,12 +29,10 @@ int run_check_plugin(int argc, char** argv) {
       "time-limit", po::value<double>(),
       "seconds that a check may take (default: 3; of a component in Python, which is asked in another process, 20)");
   const std::string usage = "lopt-run check-plugin FILE|MODULE.NAME [setting=value …] [options]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      "Checks each component of a plugin file, or one of a Python module, each check in a process of its own: one line "
-      "a check, exit code 3 if "
-      "one\n"
-      "fails. Components are made with their default settings, and those given where they declare them.");
+  const auto values = options::parse(argc, argv, description, usage,
+                                     "Checks each component of a plugin file, or one of a Python module, each check in "
+                                     "a process of its own: one line a check, exit code 3 if one fails. Components are "
+                                     "made with their default settings, and those given where they declare them.");
   if (!values) return success;
   const std::vector<std::string> positional = options::positional(*values);
   if (positional.empty()) throw UsageError("which plugin file, or component of a Python module? usage: " + usage);

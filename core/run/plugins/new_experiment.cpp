@@ -71,10 +71,10 @@ int run_new_experiment(int argc, char** argv) {
       "plugin-path", boost::program_options::value(&o.plugin_paths),
       "folder or file with plugins; may be given more than once");
   const std::string usage = "lopt-run new-experiment NAME [options]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      "Writes the spec of a meta-training for the task or task family NAME (a plugin of lopt's or of yours), and of an "
-      "evaluation of\nwhat comes out beside tuned Adam. Both take minutes.");
+  const auto values =
+      options::parse(argc, argv, description, usage,
+                     "Writes the spec of a meta-training for the task or task family NAME (a plugin of lopt's or of "
+                     "yours), and of an evaluation of what comes out beside tuned Adam. Both take minutes.");
   if (!values) return success;
   const std::vector<std::string> words = options::positional(*values);
   if (words.size() != 1) throw UsageError("for which task or family? usage: " + usage);

@@ -42,12 +42,11 @@ int run_new_plugin(int argc, char** argv) {
   boost::program_options::options_description description;
   description.add_options()("python", boost::program_options::bool_switch(&python),
                             "in Python, which needs no compiler, instead of C++");
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      fmt::format(
-          "Writes the folder NAME: a plugin that builds at once and does something, a spec that uses it, tests and "
-          "a README.\nKIND is one of {}.",
-          fmt::join(kinds, ", ")));
+  const auto values =
+      options::parse(argc, argv, description, usage,
+                     fmt::format("Writes the folder NAME: a plugin that builds at once and does something, a spec that "
+                                 "uses it, tests and a README. KIND is one of {}.",
+                                 fmt::join(kinds, ", ")));
   if (!values) return success;
   const std::vector<std::string> words = options::positional(*values);
   if (words.size() != 2) throw UsageError("which kind, and what name? usage: " + usage);

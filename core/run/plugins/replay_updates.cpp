@@ -65,10 +65,9 @@ int run_replay_updates(int argc, char** argv) {
   const std::string usage = "lopt-run replay-updates FILE.npz 'optimizer={plugin: adam}' [options]";
   const auto values = options::parse(
       argc, argv, description, usage,
-      "Feeds another program's gradients and losses to an optimizer, or to a learned_optimizer with the file's θ, and\n"
+      "Feeds another program's gradients and losses to an optimizer, or to a learned_optimizer with the file's θ, and "
       "compares the parameters after each step. The file has param_0/LEAF, and for each step K = 0, 1, … grad_K/LEAF "
-      "and\n"
-      "param_K+1/LEAF; loss [steps]; theta/LEAF. Exit code 1 where a difference is beyond the tolerance.");
+      "and param_K+1/LEAF; loss [steps]; theta/LEAF. Exit code 1 where a difference is beyond the tolerance.");
   if (!values) return success;
   const std::vector<std::string> words = options::positional(*values);
   if (words.size() != 2) throw UsageError("which file, and which rule? usage: " + usage);

@@ -150,9 +150,9 @@ int run_evaluate(int argc, char** argv) {
   const auto values = options::parse(
       argc, argv, description, usage,
       "Trains tasks by optimizers, each from the same seeds, and says which is better, by how much, and where it is "
-      "not.\nA spec has `tasks` (tasks or families), `optimizers` (any; {tuned: adam} finds its rate for each task and "
-      "length on\nproblems that are not counted), `steps` (a list) and `seeds` (how many). Problems are none that a "
-      "meta-training has seen.\nlopt-run resume FOLDER goes on with one that was stopped.");
+      "not. A spec has `tasks` (tasks or families), `optimizers` (any; {tuned: adam} finds its rate for each task and "
+      "length on problems that are not counted), `steps` (a list) and `seeds` (how many). Problems are none that a "
+      "meta-training has seen. lopt-run resume FOLDER goes on with one that was stopped.");
   if (!values) return success;
   check_threads(*values, o);
   take_positional(*values, o, usage);

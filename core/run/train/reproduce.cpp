@@ -342,9 +342,8 @@ int run_reproduce(int argc, char** argv) {
   const auto values = options::parse(
       argc, argv, description, usage,
       "Runs a paper's experiment: its meta-trainings, evaluations and comparisons, one after the other, and then its "
-      "figures\n(SVG and a page) and a sentence that says whether what the paper claims holds here. configs/papers/ "
-      "has "
-      "some.\nAssignments are for each of the runs. lopt-run resume FOLDER goes on with one that was stopped.");
+      "figures (SVG and a page) and a sentence that says whether what the paper claims holds here. configs/papers/ has "
+      "some. Assignments are for each of the runs. lopt-run resume FOLDER goes on with one that was stopped.");
   if (!values) return success;
   check_threads(*values, o);
   take_positional(*values, o, usage);

@@ -292,36 +292,51 @@ int resume_sweep(const Options& o) {
   return Sweep(o.spec, plan_from(object_in_file(file), file), threads_of(o), o.quiet, ranks.get()).run();
 }
 
-int run_sweep(int argc, char** argv) {
-  Options o;
+namespace {
+
+struct SweepCall {
+  Options options;
   SweepPlan plan;
-  int count = 0;
+  int count = 0;  // trials that are drawn; 0: all combinations
   bool halving = false;
-  options::po::options_description description = spec_options(o);
-  description.add_options()("out", options::po::value(&o.out), "folder to write (default: runs/DATE-NAME)")(
-      "trials", options::po::value(&count), "how many are drawn (default: all combinations of the lists)")(
-      "jobs", options::po::value(&plan.jobs), "trials at once, which share the threads (default: 1)")(
-      "halving", options::po::bool_switch(&halving),
+};
+
+/// What the command line says; null where it asked for help.
+std::optional<SweepCall> parse_sweep(int argc, char** argv) {
+  SweepCall call;
+  options::po::options_description description = spec_options(call.options);
+  description.add_options()("out", options::po::value(&call.options.out), "folder to write (default: runs/DATE-NAME)")(
+      "trials", options::po::value(&call.count), "how many are drawn (default: all combinations of the lists)")(
+      "jobs", options::po::value(&call.plan.jobs), "trials at once, which share the threads (default: 1)")(
+      "halving", options::po::bool_switch(&call.halving),
       "all trials are run for a part of the steps; a third of them, the best, goes on each time")(
-      "by", options::po::value(&plan.by), "what trials are compared by, a path in summary.json; less is better");
-  add_worker_options(description, o);
+      "by", options::po::value(&call.plan.by), "what trials are compared by, a path in summary.json; less is better");
+  add_worker_options(description, call.options);
   const std::string usage = "lopt-run sweep SPEC 'key.path=[…]' … [options]";
   const auto values = options::parse(
       argc, argv, description, usage,
-      "Runs a spec with many values of some of its keys, and writes the best spec out.\n"
-      "'key.path=[a, b, c]' is a list, 'key.path=log_uniform(1e-4, 1e-2)', uniform(…) or integers(…) a distribution; "
-      "what "
-      "else is\nassigned holds for all. Lists alone give all of their combinations, --trials draws. Trials are "
-      "compared by "
-      "the validation's best\nscore, or what `apply` gave, or the last losses. Each trial is a run of its own under "
-      "trials/; one that fails does not end the\nsweep. `lopt-run resume FOLDER` goes on. Under mpirun the ranks share "
-      "the trials.");
-  if (!values) return success;
-  check_threads(*values, o);
-  if (plan.jobs < 1 || plan.jobs > 1024) throw UsageError("--jobs must be between 1 and 1024");
-  if (values->count("trials") && (count < 1 || count > 100'000))
+      "Runs a spec with many values of some of its keys, and writes the best spec out.\n\n'key.path=[a, b, c]' is a "
+      "list, 'key.path=log_uniform(1e-4, 1e-2)', uniform(…) or integers(…) a distribution; what else is assigned holds "
+      "for all. Lists alone give all of their combinations, --trials draws. Trials are compared by the validation's "
+      "best score, or what `apply` gave, or the last losses. Each is a run of its own under trials/; one that fails "
+      "does not end the sweep. `lopt-run resume FOLDER` goes on. Under mpirun the ranks share the trials.");
+  if (!values) return std::nullopt;
+  check_threads(*values, call.options);
+  if (call.plan.jobs < 1 || call.plan.jobs > 1024) throw UsageError("--jobs must be between 1 and 1024");
+  if (values->count("trials") && (call.count < 1 || call.count > 100'000))
     throw UsageError("--trials must be between 1 and 100000");
-  take_positional(*values, o, usage);
+  take_positional(*values, call.options, usage);
+  return call;
+}
+
+}  // namespace
+
+int run_sweep(int argc, char** argv) {
+  std::optional<SweepCall> call = parse_sweep(argc, argv);
+  if (!call) return success;
+  Options& o = call->options;
+  SweepPlan& plan = call->plan;
+  const int count = call->count;
   const SweepSpace space(std::exchange(o.overrides, {}));
   if (space.has_distributions() && count == 0)
     throw UsageError("a distribution is drawn from: say how often by --trials");
@@ -336,9 +351,9 @@ int run_sweep(int argc, char** argv) {
   SpecNode first = spec;
   for (const std::string& assignment : plan.trials.front()) apply_override(first, assignment);
   const Experiment experiment = load_experiment(first, registry, train_length());
-  if (halving && !experiment.stages.empty())
+  if (call->halving && !experiment.stages.empty())
     throw UsageError("--halving makes trials shorter, and a spec with `stages` says how long each is");
-  if (halving) plan.rungs = rungs_of(plan.trials.size(), experiment.steps);
+  if (call->halving) plan.rungs = rungs_of(plan.trials.size(), experiment.steps);
 
   const std::unique_ptr<Communicator> ranks = ranks_of_mpirun();
   hear_signals();

@@ -96,8 +96,8 @@ int run_compare_estimators(int argc, char** argv) {
   const std::string usage = "lopt-run compare-estimators SPEC|RUN [key.path=value …] [options]";
   const auto values = options::parse(
       argc, argv, description, usage,
-      "Says which gradient estimator is best for a meta-training: at one θ, what each one's mean misses of the true\n"
-      "meta-gradient (bias) and how noisy it is for the same time (noise), with intervals.\nThe truth is the exact "
+      "Says which gradient estimator is best for a meta-training: at one θ, what each one's mean misses of the true "
+      "meta-gradient (bias) and how noisy it is for the same time (noise), with intervals. The truth is the exact "
       "gradient of whole problems, or a long average by evolution strategies where that is surer.");
   if (!values) return success;
   check_threads(*values, o);

@@ -44,11 +44,9 @@ int run_plan(int argc, char** argv) {
   const std::string usage = "lopt-run plan SPEC [key.path=value …] [options]";
   const auto values = options::parse(
       argc, argv, spec_options(o), usage,
-      "Shows the plans of a spec's programs: the kernels, what is fused in each, FLOP and bytes, and "
-      "measured time beside\n"
-      "an estimate: the larger of FLOP at this processor's peak and bytes at its second cache's pace, and "
-      "five times that\n"
-      "pace for the KB of rows that are turned into columns or back.");
+      "Shows the plans of a spec's programs: the kernels, what is fused in each, FLOP and bytes, and measured time "
+      "beside an estimate: the larger of FLOP at this processor's peak and bytes at its second cache's pace, and five "
+      "times that pace for the KB of rows that are turned into columns or back.");
   if (!values) return success;
   take_positional(*values, o, usage);
   Registry registry;

@@ -13,8 +13,8 @@ int run_sample(int argc, char** argv) {
   std::size_t count = 8;
   const auto values =
       options::parse(argc, argv, spec_options(o), usage,
-                     "Draws COUNT problems (8, unless it says otherwise) from a spec's task family, as "
-                     "a meta-training draws them, and shows\nwhich members they are, with all settings.");
+                     "Draws COUNT problems (8, unless it says otherwise) from a spec's task family, as a meta-training "
+                     "draws them, and shows which members they are, with all settings.");
   if (!values) return success;
   take_positional(*values, o, usage);
   if (!o.overrides.empty() && o.overrides.front().find('=') == std::string::npos) {

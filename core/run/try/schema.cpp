@@ -15,11 +15,11 @@ int run_schema(int argc, char** argv) {
   description.add_options()("out", boost::program_options::value(&out), "file to write (default: to the terminal)")(
       "plugin-path", boost::program_options::value(&plugin_paths),
       "folder or file with plugins; may be given more than once");
-  const auto values = options::parse(
-      argc, argv, description, "lopt-run schema [MODULE.NAME …] [--out lopt.schema.json] [options]",
-      "Writes a JSON schema of specs with the settings of every plugin that is found, and of the components of Python "
-      "modules that\nare named. An editor with YAML support "
-      "completes and\nchecks a spec whose first line is: # yaml-language-server: $schema=lopt.schema.json");
+  const auto values =
+      options::parse(argc, argv, description, "lopt-run schema [MODULE.NAME …] [--out lopt.schema.json] [options]",
+                     "Writes a JSON schema of specs with the settings of every plugin that is found, and of the "
+                     "components of Python modules that are named. An editor with YAML support completes and checks a "
+                     "spec whose first line is: # yaml-language-server: $schema=lopt.schema.json");
   if (!values) return success;
   Registry registry = make_registry(plugin_paths);
   const std::string text = to_text(spec_schema(registry, options::positional(*values)), 1) + "\n";
