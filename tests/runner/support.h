@@ -60,6 +60,10 @@ inline Result shell(const std::string& command, int seconds = 120) {
   char block[4096];
   for (std::size_t got = 0; (got = std::fread(block, 1, sizeof block, pipe)) > 0;) result.output.append(block, got);
   const int status = pclose(pipe);
+  // ThreadSanitizer's symbolizer says this of each address on a stack, also of reports that are suppressed.
+  static const std::string noise = "LLVMSymbolizer: error reading file: No such file or directory\n";
+  for (std::size_t at; patience > 1 && (at = result.output.find(noise)) != std::string::npos;)
+    result.output.erase(at, noise.size());
   result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }
