@@ -43,7 +43,8 @@ std::vector<std::string> take_plugin_paths(SpecNode& spec) {
 
 EmbeddedComponent component_of(const std::string& kind, const std::string& path, const std::string& text) {
   SpecNode spec = parse_spec(text, "the " + path + "'s spec");
-  EmbeddedComponent result{std::make_unique<Registry>(), nullptr, {}};
+  EmbeddedComponent result;
+  result.registry = std::make_unique<Registry>();
   for (const std::string& plugins : take_plugin_paths(spec))
     result.registry->add_path(plugins, "plugin_path of the spec", true);
   name_learned_rules(spec);

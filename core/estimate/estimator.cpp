@@ -11,11 +11,14 @@ std::vector<HostKey> task_keys(HostKey key, int count) {
   return count == 1 ? std::vector<HostKey>{key} : split(key, count);
 }
 
+// Lanes come by value for those who keep them.
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 Unrolled Unroller::unroll_with_tangents(std::vector<Lane>, const Values&, const UnrollOptions&, const TangentOptions&,
                                         Slopes&) const {
   throw std::logic_error("this unroller has no forward mode: unroll_with_tangents() is not overridden");
 }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param)
 Unrolled Unroller::unroll_with_lane_gradients(std::vector<Lane>, std::span<const Values>, const UnrollOptions&, bool,
                                               std::span<const HostKey>, LaneGradients&) const {
   throw std::logic_error("this unroller gives no gradients by lane: unroll_with_lane_gradients() is not overridden");

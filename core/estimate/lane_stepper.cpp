@@ -52,7 +52,7 @@ Advance advance(Lane& lane, const UnrollOptions& options) {
 
 LaneStepper::LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
                          HostKey data_key, std::int64_t num_steps, const MetaObjective& objective,
-                         std::shared_ptr<PlanCache> plans)
+                         const std::shared_ptr<PlanCache>& plans)
     : family_(with_validation_split(std::move(family), objective)),
       data_key_(data_key),
       num_steps_(num_steps),

@@ -72,7 +72,7 @@ class LaneStepper {
  public:
   LaneStepper(std::shared_ptr<const TaskFamily> family, const OptimizerSource& optimizer, const Types& theta,
               HostKey data_key, std::int64_t num_steps, const MetaObjective& objective = {},
-              std::shared_ptr<PlanCache> plans = std::make_shared<PlanCache>());
+              const std::shared_ptr<PlanCache>& plans = std::make_shared<PlanCache>());
 
   /// `interrupt` is asked before each step; where it says true, step() throws Interrupted. Empty: never.
   void set_interrupt(std::function<bool()> interrupt) { interrupt_ = std::move(interrupt); }

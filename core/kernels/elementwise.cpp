@@ -295,14 +295,16 @@ void run(const Sequence& sequence, std::size_t rows) {
     rows *= columns;
     columns = 1;
   }
-  const std::size_t strip_rows = Full::vectors * hn::Lanes(Tag<float>()),
-                    half_rows = Half::vectors * hn::Lanes(Tag<float>());
+  const std::size_t strip_rows = Full::vectors * hn::Lanes(Tag<float>());
   for (std::size_t column = 0; column < columns; ++column) {
     std::size_t row = 0;
     for (; row + strip_rows <= rows; row += strip_rows) Full::run(sequence.steps, column, row);
-    if (wide && row + half_rows <= rows) {
-      Half::run(sequence.steps, column, row);
-      row += half_rows;
+    if constexpr (wide) {
+      const std::size_t half_rows = Half::vectors * hn::Lanes(Tag<float>());
+      if (row + half_rows <= rows) {
+        Half::run(sequence.steps, column, row);
+        row += half_rows;
+      }
     }
     for (; row < rows; row += rows_at_least) Few::run(sequence.steps, column, row);
   }

@@ -62,10 +62,10 @@ std::vector<std::vector<std::string>> SweepSpace::trials(std::optional<std::size
     for (std::size_t i = 0; i < grid_size(); ++i) {
       result.push_back(shared_);
       std::size_t rest = i;
-      for (auto axis = axes_.rbegin(); axis != axes_.rend(); ++axis) {
-        const auto& items = axis->values.items;
+      for (std::size_t a = axes_.size(); a-- > 0;) {
+        const auto& items = axes_[a].values.items;
         result.back().insert(result.back().begin() + static_cast<std::ptrdiff_t>(shared_.size()),
-                             axis->key + "=" + text_of(items[rest % items.size()]));
+                             axes_[a].key + "=" + text_of(items[rest % items.size()]));
         rest /= items.size();
       }
     }

@@ -115,11 +115,12 @@ class FigureDrawing {
     for (std::size_t i = 0; i < surface.values.size(); ++i) {
       if (!std::isfinite(surface.values[i])) continue;
       const double share = most > least ? (surface.values[i] - least) / (most - least) : 0;
+      const std::size_t row = i / surface.columns, column = i % surface.columns;
       out_ += fmt::format(
           "<rect x=\"{:.2f}\" y=\"{:.2f}\" width=\"{:.2f}\" height=\"{:.2f}\" fill=\"{}\" "
           "shape-rendering=\"crispEdges\"/>\n",
-          x_.from + w * static_cast<double>(i % surface.columns),
-          y_.from - h * static_cast<double>(i / surface.columns + 1), w + 0.3, h + 0.3, shade(share));
+          x_.from + w * static_cast<double>(column), y_.from - h * static_cast<double>(row + 1), w + 0.3, h + 0.3,
+          shade(share));
     }
     // The scale of the shades, beside the legend.
     const double x = whole_width - margin_right + 18, bar = 120, y = whole_height - margin_bottom - bar;

@@ -176,13 +176,6 @@ std::string here_or_installed(const std::string& path) {
 }
 }  // namespace
 
-void take_positional(const boost::program_options::variables_map& values, Options& o, const std::string& usage) {
-  const std::vector<std::string> positional = options::positional(values);
-  if (positional.empty()) throw UsageError("which spec? usage: " + usage);
-  o.spec = here_or_installed(positional[0]);
-  o.overrides.assign(positional.begin() + 1, positional.end());
-}
-
 SpecNode ready_spec(const Options& o, Registry& registry) {
   SpecNode spec = spec_with_overrides(o);
   const std::vector<std::string> paths_in_spec = plugin_paths_in(spec, o.spec);
@@ -225,9 +218,18 @@ void add_worker_options(boost::program_options::options_description& description
       "quiet,q", boost::program_options::bool_switch(&o.quiet), "print nothing but errors");
 }
 
-void check_threads(const boost::program_options::variables_map& values, const Options& o) {
-  if (values.count("threads") && (o.threads < 1 || o.threads > 1024))
+std::optional<boost::program_options::variables_map> parse_spec_call(
+    int argc, char** argv, const boost::program_options::options_description& description, Options& o,
+    const std::string& usage, const std::string& about) {
+  auto values = options::parse(argc, argv, description, usage, about);
+  if (!values) return std::nullopt;
+  if (values->count("threads") && (o.threads < 1 || o.threads > 1024))
     throw UsageError("--threads must be between 1 and 1024");
+  const std::vector<std::string> positional = options::positional(*values);
+  if (positional.empty()) throw UsageError("which spec? usage: " + usage);
+  o.spec = here_or_installed(positional[0]);
+  o.overrides.assign(positional.begin() + 1, positional.end());
+  return values;
 }
 
 }  // namespace lopt

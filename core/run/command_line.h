@@ -35,9 +35,13 @@ std::vector<std::string> positional(const po::variables_map& values);
 /// The options of verbs that look at a spec: --seed, --data, --plugin-path.
 boost::program_options::options_description spec_options(Options& options);
 
-/// --threads and --quiet of verbs that compute; the first to be checked when it is read. Throws UsageError.
+/// --threads and --quiet of verbs that compute.
 void add_worker_options(boost::program_options::options_description& description, Options& options);
-void check_threads(const boost::program_options::variables_map& values, const Options& options);
+/// The same as options::parse() for verbs that have a spec and its overrides for arguments, which `options` takes.
+/// Throws UsageError where there is no spec, or a number of threads that nobody has.
+std::optional<boost::program_options::variables_map> parse_spec_call(
+    int argc, char** argv, const boost::program_options::options_description& description, Options& options,
+    const std::string& usage, const std::string& about);
 
 /// A registry with the plugin paths of the command line, then `first`, then the usual ones.
 Registry make_registry(const std::vector<std::string>& plugin_paths, const std::vector<std::string>& first = {});
@@ -51,8 +55,6 @@ void set_data_folder(SpecNode& spec, const std::string& folder, Registry& regist
 /// LOPT_TRAIN_LENGTH, where it is set. Throws UsageError if it is no positive number.
 std::optional<int> train_length();
 
-/// Takes the spec and its overrides from the positional arguments. Throws UsageError where there is no spec.
-void take_positional(const boost::program_options::variables_map& values, Options& options, const std::string& usage);
 /// The spec that the options name, with overrides and data, the rules that `learned` files are of, and its plugin paths
 /// as they are found from anywhere. `registry` becomes one that has its plugins.
 SpecNode ready_spec(const Options& options, Registry& registry);

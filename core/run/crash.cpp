@@ -98,7 +98,8 @@ void explain_short_file(const siginfo_t& info) {
 extern "C" void on_crash(int signal, siginfo_t* info, void*) {
   pid_t first = 0;
   if (const pid_t self = ::gettid(); !telling.compare_exchange_strong(first, self)) {
-    while (first != self) ::pause();  // several threads crash at once where they read one file; one of them ends all
+    if (first != self)
+      for (;;) ::pause();  // several threads crash at once where they read one file; one of them ends all
     write_text("crashed, and its memory is broken; a plugin may have done it\n");  // what tells the call is broken too
     _exit(failed);
   }

@@ -147,15 +147,13 @@ int run_evaluate(int argc, char** argv) {
   description.add_options()("out", po::value(&o.out), "folder to write (default: runs/DATE-NAME); never overwritten");
   add_worker_options(description, o);
   const std::string usage = "lopt-run evaluate SPEC [key.path=value …] [options]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      "Trains tasks by optimizers, each from the same seeds, and says which is better, by how much, and where it is "
-      "not. A spec has `tasks` (tasks or families), `optimizers` (any; {tuned: adam} finds its rate for each task and "
-      "length on problems that are not counted), `steps` (a list) and `seeds` (how many). Problems are none that a "
-      "meta-training has seen. lopt-run resume FOLDER goes on with one that was stopped.");
-  if (!values) return success;
-  check_threads(*values, o);
-  take_positional(*values, o, usage);
+  if (!parse_spec_call(
+          argc, argv, description, o, usage,
+          "Trains tasks by optimizers, each from the same seeds, and says which is better, by how much, and where it "
+          "is not. A spec has `tasks` (tasks or families), `optimizers` (any; {tuned: adam} finds its rate for each "
+          "task and length on problems that are not counted), `steps` (a list) and `seeds` (how many). Problems are "
+          "none that a meta-training has seen. lopt-run resume FOLDER goes on with one that was stopped."))
+    return success;
   Registry registry;
   Evaluated evaluated = evaluated_of(o, registry);
   hear_signals();

@@ -339,14 +339,12 @@ int run_reproduce(int argc, char** argv) {
       "plugin-path", po::value(&o.plugin_paths), "folder or file with plugins; may be given more than once");
   add_worker_options(description, o);
   const std::string usage = "lopt-run reproduce FOLDER|paper.yaml [key.path=value …] [options]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      "Runs a paper's experiment: its meta-trainings, evaluations and comparisons, one after the other, and then its "
-      "figures (SVG and a page) and a sentence that says whether what the paper claims holds here. configs/papers/ has "
-      "some. Assignments are for each of the runs. lopt-run resume FOLDER goes on with one that was stopped.");
-  if (!values) return success;
-  check_threads(*values, o);
-  take_positional(*values, o, usage);
+  if (!parse_spec_call(argc, argv, description, o, usage,
+                       "Runs a paper's experiment: its meta-trainings, evaluations and comparisons, one after the "
+                       "other, and then its figures (SVG and a page) and a sentence that says whether what the paper "
+                       "claims holds here. configs/papers/ has some. Assignments are for each of the runs. lopt-run "
+                       "resume FOLDER goes on with one that was stopped."))
+    return success;
   const std::string file = std::filesystem::absolute(paper_file(o.spec)).lexically_normal().string();
   const PaperSpec spec = load_paper(read_spec(file), std::filesystem::path(file).parent_path().string());
   hear_signals();

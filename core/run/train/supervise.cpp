@@ -192,14 +192,13 @@ int run_supervise(int argc, char** argv) {
                             "how often it may die one after the other without having come further")(
       "stall", po::value(&stall)->default_value(0), "seconds without a step after which it is killed; 0: any");
   const std::string usage = "lopt-run supervise [options] -- COMMAND …";
-  const auto values =
-      options::parse(argc, argv, description, usage,
-                     "Runs a command with `lopt-run train SPEC --out RUN` in it, as in\n\n    lopt-run supervise -- "
-                     "mpirun -n 8 lopt-run train pes.yaml 'checkpoint.every=1 step' --out RUN\n\nand where it "
-                     "dies, with a rank or a machine, goes on by `lopt-run resume RUN` in its place, as often as it "
-                     "has come further. With `checkpoint.every: 1 step` no step is lost. What a wrong spec, plugin or "
-                     "data ends is not begun again. SIGINT and SIGTERM end the command, which keeps a checkpoint; "
-                     "SIGUSR1 ends it and begins it again, with the hosts that a host file names by then.");
+  const auto values = options::parse(
+      argc, argv, description, usage,
+      "Runs a command with `lopt-run train SPEC --out RUN` in it, as in\n\n    lopt-run supervise -- mpirun -n 8 "
+      "lopt-run train pes.yaml 'checkpoint.every=1 step' --out RUN\n\nand where it dies, with a rank or a machine, "
+      "goes on by `lopt-run resume RUN` in its place, as often as it has come further. With `checkpoint.every: 1 step` "
+      "no step is lost. What a wrong spec, plugin or data ends is not begun again. SIGINT and SIGTERM end the command, "
+      "which keeps a checkpoint; SIGUSR1 ends it and begins it again, with the hosts that a host file names by then.");
   if (!values) return success;
   if (attempts < 1) throw UsageError("--attempts must be at least 1");
   SupervisedCommand command(options::positional(*values));

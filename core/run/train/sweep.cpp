@@ -313,19 +313,17 @@ std::optional<SweepCall> parse_sweep(int argc, char** argv) {
       "by", options::po::value(&call.plan.by), "what trials are compared by, a path in summary.json; less is better");
   add_worker_options(description, call.options);
   const std::string usage = "lopt-run sweep SPEC 'key.path=[…]' … [options]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
+  const auto values = parse_spec_call(
+      argc, argv, description, call.options, usage,
       "Runs a spec with many values of some of its keys, and writes the best spec out.\n\n'key.path=[a, b, c]' is a "
       "list, 'key.path=log_uniform(1e-4, 1e-2)', uniform(…) or integers(…) a distribution; what else is assigned holds "
       "for all. Lists alone give all of their combinations, --trials draws. Trials are compared by the validation's "
       "best score, or what `apply` gave, or the last losses. Each is a run of its own under trials/; one that fails "
       "does not end the sweep. `lopt-run resume FOLDER` goes on. Under mpirun the ranks share the trials.");
   if (!values) return std::nullopt;
-  check_threads(*values, call.options);
   if (call.plan.jobs < 1 || call.plan.jobs > 1024) throw UsageError("--jobs must be between 1 and 1024");
   if (values->count("trials") && (call.count < 1 || call.count > 100'000))
     throw UsageError("--trials must be between 1 and 100000");
-  take_positional(*values, call.options, usage);
   return call;
 }
 

@@ -163,16 +163,13 @@ int run_train(int argc, char** argv) {
       "data", po::value(&o.data), "folder with IDX files (MNIST, Fashion-MNIST) to use as the dataset")(
       "plugin-path", po::value(&o.plugin_paths), "folder or file with plugins; may be given more than once");
   const std::string usage = "lopt-run train SPEC [key.path=value …] [options]";
-  const auto values =
-      options::parse(argc, argv, description, usage,
-                     "Runs the experiment of a spec: an inner training (optimizer), a trial of θ (learned_optimizer) "
-                     "or a meta-training (with estimator). key.path=value replaces a value of the spec, as in "
-                     "estimator.std=0.02; the value is YAML, null removes it. Specs to begin with are in configs/. "
-                     "LOPT_TRAIN_LENGTH=n in the environment makes every loop n steps long; LOPT_SIMD=AVX2 (or SSE4, "
-                     "AVX3) forces a SIMD level. Under mpirun the ranks share a meta-training's problems.");
-  if (!values) return success;
-  check_threads(*values, o);
-  take_positional(*values, o, usage);
+  if (!parse_spec_call(argc, argv, description, o, usage,
+                       "Runs the experiment of a spec: an inner training (optimizer), a trial of θ (learned_optimizer) "
+                       "or a meta-training (with estimator). key.path=value replaces a value of the spec, as in "
+                       "estimator.std=0.02; the value is YAML, null removes it. Specs to begin with are in configs/. "
+                       "LOPT_TRAIN_LENGTH=n in the environment makes every loop n steps long; LOPT_SIMD=AVX2 (or SSE4, "
+                       "AVX3) forces a SIMD level. Under mpirun the ranks share a meta-training's problems."))
+    return success;
   if (!o.hosts.empty()) return run_on_hosts(o.hosts, argc, argv);
   const std::unique_ptr<Communicator> ranks = ranks_of_mpirun();
   Registry registry;
@@ -191,13 +188,11 @@ int run_resume(int argc, char** argv) {
   add_run_options(description, o);
   description.add_options()("force", po::bool_switch(&force), "go on though the version, a plugin or the spec differs");
   const std::string usage = "lopt-run resume RUN [steps=N] [options]";
-  const auto values =
-      options::parse(argc, argv, description, usage,
-                     "Goes on with a run from its newest good checkpoint (or begins it, if it has none), for the steps "
-                     "that were left or to more, bit for bit as if it had never ended. RUN is the run's folder.");
-  if (!values) return success;
-  check_threads(*values, o);
-  take_positional(*values, o, usage);
+  if (!parse_spec_call(
+          argc, argv, description, o, usage,
+          "Goes on with a run from its newest good checkpoint (or begins it, if it has none), for the steps that were "
+          "left or to more, bit for bit as if it had never ended. RUN is the run's folder."))
+    return success;
   if (!o.hosts.empty()) return run_on_hosts(o.hosts, argc, argv);
   if (is_evaluation(o.spec)) {
     if (!o.overrides.empty()) throw UsageError("nothing can be changed in an evaluation that goes on");

@@ -19,11 +19,10 @@ int run_check(int argc, char** argv) {
   po::options_description description = spec_options(o);
   description.add_options()("print", po::bool_switch(&print), "the whole spec, each value with where it came from");
   const std::string usage = "lopt-run check SPEC [key.path=value …] [options]";
-  const auto values = options::parse(argc, argv, description, usage,
-                                     "Reads a spec, its plugins and its data, traces its programs, and reports "
-                                     "everything that is wrong, without running it. `-` reads it from standard input.");
-  if (!values) return success;
-  take_positional(*values, o, usage);
+  if (!parse_spec_call(argc, argv, description, o, usage,
+                       "Reads a spec, its plugins and its data, traces its programs, and reports everything that is "
+                       "wrong, without running it. `-` reads it from standard input."))
+    return success;
   Registry registry;
   if (o.spec != "-" && read_spec(o.spec).find("optimizers")) {
     const Evaluated evaluated = load_evaluation(ready_spec(o, registry), registry);

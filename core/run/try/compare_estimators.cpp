@@ -94,16 +94,14 @@ int run_compare_estimators(int argc, char** argv) {
       "out", po::value(&o.out), "folder to write (default: runs/DATE-NAME)");
   add_worker_options(description, o);
   const std::string usage = "lopt-run compare-estimators SPEC|RUN [key.path=value …] [options]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      "Says which gradient estimator is best for a meta-training: at one θ, what each one's mean misses of the true "
-      "meta-gradient (bias) and how noisy it is for the same time (noise), with intervals. The truth is the exact "
-      "gradient of whole problems, or a long average by evolution strategies where that is surer.");
-  if (!values) return success;
-  check_threads(*values, o);
+  if (!parse_spec_call(
+          argc, argv, description, o, usage,
+          "Says which gradient estimator is best for a meta-training: at one θ, what each one's mean misses of the "
+          "true meta-gradient (bias) and how noisy it is for the same time (noise), with intervals. The truth is the "
+          "exact gradient of whole problems, or a long average by evolution strategies where that is surer."))
+    return success;
   const double seconds = seconds_of(budget);
   const std::vector<std::int64_t> problem_lengths = lengths_of(lengths);
-  take_positional(*values, o, usage);
   if (std::filesystem::is_directory(o.spec)) {
     if (theta.empty()) theta = o.spec;
     o.spec += "/spec.yaml";

@@ -42,13 +42,12 @@ void print_plan(const Executable& executable, double flop_per_second, double byt
 int run_plan(int argc, char** argv) {
   Options o;
   const std::string usage = "lopt-run plan SPEC [key.path=value …] [options]";
-  const auto values = options::parse(
-      argc, argv, spec_options(o), usage,
-      "Shows the plans of a spec's programs: the kernels, what is fused in each, FLOP and bytes, and measured time "
-      "beside an estimate: the larger of FLOP at this processor's peak and bytes at its second cache's pace, and five "
-      "times that pace for the KB of rows that are turned into columns or back.");
-  if (!values) return success;
-  take_positional(*values, o, usage);
+  if (!parse_spec_call(
+          argc, argv, spec_options(o), o, usage,
+          "Shows the plans of a spec's programs: the kernels, what is fused in each, FLOP and bytes, and measured time "
+          "beside an estimate: the larger of FLOP at this processor's peak and bytes at its second cache's pace, and "
+          "five times that pace for the KB of rows that are turned into columns or back."))
+    return success;
   Registry registry;
   const Experiment experiment = experiment_of(o, registry);
   const double peak = kernels::measured_peak_flops(), pace = 60e9;

@@ -72,11 +72,10 @@ int run_preview(int argc, char** argv) {
   description.add_options()("out", po::value(&o.out), "file to write (default: preview.png; preview.svg with --rate)")(
       "rate", po::value(&rate), "key path of a rate, which is drawn in place of images: optimizer.learning_rate");
   const std::string usage = "lopt-run preview SPEC [key.path=value …] [--out grid.png] [options]";
-  const auto values = options::parse(
-      argc, argv, description, usage,
-      "Draws the first 16 images of the first batch of a spec, with their labels; or a rate over all updates.");
-  if (!values) return success;
-  take_positional(*values, o, usage);
+  if (!parse_spec_call(
+          argc, argv, description, o, usage,
+          "Draws the first 16 images of the first batch of a spec, with their labels; or a rate over all updates."))
+    return success;
   Registry registry;
   const Experiment experiment = experiment_of(o, registry);
   if (o.out.empty()) o.out = rate.empty() ? "preview.png" : "preview.svg";

@@ -11,12 +11,10 @@ int run_sample(int argc, char** argv) {
   Options o;
   const std::string usage = "lopt-run sample SPEC [COUNT] [key.path=value …] [options]";
   std::size_t count = 8;
-  const auto values =
-      options::parse(argc, argv, spec_options(o), usage,
-                     "Draws COUNT problems (8, unless it says otherwise) from a spec's task family, as a meta-training "
-                     "draws them, and shows which members they are, with all settings.");
-  if (!values) return success;
-  take_positional(*values, o, usage);
+  if (!parse_spec_call(argc, argv, spec_options(o), o, usage,
+                       "Draws COUNT problems (8, unless it says otherwise) from a spec's task family, as a "
+                       "meta-training draws them, and shows which members they are, with all settings."))
+    return success;
   if (!o.overrides.empty() && o.overrides.front().find('=') == std::string::npos) {
     const std::string text = o.overrides.front();
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
