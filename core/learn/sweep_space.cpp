@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <regex>
+#include <string_view>
 
 namespace lopt {
 namespace {
@@ -13,11 +13,17 @@ namespace {
 constexpr std::size_t most_combinations = 100'000;
 
 /// `name(a, b)` as {name: [a, b]}; nothing where the text is no call.
-std::optional<std::string> as_distribution(const std::string& text) {
-  static const std::regex call(R"(\s*(uniform|log_uniform|integers)\s*\((.*)\)\s*)");
-  std::smatch parts;
-  if (!std::regex_match(text, parts, call)) return std::nullopt;
-  return fmt::format("{{{}: [{}]}}", parts[1].str(), parts[2].str());
+std::optional<std::string> as_distribution(std::string_view text) {
+  const auto trimmed = [](std::string_view words) {
+    const std::size_t begin = std::min(words.find_first_not_of(" \t"), words.size());
+    return words.substr(begin, words.find_last_not_of(" \t") + 1 - begin);
+  };
+  text = trimmed(text);
+  const std::size_t open = text.find('(');
+  if (open == std::string_view::npos || text.back() != ')') return std::nullopt;
+  const std::string_view name = trimmed(text.substr(0, open));
+  if (name != "uniform" && name != "log_uniform" && name != "integers") return std::nullopt;
+  return fmt::format("{{{}: [{}]}}", name, text.substr(open + 1, text.size() - open - 2));
 }
 
 }  // namespace
