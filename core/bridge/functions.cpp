@@ -258,6 +258,9 @@ void add_networks(std::map<std::string, Function>& f) {
     return named_result(dense_weights(c.key(), c.get<std::vector<std::int64_t>>("widths"),
                                       c.get<bool>("last_is_zero", false) ? LastLayer::zero : LastLayer::random));
   };
+}
+
+void add_matrices(std::map<std::string, Function>& f) {
   f["identity_matrix"] = [](const Call& c) {
     return one(identity_matrix(c.get<std::int64_t>("n"), c.get<double>("value", 1)));
   };
@@ -329,7 +332,8 @@ void add_host(std::map<std::string, Function>& f) {
 const std::map<std::string, Function>& all_functions() {
   static const std::map<std::string, Function> functions = [] {
     std::map<std::string, Function> f;
-    for (auto* add : {add_arithmetic, add_shapes, add_networks, add_random, add_features, add_host}) add(f);
+    for (auto* add : {add_arithmetic, add_shapes, add_networks, add_matrices, add_random, add_features, add_host})
+      add(f);
     return f;
   }();
   return functions;
