@@ -285,7 +285,8 @@ TEST_CASE("check-plugin: the plugins that lopt has pass, those that need setting
                              : name == "averaged_estimators" ? "'estimators=[pes, {plugin: nres, tasks: 8}]'"
                              : name == "combined"            ? "'estimators=[truncated_es, {plugin: pes, tasks: 8}]'"
                                                              : "";
-    const Result result = run("check-plugin " + entry.path().string() + " " + more + " --time-limit 20", 100);
+    const Result result = run(
+        "check-plugin " + entry.path().string() + " " + more + (patience > 1 ? time_limit : " --time-limit 20"), 200);
     INFO(result.output);
     CHECK(result.code == 0);
     CHECK_THAT(result.output, Contains(" 0 failed, 0 skipped"));

@@ -193,9 +193,10 @@ Tensor cumulative_prod(const Tensor& x, int axis) {
 
 Tensor prod(const Tensor& x, const std::vector<int>& axes) {
   Tensor result = x;
-  const std::vector<int> checked = checked_axes(x, axes, "prod");
-  for (auto axis = checked.rbegin(); axis != checked.rend(); ++axis) {
-    const auto at = static_cast<std::size_t>(*axis);
+  std::vector<int> from_last = checked_axes(x, axes, "prod");
+  std::reverse(from_last.begin(), from_last.end());  // an axis that goes moves those behind it alone
+  for (const int axis : from_last) {
+    const auto at = static_cast<std::size_t>(axis);
     // Halves times halves, so that no derivative divides by an element.
     while (result.shape()[at] > 1) {
       const std::int64_t length = result.shape()[at], half = length / 2;
@@ -206,10 +207,10 @@ Tensor prod(const Tensor& x, const std::vector<int>& axes) {
         return slice(result, start, stop);
       };
       const Tensor pairs = part(0, half) * part(half, 2 * half);
-      result = length % 2 == 0 ? pairs : concatenate({pairs, part(length - 1, length)}, *axis);
+      result = length % 2 == 0 ? pairs : concatenate({pairs, part(length - 1, length)}, axis);
     }
     Shape shape = result.shape();
-    shape.erase(shape.begin() + *axis);
+    shape.erase(shape.begin() + axis);
     result = element_count(result.shape()) == 0 ? full(shape, 1, x.dtype()) : reshape(result, shape);
   }
   return result;

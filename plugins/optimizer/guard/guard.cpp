@@ -1,8 +1,15 @@
 #include "../around.h"
 
 #include <cmath>
+#include <limits>
 
 using namespace lopt;
+
+namespace {
+
+Tensor is_finite(const Tensor& x) { return abs(x) < std::numeric_limits<double>::infinity(); }
+
+}  // namespace
 
 /// A guard around a rule that may fail. L̄ is the running mean of the loss over about `window` steps, and the least one
 /// so far is remembered with the parameters of then. While L̄ does not rise above (1 + tolerance) times the least, the
@@ -30,14 +37,14 @@ class Guard final : public Around {
   }
 
   Tree update(const Tree& state, const Tree& gradients, const UpdateContext& context) const override {
-    const Tree grads = map([](const Tensor& g) { return where(g - g == 0.0, g, 0.0); }, gradients);
+    const Tree grads = map([](const Tensor& g) { return where(is_finite(g), g, 0.0); }, gradients);
     const Tensor first = context.iteration == 0, usual_mean = state["mean"].leaf();
-    const Tensor is_finite = context.loss - context.loss == 0.0, loss = where(is_finite, context.loss, usual_mean);
+    const Tensor can_be_used = is_finite(context.loss), loss = where(can_be_used, context.loss, usual_mean);
     const double decay = 1 - 1 / static_cast<double>(window_);
     const Tensor mean = where(first, loss, decay * usual_mean + (1 - decay) * loss),
                  least = where(first, loss, state["least"].leaf());
     const Tensor too_high = mean - least > tolerance_ * abs(least);
-    const Tensor worse = too_high | logical_not(is_finite), better = logical_not(worse) & (mean <= least);
+    const Tensor worse = too_high | logical_not(can_be_used), better = logical_not(worse) & (mean <= least);
 
     const Tree before = params(state), own = inner().update(state["inner"], grads, context),
                other = fallback_->update(fallback_->with_params(state["fallback"], before), grads, context);
