@@ -13,9 +13,10 @@
 namespace lopt {
 namespace {
 
-volatile std::sig_atomic_t received_signal = 0;
+// Atomic, as threads of lanes ask too, and free of locks, as handlers of signals must be.
+std::atomic<int> received_signal = 0;
 std::atomic<std::int64_t> received_at = 0;  // in nanoseconds of the monotonic clock
-static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<std::int64_t>::is_always_lock_free);
 
 std::int64_t monotonic_nanoseconds() {
   std::timespec now{};
@@ -24,7 +25,7 @@ std::int64_t monotonic_nanoseconds() {
 }
 
 /// Whether somebody has asked and heard of the signal, and the seconds that nobody may take to ask.
-volatile std::sig_atomic_t heard = 0;
+std::atomic<bool> heard = false;
 std::atomic<unsigned> most_seconds_of_silence = 10;
 
 void on_signal(int signal) {
@@ -53,7 +54,7 @@ void on_alarm(int) {
 
 bool stop_wanted() {
   if (received_signal == 0) return false;
-  heard = 1;
+  heard = true;
   return true;
 }
 void step_took(double seconds) {

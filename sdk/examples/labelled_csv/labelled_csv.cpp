@@ -72,7 +72,8 @@ class Csv final : public Dataset {
   }
 
   static void standardise(std::vector<float>& numbers, std::size_t features) {
-    const double count = static_cast<double>(numbers.size() / features);
+    const std::size_t examples = numbers.size() / features;
+    const auto count = static_cast<double>(examples);
     for (std::size_t column = 0; column < features; ++column) {
       double sum = 0, squares = 0;
       for (std::size_t i = column; i < numbers.size(); i += features) {
