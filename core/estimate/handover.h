@@ -27,6 +27,24 @@ inline void take_over() {
 #endif
 }
 
+/// What is done with work that was handed over: its end is handed over too, by an exception as well.
+class TakenWork {
+ public:
+  TakenWork() { take_over(); }
+  ~TakenWork() { hand_over(); }
+  TakenWork(const TakenWork&) = delete;
+  TakenWork& operator=(const TakenWork&) = delete;
+};
+
+/// Who gives work to others and waits for it: what they did is taken over, by an exception as well.
+class AwaitedWork {
+ public:
+  AwaitedWork() { hand_over(); }
+  ~AwaitedWork() { take_over(); }
+  AwaitedWork(const AwaitedWork&) = delete;
+  AwaitedWork& operator=(const AwaitedWork&) = delete;
+};
+
 /// Work for another thread: handed over when it is copied to where that thread will find it.
 template <class Work>
 class HandedOver {
@@ -35,9 +53,8 @@ class HandedOver {
   HandedOver(const HandedOver& other) : work_(other.work_) { hand_over(); }
   HandedOver& operator=(const HandedOver&) = delete;
   void operator()() const {
-    take_over();
+    const TakenWork taken;
     work_();
-    hand_over();
   }
 
  private:

@@ -43,18 +43,16 @@ void LaneUnroller::for_lanes(std::size_t count, Function f) const {
   const auto threads = static_cast<std::size_t>(thread_count_);
   if (count > 0 && count < threads) return run_with_teams(count, run);
   // One lane at a time: lanes are long, and threads should end together.
-  hand_over();
+  const AwaitedWork awaited;
   threads_.execute([&] {
     tbb::parallel_for(
         tbb::blocked_range<std::size_t>(0, count, 1),
         [&](const auto& range) {
-          take_over();
+          const TakenWork taken;
           run(range.begin(), nullptr);
-          hand_over();
         },
         tbb::simple_partitioner());
   });
-  take_over();
 }
 
 template <class Run>
@@ -72,6 +70,7 @@ void LaneUnroller::run_with_teams(std::size_t count, Run run) const {
     teams[lane].close();
   };
   threads_.execute([&] {
+    const AwaitedWork awaited;  // until the group is
     tbb::task_group group;
     for (std::size_t lane = 1; lane < count; ++lane) group.run(HandedOver([&, lane] { run_lane_of(lane); }));
     for (std::size_t helper = count; helper < threads; ++helper)
@@ -83,7 +82,6 @@ void LaneUnroller::run_with_teams(std::size_t count, Run run) const {
       throw;
     }
     group.wait();
-    take_over();
   });
 }
 

@@ -18,19 +18,17 @@ OneThreadACore::~OneThreadACore() {
 }
 
 void OneThreadACore::on_scheduler_entry(bool) {
-  take_over();
+  const TakenWork taken;
   const int slot = tbb::this_task_arena::current_thread_index();
-  if (slot < 0 || slot >= static_cast<int>(processors_.size())) return hand_over();
+  if (slot < 0 || slot >= static_cast<int>(processors_.size())) return;
   cpu_set_t mine;
   CPU_ZERO(&mine);
   CPU_SET(processors_[static_cast<std::size_t>(slot)], &mine);
   static_cast<void>(sched_setaffinity(0, sizeof mine, &mine));  // a wish: without it all works, slower
-  hand_over();
 }
 void OneThreadACore::on_scheduler_exit(bool) {
-  take_over();
+  const TakenWork taken;
   static_cast<void>(sched_setaffinity(0, sizeof all_, &all_));
-  hand_over();
 }
 
 }  // namespace lopt
