@@ -26,7 +26,8 @@ inline Shape image_shape(const Dataset& dataset, const std::string& task) {
   if (shape.size() == 2) return {shape[0], shape[1], 1};
   const std::int64_t pixels = element_count(shape);
   for (const std::int64_t channels : {1, 3}) {
-    const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(pixels / channels))));
+    const std::int64_t in_channel = pixels / channels;
+    const auto side = static_cast<std::int64_t>(std::lround(std::sqrt(static_cast<double>(in_channel))));
     if (side * side * channels == pixels) return {side, side, channels};
   }
   refuse_data(dataset,

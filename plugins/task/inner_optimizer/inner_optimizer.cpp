@@ -2,6 +2,7 @@
 #include <lopt/scan.h>
 
 #include <cmath>
+#include <span>
 
 using namespace lopt;
 
@@ -67,8 +68,9 @@ class InnerOptimizer final : public Task {
       const double place = steps_ > 1 ? static_cast<double>(i) / (steps_ - 1) * (knots_ - 1) : 0;
       const int below = std::min(static_cast<int>(place), std::max(0, knots_ - 2));
       const double share = place - below;
-      weights[static_cast<std::size_t>(i * knots_ + below)] = static_cast<float>(1 - share);
-      if (below + 1 < knots_) weights[static_cast<std::size_t>(i * knots_ + below + 1)] = static_cast<float>(share);
+      const std::span row(weights.begin() + std::ptrdiff_t{i} * knots_, static_cast<std::size_t>(knots_));
+      row[static_cast<std::size_t>(below)] = static_cast<float>(1 - share);
+      if (below + 1 < knots_) row[static_cast<std::size_t>(below) + 1] = static_cast<float>(share);
     }
     return exp(sum(Tensor(Array({steps_, knots_}, weights)) * knots, {1}));
   }
