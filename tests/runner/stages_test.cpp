@@ -3,6 +3,8 @@
 
 #include "data/json.h"
 
+#include <lopt/dataset.h>
+
 #include <cstring>
 
 using namespace lopt;

@@ -49,8 +49,8 @@ const std::vector<std::string>& optimizers() {
       "{plugin: guard, inner: {plugin: adam, learning_rate: RATE}}",
       "{plugin: look_ahead, every: 3, inner: {plugin: adam, learning_rate: RATE}}",
       "{plugin: averaged, inner: {plugin: sgd, learning_rate: RATE}}",
-      "{plugin: by_leaf, inner: {plugin: adam, learning_rate: RATE}, leaves: {\"b*\": {plugin: sgd, learning_rate: "
-      "RATE}}}"};
+      ("{plugin: by_leaf, inner: {plugin: adam, learning_rate: RATE}, "
+       "leaves: {b*: {plugin: sgd, learning_rate: RATE}}}")};
   return all;
 }
 

@@ -158,7 +158,7 @@ TEST_CASE("rows of many columns stay as they lie where no layer works on as many
 }
 
 TEST_CASE("large tensors that share nothing but a number run one after the other, small ones together") {
-  const auto regions_of = [](Shape shape) {
+  const auto regions_of = [](const Shape& shape) {
     const Tensor rate = make_input("rate", {DType::float32, {}}), scale = exp(rate);
     std::vector<Tensor> inputs{rate}, outputs;
     for (int i = 0; i < 3; ++i) {
