@@ -160,7 +160,7 @@ TEST_CASE("one of two branches runs, in the value and in the gradient") {
   for (const Tensor& g : gradient(loss, std::vector<Tensor>{x, w})) outputs.push_back(g);
   const Program program = make_program("cond", {x, w}, outputs);
   const Executable planned = compile(program);
-  const auto check = [&](std::vector<float> at, float expected, std::vector<float> dx, std::vector<float> dw) {
+  const auto check = [&](const std::vector<float>& at, float expected, std::vector<float> dx, std::vector<float> dw) {
     const std::vector<Array> inputs{Array({3}, at), Array({3}, std::vector<float>{1, 2, 3})};
     for (const std::vector<Array>& made : {planned.run(inputs), evaluate_reference(program, inputs)}) {
       CHECK(made[0].item<float>() == Approx(expected));

@@ -4,6 +4,9 @@
 
 #include "catch.h"
 
+#include <map>
+#include <string_view>
+
 using namespace lopt;
 using namespace lopt::test;
 
