@@ -15,8 +15,9 @@ constexpr std::size_t most_combinations = 100'000;
 /// `name(a, b)` as {name: [a, b]}; nothing where the text is no call.
 std::optional<std::string> as_distribution(std::string_view text) {
   const auto trimmed = [](std::string_view words) {
-    const std::size_t begin = std::min(words.find_first_not_of(" \t"), words.size());
-    return words.substr(begin, words.find_last_not_of(" \t") + 1 - begin);
+    constexpr std::string_view blanks = " \t\n\v\f\r";
+    const std::size_t begin = std::min(words.find_first_not_of(blanks), words.size());
+    return words.substr(begin, words.find_last_not_of(blanks) + 1 - begin);
   };
   text = trimmed(text);
   const std::size_t open = text.find('(');
